@@ -1,0 +1,72 @@
+# `make demo` and `make test` work from a fresh clone: they need Python 3.10 or newer and bash, and make .venv themselves.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+# A CPU build where the package index has one. Another torch: make demo TORCH=torch, or CONTRIBUTING.md.
+TORCH ?= torch==2.13.0
+# Passed on to pytest: make pytest ARGS="-k house -x"
+ARGS ?=
+
+BIN := .venv/bin
+WHEEL := build/wheel
+DEMO_SECONDS := 180
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test pytest wheel-demo browser prepare clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: .venv/.library  ## train, test and save a reward model on the embedded data
+	$(BIN)/rmkit demo
+
+test: pytest wheel-demo  ## everything that .ci/run runs
+	@tail -n 1 build/pytest.log
+
+# Two processes on one thread each finish sooner than one on two, and don't disturb each other's timings.
+pytest: .venv/.test browser  ## notebooks, house rules and unit tests
+	@mkdir -p build
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15 $(ARGS) | tee build/pytest.log
+
+wheel-demo: .venv/.test  ## the wheel, in an environment of its own, runs the demo
+	rm -rf $(WHEEL) && mkdir -p $(WHEEL)/empty
+	$(BIN)/python -m build --outdir $(WHEEL) . > $(WHEEL)/build.log || { cat $(WHEEL)/build.log; exit 1; }
+	$(PYTHON) -m venv $(WHEEL)/venv
+	$(WHEEL)/venv/bin/pip install -qq $(TORCH)
+	$(WHEEL)/venv/bin/pip install -qq $(WHEEL)/rmkit-*.whl
+	cd $(WHEEL)/empty && HF_HUB_OFFLINE=1 ../venv/bin/rmkit demo --output_dir rmkit-demo && \
+	echo "rmkit demo, from the wheel: $$SECONDS s (limit $(DEMO_SECONDS))" && (( SECONDS < $(DEMO_SECONDS) ))
+	@cd $(WHEEL)/empty/rmkit-demo && for name in '*.html' config.json model.safetensors tokenizer.json; do \
+	  found=$$(find . -name "$$name" | head -n 1); \
+	  [ -n "$$found" ] || { echo "rmkit demo wrote no $$name"; exit 1; }; echo "wrote $$found"; done
+	rm -rf $(WHEEL)/venv
+
+browser:
+	@if [ -z "$$(command -v chromium chromium-browser google-chrome)" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    echo "Installing chromium for the browser tests ..."; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends chromium; } \
+	      > /dev/null || echo "chromium could not be installed"; \
+	  else echo "No chromium here: the browser tests are skipped (with CI=true they fail)."; fi; fi
+
+prepare: .venv/.test  ## after an edit: export the modules, clean the notebooks, write the README
+	$(BIN)/nbdev-export
+	$(BIN)/nbdev-clean
+	$(BIN)/python docs/readme.py
+
+clean:  ## remove what make made
+	rm -rf .venv build dist rmkit-demo
+
+.venv/.library: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("rmkit needs Python 3.10 or newer: make PYTHON=python3.11")'
+	@echo "Installing rmkit and what it needs into .venv (once; a minute or two) ..."
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -qq $(TORCH)
+	$(BIN)/pip install -qq -e .
+	@touch $@
+
+.venv/.test: .venv/.library
+	$(BIN)/pip install -qq -e '.[test]'
+	@touch $@

@@ -1,0 +1,208 @@
+"The rules of the house: exports and README current, layers respected, notebooks clean, everything public documented"
+import ast
+import dataclasses
+import importlib
+import inspect
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fastcore.docments import docments
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+NUMBERED = [path for path in NOTEBOOKS if re.match(r"\d+_", path.name)]
+MODULES = sorted(path.stem for path in (ROOT / "rmkit").glob("*.py") if not path.stem.startswith("_"))
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+def cells(path, kind="code"):
+    "The sources of a notebook's cells of one kind"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+# Exports and README -------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    "A copy of the notebooks, exported afresh"
+    tree = tmp_path_factory.mktemp("export")
+    shutil.copytree(ROOT / "nbs", tree / "nbs", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
+    (tree / "rmkit").mkdir()
+    shutil.copy(ROOT / "rmkit" / "__init__.py", tree / "rmkit")
+    command = [sys.executable, "-c", "from nbdev.doclinks import nbdev_export; nbdev_export()"]
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return tree / "rmkit"
+
+
+def test_exports_are_current(exported):
+    "Byte for byte, `_modidx.py` too; a module whose notebook is gone counts as stale"
+    fresh = {path.name: path.read_bytes() for path in exported.glob("*.py")}
+    ours = {path.name: path.read_bytes() for path in (ROOT / "rmkit").glob("*.py")}
+    stale = sorted(name for name in fresh.keys() | ours.keys() if fresh.get(name) != ours.get(name))
+    assert not stale, f"rmkit/{', rmkit/'.join(stale)} differ from what nbs/ exports: run `make prepare`"
+
+
+readme = runpy.run_path(str(ROOT / "docs" / "readme.py"))["readme"]
+
+
+def test_readme_is_current():
+    index = json.loads((ROOT / "nbs" / "index.ipynb").read_text(encoding="utf-8"))
+    assert (ROOT / "README.md").read_text(encoding="utf-8") == readme(index), "README.md is stale: run `make prepare`"
+
+
+def test_readme_has_prose_code_and_text_outputs():
+    plot = {"output_type": "display_data", "data": {"image/png": "...", "text/plain": "<Axes: >"}}
+    printed = {"output_type": "stream", "name": "stdout", "text": ["\x1b[1m0.75\x1b[0m\n"]}
+    index = {"cells": [
+        {"cell_type": "markdown", "source": ["# rmkit\n", "see [data](01_data.ipynb), [us](https://x.org), ![](../docs/a.png)"]},
+        {"cell_type": "code", "source": "#| hide\nsecret = 1", "outputs": []},
+        {"cell_type": "code", "source": "#| eval: false\nprint(accuracy)", "outputs": [printed, plot]}]}
+    assert readme(index) == """\
+# rmkit
+see [data](nbs/01_data.ipynb), [us](https://x.org), ![](docs/a.png)
+
+```python
+print(accuracy)
+```
+
+```text
+0.75
+```
+"""
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"])
+def test_relative_links_lead_somewhere(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#\s]+)|src=\"([^\"]+)\"", text)
+    links = [link for pair in links for link in pair if link and not re.match(r"\w+:", link)]
+    broken = [link for link in links if not (ROOT / name).parent.joinpath(link).exists()]
+    assert not broken
+
+
+# Layers -------------------------------------------------------------------------------------------------------------
+
+def module_of(path):
+    "The module that a notebook exports, or None"
+    return next((match[1] for source in cells(path) if (match := re.search(r"^#\|\s*default_exp\s+(\w+)", source, re.M))), None)
+
+
+def imported(source):
+    "The rmkit modules that a cell imports, by name; names taken from the top level are looked up where they are made"
+    if source.startswith("%%"):
+        return
+    source = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("rmkit."))
+        elif isinstance(node, ast.ImportFrom) and node.module == "rmkit":
+            for alias in node.names:
+                made_in = getattr(getattr(importlib.import_module("rmkit"), alias.name, None), "__module__", None)
+                yield alias.name if alias.name in MODULES else (made_in or "rmkit.").split(".")[1]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rmkit."):
+            yield node.module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", NUMBERED, ids=name_of)
+def test_a_notebook_imports_only_lower_numbers(path):
+    numbers = {module_of(each): int(each.name.split("_")[0]) for each in NUMBERED}
+    own = int(path.name.split("_")[0])
+    used = {module for source in cells(path) for module in imported(source)}
+    above = {module for module in used if numbers.get(module, -1) >= own}
+    assert not above, f"{path.name} imports {sorted(above)}, which come after it"
+
+
+@pytest.mark.parametrize("path", NUMBERED, ids=name_of)
+def test_a_notebook_is_named_after_its_module(path):
+    assert path.stem.split("_", 1)[1] == module_of(path)
+
+
+def test_one_notebook_for_every_module_and_number():
+    assert sorted(module_of(path) for path in NUMBERED) == MODULES
+    numbers = [path.name.split("_")[0] for path in NUMBERED]
+    assert len(numbers) == len(set(numbers))
+
+
+# Clean notebooks ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_notebook_is_clean(path):
+    "Outputs are kept; execution counts, cell metadata, widget state and errors are not"
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert set(notebook["metadata"]) <= {"kernelspec"}, "run `make prepare`; widget state is not committed"
+    for number, cell in enumerate(notebook["cells"]):
+        assert cell.get("execution_count") is None and not cell["metadata"], f"cell {number}: run `make prepare`"
+        for output in cell.get("outputs", []):
+            assert output.get("execution_count") is None, f"cell {number}: run `make prepare`"
+            assert output["output_type"] != "error", f"cell {number} ends in an error"
+            assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {}), f"cell {number}: a widget"
+
+
+@pytest.mark.parametrize("path", NUMBERED, ids=name_of)
+def test_notebook_starts_with_title_and_description(path):
+    first = cells(path, "markdown")[0].splitlines()
+    assert first[0].startswith("# ") and any(line.startswith("> ") for line in first[1:])
+
+
+def test_no_path_of_one_machine():
+    absolute = re.compile(r"(?<![\w.~/:-])/(?:home|root|Users|tmp|work|mnt|private)/[\w.-]+")
+    folders = [ROOT / folder for folder in ("nbs", "rmkit", "tests", "docs", "benchmarks")]
+    paths = [*ROOT.iterdir(), *(path for folder in folders for path in folder.rglob("*"))]
+    text = [path for path in paths if path.suffix in {".ipynb", ".py", ".md", ".toml", ".json", ".txt"}]
+    text += [ROOT / "Makefile", ROOT / ".ci" / "run"]
+    found = [f"{name_of(path)}: {match[0]}" for path in text
+             for match in absolute.finditer(path.read_text(encoding="utf-8"))]
+    assert not found
+
+
+# Documentation ------------------------------------------------------------------------------------------------------
+
+def public(module):
+    "The functions and classes that a module makes and exports, and the classes' own public methods"
+    for name in module.__all__:
+        made = getattr(module, name)
+        if getattr(made, "__module__", None) != module.__name__:
+            continue
+        yield name, made
+        if inspect.isclass(made):
+            yield from ((f"{name}.{method}", value) for method, value in vars(made).items()
+                        if inspect.isfunction(value) and not method.startswith("_")
+                        and not any(hasattr(base, method) for base in made.__mro__[1:]))
+
+
+def undocumented(made):
+    "The parameters of a function or class that carry neither a comment nor, as a dataclass field, a help text"
+    fields = {field.name: field for field in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else {}
+    own = set(vars(made).get("__annotations__", {})) if fields else None
+    for name, described in docments(made, full=True, returns=False, args_kwargs=False).items():
+        inherited = fields and name not in own
+        told = described.docment or (name in fields and fields[name].metadata.get("help"))
+        if name != "self" and not inherited and not told:
+            yield name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_everything_public_is_documented(name):
+    module = importlib.import_module(f"rmkit.{name}")
+    missing = [f"{label}: no docstring" for label, made in public(module) if not (made.__doc__ or "").strip()]
+    missing += [f"{label}({parameter}): no comment" for label, made in public(module) for parameter in undocumented(made)]
+    assert not missing, "\n".join(missing)
+
+
+def test_ci_runs_make_test():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").splitlines()[-1] == "make test"
