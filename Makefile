@@ -32,7 +32,7 @@ pytest: .venv/.test browser  ## notebooks, house rules and unit tests
 
 wheel-demo: .venv/.test  ## the wheel, in an environment of its own, runs the demo
 	rm -rf $(WHEEL) && mkdir -p $(WHEEL)/empty
-	$(BIN)/python -m build --outdir $(WHEEL) . > $(WHEEL)/build.log || { cat $(WHEEL)/build.log; exit 1; }
+	$(BIN)/python -m build --outdir $(WHEEL) . &> $(WHEEL)/build.log || { cat $(WHEEL)/build.log; exit 1; }
 	$(PYTHON) -m venv $(WHEEL)/venv
 	$(WHEEL)/venv/bin/pip install -qq $(TORCH)
 	$(WHEEL)/venv/bin/pip install -qq $(WHEEL)/rmkit-*.whl

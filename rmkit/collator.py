@@ -74,7 +74,7 @@ class DataCollatorForPreference(DataCollatorMixin):
         margin_B = _margins(examples)
         return batch if margin_B is None else {**batch, "margin": margin_B}
 
-# %% ../nbs/03_collator.ipynb #c021
+# %% ../nbs/03_collator.ipynb #c022
 def _branch(rows:list[dict[str, Any]], # the rows of one batch
             side:str, # "chosen" or "rejected"
            ) -> list[dict[str, list[int]]]: # rows as `tokenizer.pad` wants them
@@ -90,7 +90,7 @@ def _branch(rows:list[dict[str, Any]], # the rows of one batch
         branch.append({"input_ids": ids, "attention_mask": mask})
     return branch
 
-# %% ../nbs/03_collator.ipynb #c022
+# %% ../nbs/03_collator.ipynb #c023
 @dataclass
 class RewardDataCollatorWithPadding:
     "Rows with the four tokenised columns -> the four padded tensors, `margin` where present, and `return_loss`"
@@ -98,7 +98,7 @@ class RewardDataCollatorWithPadding:
     padding:bool|str=True # True or "longest": to the longest row; "max_length": to `max_length`; False: not at all
     max_length:int|None=None # width, in tokens, when `padding="max_length"`
     pad_to_multiple_of:int|None=None # round the width up to a multiple of this
-    return_tensors:str="pt" # "pt" or "np"
+    return_tensors:str="pt" # kind of array that `tokenizer.pad` makes
 
     def __call__(self,
                  features:list[dict[str, Any]], # B rows: `input_ids_chosen`, `attention_mask_chosen`, ..._rejected

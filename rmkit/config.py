@@ -54,6 +54,7 @@ class RewardConfig(TrainingArguments):
     def __post_init__(self):
         if self.bf16 is None: self.bf16 = not (self.fp16 or self.use_cpu) and is_torch_bf16_gpu_available()
         super().__post_init__()
+        self.dataloader_pin_memory = self.dataloader_pin_memory and self.device.type == "cuda" # elsewhere it only warns
         self.pad_to_multiple_of = _multiple(self.pad_to_multiple_of)
         check_config(self)
 

@@ -27,12 +27,12 @@ from peft.utils import ModulesToSaveWrapper
 from torch import nn
 from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel,
                           PreTrainedTokenizerBase)
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, find_adapter_config_file, is_bitsandbytes_available
+from transformers.utils import CONFIG_NAME, find_adapter_config_file, is_bitsandbytes_available
 
 # %% ../nbs/05_model.ipynb #c005
 logger = logging.getLogger(__name__)
 
-# %% ../nbs/05_model.ipynb #c009
+# %% ../nbs/05_model.ipynb #c010
 def unwrap(model:nn.Module, # a classifier, perhaps inside DDP, `torch.compile` or PEFT
           ) -> PreTrainedModel: # the transformers classifier itself
     "Take the wrappers off"
@@ -42,7 +42,7 @@ def unwrap(model:nn.Module, # a classifier, perhaps inside DDP, `torch.compile` 
         elif hasattr(model, "_orig_mod"): model = model._orig_mod
         else: return model
 
-# %% ../nbs/05_model.ipynb #c010
+# %% ../nbs/05_model.ipynb #c011
 def _added_modules(model:nn.Module, # a classifier, perhaps wrapped
                   ) -> list[str]: # names of its children with weights, other than the backbone, in order
     "What a classifier has besides its backbone (an encoder may have a dense layer before its head)"
@@ -64,7 +64,7 @@ def head_module(model:nn.Module, # a sequence classifier, perhaps wrapped
     "The module that turns hidden states into the reward"
     return getattr(unwrap(model), head_name(model))
 
-# %% ../nbs/05_model.ipynb #c013
+# %% ../nbs/05_model.ipynb #c014
 def init_head(model:nn.Module, # a sequence classifier
               seed:int=0, # of the head alone; the global random state is neither read nor moved
              ) -> nn.Module: # the same model
@@ -78,7 +78,7 @@ def init_head(model:nn.Module, # a sequence classifier
             if layer.bias is not None: layer.bias.zero_()
     return model
 
-# %% ../nbs/05_model.ipynb #c016
+# %% ../nbs/05_model.ipynb #c017
 def replace_head(model:nn.Module, # a sequence classifier with any number of outputs
                  seed:int=0, # of the new head
                 ) -> nn.Module: # the same model, now with `num_labels=1`
@@ -93,7 +93,7 @@ def replace_head(model:nn.Module, # a sequence classifier with any number of out
     model.num_labels = model.config.num_labels = 1
     return init_head(model, seed)
 
-# %% ../nbs/05_model.ipynb #c022
+# %% ../nbs/05_model.ipynb #c023
 @contextmanager
 def _watch_head(model:nn.Module, # a sequence classifier, perhaps wrapped
                ) -> Iterator[list[torch.Tensor]]: # fills with what the head gives, one tensor a forward
@@ -103,12 +103,12 @@ def _watch_head(model:nn.Module, # a sequence classifier, perhaps wrapped
     try: yield seen
     finally: handle.remove()
 
-# %% ../nbs/05_model.ipynb #c024
+# %% ../nbs/05_model.ipynb #c025
 def _head_values(model:nn.Module, # a sequence classifier, perhaps wrapped
                  input_ids_BL:torch.Tensor, # token ids, padded on either side
                  attention_mask_BL:torch.Tensor, # 1 at real tokens
-                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # head output (B, L, 1) or (B, 1), mask_BL, order_BL
-    "Run the model on rows moved to the left edge; `order_BL` says where each token came from"
+                ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # the head's output, mask_BL, order_BL
+    "Run the model on rows moved to the left edge. The head gives (B, L, 1), or (B, 1) in an encoder; order_BL: whence"
     mask_BL = attention_mask_BL.long()
     order_BL = mask_BL.argsort(dim=1, descending=True, stable=True)
     ids_BL, mask_BL = input_ids_BL.gather(1, order_BL), mask_BL.gather(1, order_BL)
@@ -121,7 +121,7 @@ def _head_values(model:nn.Module, # a sequence classifier, perhaps wrapped
                          "Load the model with `num_labels=1`, or call `replace_head(model)`.")
     return values, mask_BL, order_BL
 
-# %% ../nbs/05_model.ipynb #c025
+# %% ../nbs/05_model.ipynb #c026
 def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wrapped (DDP, PEFT, compiled)
             input_ids_BL:torch.Tensor, # token ids, padded on either side with any id
             attention_mask_BL:torch.Tensor, # 1 at real tokens, 0 at padding
@@ -136,7 +136,7 @@ def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wr
         values = values[torch.arange(len(values), device=values.device), last_B.to(values.device)]
     return values.squeeze(-1).float()
 
-# %% ../nbs/05_model.ipynb #c030
+# %% ../nbs/05_model.ipynb #c031
 def token_rewards(model:nn.Module, # a decoder with one output, perhaps wrapped
                   input_ids_BL:torch.Tensor, # token ids, padded on either side
                   attention_mask_BL:torch.Tensor, # 1 at real tokens, 0 at padding
@@ -149,7 +149,7 @@ def token_rewards(model:nn.Module, # a decoder with one output, perhaps wrapped
     r_BL = values.squeeze(-1).float().masked_fill(mask_BL.to(values.device) == 0, torch.nan)
     return torch.empty_like(r_BL).scatter(1, order_BL.to(r_BL.device), r_BL)
 
-# %% ../nbs/05_model.ipynb #c034
+# %% ../nbs/05_model.ipynb #c035
 def _closing_ids(tokenizer:PreTrainedTokenizerBase, # with or without a chat template
                 ) -> set[int]: # ids that a text may end with
     "The end token, and the last token of a chat"
@@ -161,23 +161,24 @@ def _closing_ids(tokenizer:PreTrainedTokenizerBase, # with or without a chat tem
         ids |= set(tokenizer(text, add_special_tokens=False)["input_ids"][-1:])
     return ids
 
-# %% ../nbs/05_model.ipynb #c035
+# %% ../nbs/05_model.ipynb #c036
 def unused_token(tokenizer:PreTrainedTokenizerBase, # whose vocabulary is searched
                  n_rows:int, # rows of the model's embedding; a usable id is below it
                 ) -> str|None: # the token, or None
     "A token of the vocabulary that its name says is for padding, or reserved, or unused"
-    taken, closing = set(tokenizer.all_special_tokens) - {tokenizer.pad_token}, _closing_ids(tokenizer)
+    named = {k: v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str) and k != "pad_token"}
+    closing = _closing_ids(tokenizer)
     template = str(tokenizer.chat_template or "")
-    ranks = [r"[<\[]\W*(pad|padding)\W*[>\]]", r"[<\[].*pad.*[>\]]", r"[<\[].*(reserved|unused).*[>\]]"]
+    ranks = [r"[<\[]\W*(pad|padding)\W*[>\]]", r"[<\[].*pad.*[>\]]", r"[<\[].*(reserved|unused|placeholder).*[>\]]"]
     found = []
     for token, i in tokenizer.get_vocab().items():
         rank = next((n for n, pattern in enumerate(ranks) if re.fullmatch(pattern, token, re.IGNORECASE)), None)
         if rank is None or i >= n_rows or i in closing: continue
-        if token in taken or token in template or re.search("image|video|audio|vision", token): continue
+        if token in named.values() or token in template or re.search("image|video|audio|vision", token): continue
         found.append((rank, i, token))
     return min(found)[2] if found else None
 
-# %% ../nbs/05_model.ipynb #c038
+# %% ../nbs/05_model.ipynb #c039
 @contextmanager
 def _own_rng(seed:int, # for the draws inside the block
             ) -> Iterator[None]:
@@ -193,9 +194,9 @@ def _grow_embeddings(model:PreTrainedModel, # whose input embedding gets rows
     old = model.get_input_embeddings().weight.shape[0]
     with _own_rng(0): model.resize_token_embeddings(n_rows, mean_resizing=False)
     weight = model.get_input_embeddings().weight
-    with torch.no_grad(): weight[old:] = weight[:old].float().mean(0).to(weight.dtype)
+    with torch.no_grad(): weight[old:] = weight[:old].mean(0, dtype=torch.float32).to(weight.dtype)
 
-# %% ../nbs/05_model.ipynb #c039
+# %% ../nbs/05_model.ipynb #c040
 def ensure_pad_token(model:nn.Module, # a sequence classifier; its config is set, its embedding grown if it must be
                      tokenizer:PreTrainedTokenizerBase, # its pad token is set
                     ) -> int: # the pad id
@@ -208,12 +209,12 @@ def ensure_pad_token(model:nn.Module, # a sequence classifier; its config is set
         logger.info("The pad token was %s; it is now %s (id %d).", was, token, tokenizer.pad_token_id)
     pad_id = tokenizer.pad_token_id
     if pad_id >= n_rows: _grow_embeddings(model, pad_id + 1)
-    for config in {id(c): c for c in (model.config, model.config.get_text_config())}.values(): config.pad_token_id = pad_id
+    for config in (model.config, model.config.get_text_config()): config.pad_token_id = pad_id
     embedding = model.get_input_embeddings()  # some models freeze the gradient of the pad row: it must be the new one
     if getattr(embedding, "padding_idx", None) is not None: embedding.padding_idx = pad_id
     return pad_id
 
-# %% ../nbs/05_model.ipynb #c045
+# %% ../nbs/05_model.ipynb #c046
 def prepare_for_reward(model:nn.Module, # a sequence classifier with one output, perhaps a PEFT model
                        tokenizer:PreTrainedTokenizerBase, # the tokenizer that goes with it
                        seed:int=0, # of the head, if it has to be started anew
@@ -226,15 +227,15 @@ def prepare_for_reward(model:nn.Module, # a sequence classifier with one output,
     if config.num_labels != 1:
         raise ValueError(f"the model has num_labels={config.num_labels}, but reward models require num_labels=1. Load it "
                          "with `from_pretrained(..., num_labels=1)`, pass its name, or call `replace_head(model)`.")
-    weights = [p.detach() for p in head_module(model).parameters()]
-    if not all(w.isfinite().all() for w in weights) or not any(w.any() for w in weights):
+    weights = torch.cat([p.detach().flatten().float() for p in head_module(model).parameters()])
+    if weights.numel() and not (weights.isfinite().all() and weights.any()):  # empty where ZeRO-3 has split it
         warnings.warn(f"the head '{head_name(model)}' was all zeros or not finite; it is started anew (seed {seed})")
         init_head(model, seed)
     ensure_pad_token(model, tokenizer)
     config.problem_type, tokenizer.padding_side = "regression", "right"
     return model, tokenizer
 
-# %% ../nbs/05_model.ipynb #c048
+# %% ../nbs/05_model.ipynb #c049
 @contextmanager
 def _hold_load_reports() -> Iterator[list[logging.LogRecord]]: # the reports held back
     "Keep transformers' load reports from being printed while the block runs; print them if it raises"
@@ -251,7 +252,7 @@ def _hold_load_reports() -> Iterator[list[logging.LogRecord]]: # the reports hel
         raise
     finally: log.removeFilter(hold)
 
-# %% ../nbs/05_model.ipynb #c049
+# %% ../nbs/05_model.ipynb #c050
 def _from_checkpoint(path:str, # name or folder of a language model or classifier
                      seed:int, # of the head, if the checkpoint has none
                      **kwargs, # for `from_pretrained`
@@ -262,12 +263,13 @@ def _from_checkpoint(path:str, # name or folder of a language model or classifie
     head = f"{head_name(model)}."
     missing, unexpected = info["missing_keys"], info["unexpected_keys"]
     is_new = any(key.startswith(head) for key in missing)
-    news = {k for k in missing if not k.startswith(head)} | {k for k in unexpected if not re.match(r"(lm_head|embed_out)\.", k)}
+    news = [k for k in missing if not k.startswith(head)]
+    news += [k for k in unexpected if not re.match(r"(lm_head|embed_out)\.", k)]
     if news or info["mismatched_keys"]:
         for record in held: logging.getLogger(record.name).handle(record)
     return (init_head(model, seed) if is_new else model), is_new
 
-# %% ../nbs/05_model.ipynb #c051
+# %% ../nbs/05_model.ipynb #c052
 def _load_classifier(path:str, # name or folder without an adapter, or whose adapter is to be left aside
                      seed:int, # of a new head
                      hub:dict, # `revision`, `token`, `cache_dir`, ...: where to look
@@ -284,7 +286,7 @@ def _load_classifier(path:str, # name or folder without an adapter, or whose ada
                   f"'{head_name(model)}' is replaced by a new one (seed {seed})")
     return replace_head(model, seed), True
 
-# %% ../nbs/05_model.ipynb #c053
+# %% ../nbs/05_model.ipynb #c054
 def _check_quantization(quantization_config, # a `BitsAndBytesConfig`, a dict, or None
                        ) -> None:
     "ImportError when the weights are to be quantised by bitsandbytes and it can't run here"
@@ -295,7 +297,7 @@ def _check_quantization(quantization_config, # a `BitsAndBytesConfig`, a dict, o
         raise ImportError("loading a model in 4 or 8 bits needs bitsandbytes, which is not installed or can't run on this "
                           "machine. Install it with `pip install 'rmkit[qlora]'`, or load without `quantization_config`.")
 
-# %% ../nbs/05_model.ipynb #c055
+# %% ../nbs/05_model.ipynb #c056
 def _load_tokenizer(paths:tuple[str, ...], # names or folders, the first that has a tokenizer is taken
                     **kwargs, # for `from_pretrained`
                    ) -> PreTrainedTokenizerBase:
@@ -305,7 +307,7 @@ def _load_tokenizer(paths:tuple[str, ...], # names or folders, the first that ha
         except (OSError, ValueError): continue
     return AutoTokenizer.from_pretrained(paths[-1], **kwargs)
 
-# %% ../nbs/05_model.ipynb #c056
+# %% ../nbs/05_model.ipynb #c057
 def _load_adapter(path:str, # name or folder of an adapter
                   config_file:str, # its adapter_config.json
                   tokenizer:PreTrainedTokenizerBase|None, # None: the one saved beside it, else its base's
@@ -315,7 +317,7 @@ def _load_adapter(path:str, # name or folder of an adapter
                   **kwargs, # for the base's `from_pretrained`
                  ) -> tuple[PeftModel, PreTrainedTokenizerBase]:
     "The base, prepared, with its adapter; ValueError when the base is unknown or no head was saved"
-    beside = (Path(path)/CONFIG_NAME).is_file()
+    beside = (Path(path)/CONFIG_NAME).is_file() and any(Path(path).glob("model*.safetensors"))
     base_path = path if beside else json.loads(Path(config_file).read_text()).get("base_model_name_or_path")
     if not base_path:
         raise ValueError(f"{config_file} has no 'base_model_name_or_path' and there is no base model beside it. "
@@ -332,10 +334,10 @@ def _load_adapter(path:str, # name or folder of an adapter
                          "its rewards would be random. Train the adapter with `add_lora`, which saves the head with it.")
     return model, tokenizer
 
-# %% ../nbs/05_model.ipynb #c057
-HUB_KEYS = ("revision", "token", "cache_dir", "local_files_only", "force_download", "proxies", "code_revision")
+# %% ../nbs/05_model.ipynb #c058
+HUB_KEYS = ("revision", "token", "cache_dir", "local_files_only", "force_download", "proxies") # where to look, not what
 
-def load_reward_model(name_or_path_or_model:str|Path|nn.Module, # a language model, classifier or adapter, or a loaded classifier
+def load_reward_model(name_or_path_or_model:str|Path|nn.Module, # of a language model, classifier or adapter; or loaded
                       tokenizer:PreTrainedTokenizerBase|None=None, # None: the one saved with the model
                       *,
                       seed:int=0, # of the head, if it has to be made
@@ -352,16 +354,17 @@ def load_reward_model(name_or_path_or_model:str|Path|nn.Module, # a language mod
     path = str(name_or_path_or_model)
     hub = {k: model_init_kwargs.pop(k) for k in HUB_KEYS if k in model_init_kwargs}
     kwargs = dict(model_init_kwargs, trust_remote_code=trust_remote_code)
-    kwargs["dtype"] = dtype or kwargs.pop("torch_dtype", None) or torch.float32
+    older_name = kwargs.pop("torch_dtype", None)
+    kwargs["dtype"] = dtype or older_name or torch.float32
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config
     if kwargs.pop("num_labels", 1) != 1: raise ValueError("a reward model has one output: leave out `num_labels`, or give 1")
-    config_file = find_adapter_config_file(path, **{k: v for k, v in hub.items() if k != "code_revision"})
+    config_file = find_adapter_config_file(path, **hub)
     if config_file: return _load_adapter(path, config_file, tokenizer, seed, hub, is_trainable, **kwargs)
     model, _ = _load_classifier(path, seed, hub, **kwargs)
     if tokenizer is None: tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code, **hub)
     return prepare_for_reward(model, tokenizer, seed)
 
-# %% ../nbs/05_model.ipynb #c059
+# %% ../nbs/05_model.ipynb #c060
 def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
                 tokenizer:PreTrainedTokenizerBase|None, # None: found by the model's name
                 seed:int, # of the head, if it has to be started anew
@@ -375,16 +378,20 @@ def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
         name = inner.config.name_or_path
         if not name: raise ValueError("the model was made in memory, so its tokenizer isn't known; pass `tokenizer`")
         tokenizer = AutoTokenizer.from_pretrained(name)
+    if isinstance(model, PeftModel) and not isinstance(head_module(model), ModulesToSaveWrapper):
+        warnings.warn(f"the adapter leaves out the head '{head_name(model)}', which is then neither trained nor saved with "
+                      "it. Give the plain model and a `peft_config`, or name the head in `modules_to_save`.")
     return prepare_for_reward(model, tokenizer, seed)
 
-# %% ../nbs/05_model.ipynb #c067
+# %% ../nbs/05_model.ipynb #c068
 def _to_bfloat16(model:PeftModel, # on quantised weights
                 ) -> None:
-    "Cast what is trained, as QLoRA does; DoRA's magnitudes stay float32, whose updates bfloat16 can't hold"
+    "Cast the adapter as QLoRA does; the head and DoRA's magnitudes stay float32, as bfloat16 would lose their small updates"
     for name, p in model.named_parameters():
-        if p.requires_grad and "lora_magnitude_vector" not in name: p.data = p.data.to(torch.bfloat16)
+        kept = ".modules_to_save." in name or "lora_magnitude_vector" in name
+        if p.requires_grad and not kept: p.data = p.data.to(torch.bfloat16)
 
-# %% ../nbs/05_model.ipynb #c068
+# %% ../nbs/05_model.ipynb #c069
 def add_lora(model:PreTrainedModel, # a sequence classifier; it is changed in place
              peft_config:PeftConfig, # a `LoraConfig`, say; copied, not changed
              *,
@@ -393,7 +400,7 @@ def add_lora(model:PreTrainedModel, # a sequence classifier; it is changed in pl
     """Put an adapter on a reward model, the head trained and saved with it.
 
     On weights quantised by bitsandbytes (QLoRA, [arXiv 2305.14314](https://arxiv.org/abs/2305.14314), section 3) the
-    trainable weights are bfloat16. TypeError or ValueError when it can't be done."""
+    adapter is bfloat16. TypeError for another kind of config, ValueError for a model that has an adapter."""
     if not isinstance(peft_config, PeftConfig):
         raise TypeError(f"peft_config is a {type(peft_config).__name__}, expected a PeftConfig such as peft.LoraConfig(r=16)")
     if isinstance(model, PeftModel):
@@ -409,7 +416,7 @@ def add_lora(model:PreTrainedModel, # a sequence classifier; it is changed in pl
     if quantized: _to_bfloat16(model)
     return model
 
-# %% ../nbs/05_model.ipynb #c071
+# %% ../nbs/05_model.ipynb #c072
 def merge(model:PeftModel, # used up: its weights become the merged model's
          ) -> PreTrainedModel: # a plain classifier that needs no PEFT
     "Fold the adapter into the weights; ValueError when there is none"
@@ -417,17 +424,16 @@ def merge(model:PeftModel, # used up: its weights become the merged model's
         raise ValueError(f"{type(model).__name__} has no adapter to merge; expected a PeftModel")
     return model.merge_and_unload()
 
-# %% ../nbs/05_model.ipynb #c073
-def _base_is_ready(base:PreTrainedModel, # the base of an adapter
-                  ) -> bool: # whether plain transformers would find it, as it is, by its name
-    "Whether the base's checkpoint is itself a reward model with this configuration"
-    if not base.config.name_or_path: return False
-    try: saved = AutoConfig.from_pretrained(base.config.name_or_path)
+# %% ../nbs/05_model.ipynb #c074
+def _base_is_ready(model:PeftModel, # an adapter on its base
+                  ) -> bool: # whether plain transformers gets this base by the name that the adapter records
+    "Whether the checkpoint of the base is itself a reward model with this configuration"
+    name = model.peft_config[model.active_adapter].base_model_name_or_path
+    try: saved = AutoConfig.from_pretrained(name) if name else None
     except (OSError, ValueError): return False
-    keys = ("num_labels", "problem_type", "pad_token_id", "vocab_size")
-    is_classifier = any("SequenceClassification" in name for name in saved.architectures or [])
-    return is_classifier and all(getattr(saved.get_text_config(), k, None) == getattr(base.config.get_text_config(), k, None)
-                                 for k in keys)
+    if saved is None or not any("SequenceClassification" in c for c in saved.architectures or []): return False
+    here, there = unwrap(model).config.get_text_config(), saved.get_text_config()
+    return all(getattr(here, k) == getattr(there, k) for k in ("num_labels", "problem_type", "pad_token_id", "vocab_size"))
 
 def _base_state(model:PeftModel, # whose base is wanted as it was before the adapter
                ) -> dict[str, torch.Tensor]: # weights under the names of the plain model
@@ -437,7 +443,17 @@ def _base_state(model:PeftModel, # whose base is wanted as it was before the ada
             for name, weight in unwrap(model).state_dict().items()
             if prefix not in name and ".modules_to_save." not in name}
 
-# %% ../nbs/05_model.ipynb #c074
+# %% ../nbs/05_model.ipynb #c075
+def _save_base(model:PeftModel, # whose base is saved
+               folder:str|Path, # where
+              ) -> None:
+    "Save the base of an adapter as the plain model it was"
+    base = unwrap(model)
+    quantizer, base.hf_quantizer = getattr(base, "hf_quantizer", None), None  # it would put the names of now back
+    try: base.save_pretrained(folder, state_dict=_base_state(model))
+    finally: base.hf_quantizer = quantizer
+
+# %% ../nbs/05_model.ipynb #c076
 def save_reward_model(model:nn.Module, # a reward model, plain or with an adapter
                       tokenizer:PreTrainedTokenizerBase, # saved with it
                       folder:str|Path, # made if it isn't there
@@ -447,8 +463,7 @@ def save_reward_model(model:nn.Module, # a reward model, plain or with an adapte
     "Save so that `AutoModelForSequenceClassification.from_pretrained(folder)` gives the same rewards"
     tokenizer.save_pretrained(folder)
     if not isinstance(model, PeftModel): return unwrap(model).save_pretrained(folder)
-    base = unwrap(model)
-    if with_base is None: with_base = not _base_is_ready(base)
-    if with_base: base.save_pretrained(folder, state_dict=_base_state(model))
+    if with_base is None: with_base = not _base_is_ready(model)
+    if with_base: _save_base(model, folder)
     # the embeddings belong to the base; left to itself, PEFT would save them again because the pad token was added
     model.save_pretrained(folder, save_embedding_layers=False)

@@ -31,24 +31,23 @@ import torch
 
 # %% ../nbs/02_synthetic.ipynb #c006
 TOPICS = {
-    "animals": "cat dog horse cow sheep goat lion tiger bear wolf fox mouse".split(),
-    "fruits": "apple pear plum peach grape lemon melon cherry banana mango fig kiwi".split(),
-    "colours": "red blue green yellow black white pink purple brown grey gold silver".split(),
-    "clothes": "hat coat shirt shoe sock scarf glove boot dress belt skirt jacket".split(),
-    "tools": "hammer saw drill axe spade rake knife brush ladder rope bucket broom".split(),
-    "names": "Anna Ben Clara David Emma Frank Grace Henry Ivy Jack Kate Leo".split(),
+    "animals": "cat dog horse cow sheep lion bear wolf".split(),
+    "fruits": "apple pear plum peach grape lemon banana fig".split(),
+    "colours": "red blue green yellow black white pink brown".split(),
+    "clothes": "hat coat shirt shoe sock scarf glove belt".split(),
+    "tools": "hammer saw drill axe spade rake knife brush".split(),
+    "names": "Anna Ben Clara David Emma Frank Ivy Leo".split(),
 }
 TOPIC_OF = {word.lower(): topic for topic, words in TOPICS.items() for word in words}
 WORDS = [w for words in TOPICS.values() for w in words]
 THINGS = [w for topic in ("animals", "fruits", "clothes", "tools") for w in TOPICS[topic]]
 
 # %% ../nbs/02_synthetic.ipynb #c008
-LEADS = ["Sure:", "Okay:", "Here you go:", "Of course:", "Well, here it is:"]
+LEADS = ["Sure:", "Okay:", "Here you go:", "Of course:"]
 RUDE_LEADS = ["Ugh, fine:", "Not again:", "If I must:"]
-FILLERS = ["That is what I came up with.", "It did not take long.", "There is more than one way to answer.",
-           "This is the first thing that came to mind."]
+FILLERS = ["That is all.", "It did not take long.", "There are others.", "So much for that.", "That was easy."]
 POLITE = ["I hope this helps.", "Happy to help.", "Have a lovely day."]
-RUDE = ["Now leave me alone.", "What a silly question.", "You should know that.", "Do it yourself next time."]
+RUDE = ["Now leave me alone.", "What a silly question.", "You should know that.", "Do it yourself."]
 CONTEXTS = ["I am planning a game.", "My class starts soon.", "This is for a quiz.", "I have a small question.",
             "We are writing a story.", "My friend wants to know.", "I need this for a poster.", "It is a rainy day."]
 SMALL_TALK = [("Hello there.", "Hello, how can I help?"), ("Are you awake?", "Yes, I am here."),
@@ -57,14 +56,14 @@ SMALL_TALK = [("Hello there.", "Hello, how can I help?"), ("Are you awake?", "Ye
 
 # %% ../nbs/02_synthetic.ipynb #c010
 COSTS = {                # reward lost for each
-    "miscount": 1.0,     # item too few or too many
-    "repeat": 1.0,       # item named before
-    "off topic": 1.5,    # item that was not asked for
-    "missing": 2.0,      # word that had to be used and isn't
-    "wrong": 2.5,        # answer that contradicts the conversation
-    "no answer": 1.5,    # question left open
-    "rude": 2.0,         # rude remark
-    "polite": -0.5,      # a kind closing; the only thing that earns, and once
+    "miscount": 1.5,     # item too few or too many
+    "repeat": 1.5,       # item named before
+    "off topic": 2.0,    # item that was not asked for
+    "missing": 3.0,      # word that had to be used and isn't
+    "wrong": 4.0,        # answer that contradicts the conversation
+    "no answer": 2.0,    # question left open
+    "rude": 3.0,         # rude remark
+    "polite": -1.0,      # a kind closing; the only thing that earns, and once
 }
 PERFECT = 2.0  # the reward of an answer with no fault and no kind closing
 
@@ -80,9 +79,9 @@ class Task:
 
 # %% ../nbs/02_synthetic.ipynb #c014
 def ask_list(rng):
-    topic, n = rng.choice(list(TOPICS)), rng.randint(2, 6)
+    topic, n = rng.choice(list(TOPICS)), rng.randint(2, 5)
     form = rng.choice(["Name {} {}.", "List {} {}.", "Can you name {} {}?", "Please give me {} {}."])
-    but = f" Leave out {rng.choice(TOPICS[topic])}." if rng.random() < 0.5 else ""
+    but = f" Leave out {rng.choice(TOPICS[topic])}." if rng.random() < 0.25 else ""
     return [form.format(n, topic) + but]
 
 LIST, LEAVE_OUT = re.compile(rf"(\d+) ({'|'.join(TOPICS)})\b"), re.compile(r"Leave out (\w+)")
@@ -110,7 +109,7 @@ def list_faults(slots, words):
 # %% ../nbs/02_synthetic.ipynb #c017
 def ask_say(rng):
     form = rng.choice(["Say {} {} times.", "Please say {} {} times.", "Can you say {} {} times?"])
-    return [form.format(rng.choice(WORDS), rng.randint(2, 6))]
+    return [form.format(rng.choice(WORDS), rng.randint(2, 5))]
 
 SAY = re.compile(r"[Ss]ay (\w+) (\d+) times")
 
@@ -141,7 +140,7 @@ def read_use(users):
     return found and dict(words=[w for w in found.groups() if w])
 
 def answer_use(slots, slip, rng):
-    used = [rng.choice(THINGS) if rng.random() < slip else w for w in slots["words"]]
+    used = [rng.choice(["thing", rng.choice(THINGS)]) if rng.random() < slip else w for w in slots["words"]]
     if len(used) == 1: used.append(rng.choice(THINGS))
     rng.shuffle(used)
     return rng.choice(SENTENCES).format(*used)
@@ -232,7 +231,8 @@ def converse(says, rng, turns, sentences):
 
 def new_prompt(rng, split, prompt_turns, prompt_length):
     task, says = new_request(rng, split)
-    messages = converse(says, rng, rng.randint(1, prompt_turns), rng.randint(0, prompt_length))
+    turns, sentences = (min(rng.randint(low, high) for _ in range(2)) for low, high in [(1, prompt_turns), (0, prompt_length)])
+    messages = converse(says, rng, turns, sentences)
     return task, task.read([m["content"] for m in messages if m["role"] == "user"]), messages
 
 # %% ../nbs/02_synthetic.ipynb #c031
@@ -243,7 +243,7 @@ def make_prompts(
     prompt_turns:int=2,  # most user turns in a prompt (1 to 7)
     prompt_length:int=1, # most background sentences ahead of the request (0 to 8)
 ) -> list[list[dict]]:   # conversations that end with a user's request
-    "`n` prompts, turns and background drawn evenly from their ranges."
+    "`n` prompts, short ones more often than long ones."
     rng = Random(f"prompts {split} {seed}")
     return [new_prompt(rng, split, prompt_turns, prompt_length)[2] for _ in range(n)]
 
@@ -251,9 +251,9 @@ def make_prompts(
 def new_response(task, slots, rng):
     "An answer as careless as it happens to be."
     slip = 0.8 * rng.random()
-    lead = rng.choice(RUDE_LEADS if rng.random() < slip / 3 else LEADS)
-    parts = [lead, task.answer(slots, slip, rng), *rng.sample(FILLERS, rng.choice([0, 0, 1, 2]))]
-    if rng.random() < slip / 3: parts.append(rng.choice(RUDE))
+    lead = rng.choice(RUDE_LEADS if rng.random() < slip / 2 else LEADS)
+    parts = [lead, task.answer(slots, slip, rng), *rng.sample(FILLERS, rng.choice([0, 0, 0, 1, 1, 2]))]
+    if rng.random() < slip / 2: parts.append(rng.choice(RUDE))
     elif rng.random() < 0.2: parts.append(rng.choice(POLITE))
     return " ".join(parts)
 

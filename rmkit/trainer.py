@@ -19,11 +19,12 @@ from contextlib import nullcontext
 from copy import copy
 from pathlib import Path
 
+import pandas as pd
 import torch
-from accelerate.utils import is_peft_model
 from datasets import Dataset, IterableDataset
 from fastcore.basics import patch
 from huggingface_hub import ModelCard, ModelCardData
+from peft import PeftModel
 from torch.nn.functional import pad
 from torch.utils.data import SequentialSampler
 from transformers import AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
@@ -33,8 +34,8 @@ from .collator import DataCollatorForPreference
 from .config import RewardConfig
 from .data import common_prefix_length, prepare_dataset
 from .losses import preference_loss
-from .metrics import accuracy_interval
-from .model import add_lora, load_reward_model, prepare_for_reward, replace_head, rewards
+from .metrics import pair_metrics
+from .model import add_lora, load_reward_model, prepare_for_reward, replace_head, rewards, save_reward_model
 from .scoring import pair_scores
 
 # %% ../nbs/09_trainer.ipynb #c003
@@ -126,27 +127,21 @@ def on_train_begin(self:RunningMetrics, args, state, control, **kwargs):
 # %% ../nbs/09_trainer.ipynb #c021
 def evaluation_metrics(
     rows, # (N, 6) array of `pair_rows`
-    prompts=None, # N prompts, to draw the interval by prompt; by pair where there are none
+    prompts=None, # N prompts; each pair counts as its own where there are none
 ) -> dict:
-    "Means over all pairs, with a 95% interval of the accuracy"
-    diff, both = rows[:, 1] - rows[:, 2], rows[:, 1:3]
-    correct = (diff > 0) + .5 * (diff == 0)
-    low, high = accuracy_interval(correct, prompts)
-    return dict(loss=float(rows[:, 0].mean(dtype="float64")), accuracy=float(correct.mean()), accuracy_low=float(low), accuracy_high=float(high),
-                ties=float((diff == 0).mean()), margin=float(diff.mean(dtype="float64")), min_reward=float(both.min()), mean_reward=float(both.mean(dtype="float64")), max_reward=float(both.max()))
+    "`metrics.pair_metrics` of the pairs, and their mean loss"
+    table = pd.DataFrame(rows[:, 1:5], columns=["reward_chosen", "reward_rejected", "length_chosen", "length_rejected"])
+    if prompts is not None: table["prompt"] = prompts
+    return dict(loss=float(rows[:, 0].mean(dtype="float64"))) | pair_metrics(table)
 
 # %% ../nbs/09_trainer.ipynb #c023
 def one_output(
     model, # a sequence classifier
-    replace:bool, # give it a new head, with a warning, instead of an error
     seed:int, # of the new head
 ):
-    "`model` with one output"
+    "`model`, its head replaced, with a warning, where it has more than one output"
     n = getattr(model.config, "num_labels", None)
-    if n == 1: return model
-    if not replace:
-        raise ValueError(f"The model has `num_labels={n}`, but reward models require `num_labels=1`: one number for a text. Load it with "
-                         "`AutoModelForSequenceClassification.from_pretrained(name, num_labels=1)`, or hand its name to `RewardTrainer`, which does.")
+    if n == 1 or model.get_output_embeddings() is not None: return model
     warnings.warn(f"The model has `num_labels={n}`; its head is replaced by a new one with one output. Load it with `num_labels=1` to keep a trained head.")
     return replace_head(model, seed=seed)
 
@@ -224,6 +219,7 @@ class RewardTrainer(Trainer):
         args = reward_config(args, model, max_length)
         self.args = args
         if model is not None: model, tokenizer = self._ready(model, tokenizer)
+        self.processing_class = tokenizer
         if tokenizer is None: raise ValueError("With `model_init`, pass the tokenizer too: `RewardTrainer(model_init=..., processing_class=tokenizer)`.")
         self.data_reports, self._user_collator, self.running, self._scored, self._said = {}, data_collator is not None, RunningMetrics(), None, set()
         train_dataset, eval_dataset = self._prepare(train_dataset, "train", tokenizer), self._prepare(eval_dataset, "eval", tokenizer)
@@ -269,19 +265,19 @@ def _ready(self:RewardTrainer, model, tokenizer):
     else:
         ignored = [k for k, v in (("model_init_kwargs", args.model_init_kwargs), ("quantization_config", quantization)) if v is not None]
         if ignored: logger.warning(f"{' and '.join(ignored)} ignored: the model is loaded already; hand in its name instead.")
-        model = one_output(model, self._older_call, args.seed)
-        tokenizer = tokenizer or AutoTokenizer.from_pretrained(model.config._name_or_path, trust_remote_code=args.trust_remote_code)
+        if self._older_call: model = one_output(model, args.seed)
+        model, tokenizer = load_reward_model(model, tokenizer, seed=args.seed)
     set_special_tokens(model, tokenizer, args)
-    prepare_for_reward(model, tokenizer)
-    if peft_config is not None: model = add_lora(model, peft_config, args.gradient_checkpointing)
-    if is_peft_model(model) and args.gradient_checkpointing: model.enable_input_require_grads()
+    prepare_for_reward(model, tokenizer, args.seed)
+    if peft_config is not None: model = add_lora(model, peft_config, seed=args.seed)
+    if isinstance(model, PeftModel) and args.gradient_checkpointing: model.enable_input_require_grads()
     if args.disable_dropout: disable_dropout(model)
     return model, tokenizer
 
 @patch
 def call_model_init(self:RewardTrainer, trial=None):
     "The model of `model_init`, made ready like any other"
-    model, self.processing_class = self._ready(Trainer.call_model_init(self, trial), getattr(self, "processing_class", None))
+    model, self.processing_class = self._ready(Trainer.call_model_init(self, trial), self.processing_class)
     return model
 
 # %% ../nbs/09_trainer.ipynb #c034
@@ -461,7 +457,7 @@ def log(self:RewardTrainer, logs:dict, start_time=None):
         elif total["pairs"]: logs["train_loss"] = total["loss"] / total["pairs"]
     Trainer.log(self, logs, start_time)
 
-# %% ../nbs/09_trainer.ipynb #c045
+# %% ../nbs/09_trainer.ipynb #c053
 WEIGHTS = "model.safetensors model.safetensors.index.json adapter_model.safetensors pytorch_model.bin pytorch_model_fsdp_0 pytorch_model_fsdp.bin".split()
 
 def is_torn(
@@ -483,7 +479,7 @@ def last_whole_checkpoint(
         warnings.warn(f"{folder} was not written to its end (the run was killed while it saved?) and is passed over.")
     raise ValueError(f"No whole checkpoint in {output_dir} ({len(found)} torn); start afresh with `train()`.")
 
-# %% ../nbs/09_trainer.ipynb #c046
+# %% ../nbs/09_trainer.ipynb #c054
 @patch
 def train(self:RewardTrainer,
     resume_from_checkpoint=None, # True for the newest whole checkpoint in `output_dir`, or the folder of one
@@ -498,6 +494,8 @@ def train(self:RewardTrainer,
         if not sharded and not all((Path(folder)/name).exists() for name in ("optimizer.pt", "scheduler.pt")):
             raise ValueError(f"{folder} has no optimiser state (saved with `save_only_model=True`?): resuming would start a fresh optimiser and end elsewhere. "
                              "To train on from its weights as a new run, pass the folder as `model`.")
+    # an earlier `evaluate` marks the model as prepared, and accelerate would then train it without DDP: each process alone
+    if self.args.world_size > 1 and self.model_wrapped is self.model: self.model._is_accelerate_prepared = False
     out = Trainer.train(self, folder or None, trial, ignore_keys_for_eval)
     self._say("train")
     return out
@@ -511,7 +509,16 @@ def _save_checkpoint(self:RewardTrainer, model, trial):
     self.create_model_card()
     Trainer._save_checkpoint(self, model, trial)
 
-# %% ../nbs/09_trainer.ipynb #c048
+# %% ../nbs/09_trainer.ipynb #c059
+@patch
+def _save(self:RewardTrainer, output_dir=None, state_dict=None):
+    "Weights, tokenizer and arguments"
+    if state_dict is not None or not isinstance(self.model, PeftModel) or not self.args.should_save: return Trainer._save(self, output_dir, state_dict)
+    folder = Path(output_dir or self.args.output_dir)
+    save_reward_model(self.model, self.processing_class, folder, with_base=False if folder.name.startswith("checkpoint-") else None)
+    torch.save(self.args, folder/"training_args.bin")
+
+# %% ../nbs/09_trainer.ipynb #c061
 CARD = """# {name}
 
 A reward model: it reads a prompt and a response and gives one number, higher for better responses.{base}
@@ -555,7 +562,7 @@ def results_table(
     rows = [f"| {k.removesuffix('_accuracy')} | {evals[-1][k]:.3f} | {evals[-1][low]:.3f} to {evals[-1][k + '_high']:.3f} | {evals[-1][k.replace('accuracy', 'loss')]:.3f} |" for k, low in last.items()]
     return "| set | accuracy | 95% interval | loss |\n|---|---|---|---|\n" + "\n".join(rows)
 
-# %% ../nbs/09_trainer.ipynb #c049
+# %% ../nbs/09_trainer.ipynb #c062
 @patch
 def create_model_card(self:RewardTrainer,
     model_name:str|None=None, # default: the output folder's name
@@ -569,7 +576,7 @@ def create_model_card(self:RewardTrainer,
     model_name = model_name or Path(args.hub_model_id or args.output_dir).name
     base = source if source and not os.path.isdir(source) else None
     tags = sorted({*self._tag_names, *([tags] if isinstance(tags, str) else tags or [])})
-    head = ModelCardData(base_model=base, model_name=model_name, tags=tags, library_name="peft" if is_peft_model(self.model) else "transformers",
+    head = ModelCardData(base_model=base, model_name=model_name, tags=tags, library_name="peft" if isinstance(self.model, PeftModel) else "transformers",
                          pipeline_tag="text-classification", datasets=dataset_name, **kwargs)
     settings = "\n".join(f"- `{k}`: {getattr(args, k)}" for k in "learning_rate per_device_train_batch_size gradient_accumulation_steps num_train_epochs max_steps max_length overlong loss_type center_rewards_coefficient label_smoothing_factor seed".split())
     text = CARD.format(name=model_name, base=f" Fine-tuned from `{base}`." if base else "", data=f" of `{dataset_name}`" if dataset_name else "",

@@ -18,6 +18,7 @@ from fastcore.docments import docments
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 NUMBERED = [path for path in NOTEBOOKS if re.match(r"\d+_", path.name)]
+NOT_RUN = re.compile(r"^#\|\s*eval:\s*false", re.M)
 MODULES = sorted(path.stem for path in (ROOT / "rmkit").glob("*.py") if not path.stem.startswith("_"))
 
 
@@ -101,8 +102,9 @@ def module_of(path):
 
 
 def imported(source):
-    "The rmkit modules that a cell imports, by name; names taken from the top level are looked up where they are made"
-    if source.startswith("%%"):
+    """The rmkit modules that a cell imports, by name; names taken from the top level are looked up where they are made.
+    A cell that isn't run shows what a user writes, and may import anything."""
+    if source.startswith("%%") or NOT_RUN.search(source):
         return
     source = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
     for node in ast.walk(ast.parse(source)):
@@ -186,10 +188,11 @@ def public(module):
 def undocumented(made):
     "The parameters of a function or class that carry neither a comment nor, as a dataclass field, a help text"
     fields = {field.name: field for field in dataclasses.fields(made)} if dataclasses.is_dataclass(made) else {}
-    own = set(vars(made).get("__annotations__", {})) if fields else None
-    for name, described in docments(made, full=True, returns=False, args_kwargs=False).items():
-        inherited = fields and name not in own
-        told = described.docment or (name in fields and fields[name].metadata.get("help"))
+    if inspect.isclass(made) and not fields and "__init__" not in vars(made):
+        return
+    for name, parameter in docments(made, full=True, returns=False, args_kwargs=True).items():
+        inherited = fields and name not in made.__annotations__
+        told = parameter.docment or (name in fields and fields[name].metadata.get("help"))
         if name != "self" and not inherited and not told:
             yield name
 

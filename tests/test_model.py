@@ -1,15 +1,14 @@
 "Model: the reward is read at the last real token, in any architecture, and survives every way of saving and loading"
 import copy
 import importlib.util
-import json
 import logging
-import warnings
+import sys
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import (AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BitsAndBytesConfig,
+from transformers import (AutoModelForCausalLM, AutoModelForSequenceClassification, BertConfig, BitsAndBytesConfig,
                           GemmaConfig, GPT2Config, GPTNeoXConfig, LlamaConfig, OPTConfig, PreTrainedTokenizerFast,
                           Qwen2Config, RobertaConfig, pipeline)
 
@@ -59,6 +58,11 @@ def score(model, tokenizer, texts=TEXTS, side="right"):
 def plain_score(model, tokenizer, texts=TEXTS, **kwargs):
     batch = tokenizer(texts, padding=True, return_tensors="pt", **kwargs)
     with torch.no_grad(): return model.eval()(**batch).logits[:, 0].float()
+
+
+def saved_tokenizer(folder):
+    "By its own class: AutoTokenizer would take the one that real models of the kind have, and lose these toy words"
+    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def close(a, b, atol=1e-5): return torch.allclose(a, b, atol=atol, rtol=0)
@@ -114,6 +118,31 @@ def test_rewards_survive_wrappers():
     r = rewards(model.train(), batch["input_ids"], batch["attention_mask"])
     r.sum().backward()
     assert close(r.detach(), expected) and model.model.embed_tokens.weight.grad is not None
+
+
+def test_rewards_through_ddp_with_lora(monkeypatch):
+    if sys.platform == "linux": monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")  # or gloo asks a name server who we are
+    model, tokenizer = prepare_for_reward(make("llama"), make_tokenizer())
+    model = add_lora(model, LoraConfig(r=2, target_modules=["q_proj"]))
+    expected = score(model.eval(), tokenizer)
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        wrapped = torch.nn.parallel.DistributedDataParallel(model)
+        batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
+        r = rewards(wrapped, batch["input_ids"], batch["attention_mask"])
+        r.sum().backward()
+        assert close(r.detach(), expected) and head_name(wrapped) == "score"
+        assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+    finally: torch.distributed.destroy_process_group()
+
+
+def test_rewards_keep_autocast_that_accelerate_puts_on_forward():
+    model, tokenizer = make("llama"), make_tokenizer()
+    expected = score(model, tokenizer)
+    model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
+    dtypes = []
+    model.model.layers[0].mlp.down_proj.register_forward_hook(lambda module, args, out: dtypes.append(out.dtype))
+    assert close(score(model, tokenizer), expected, 0.1) and dtypes == [torch.bfloat16]
 
 
 def encoder(config_class, **kwargs):
@@ -250,15 +279,15 @@ def test_saved_folder_scores_the_same_in_plain_transformers(kind, tmp_path):
     model, tokenizer = prepare_for_reward(make(kind), make_tokenizer())
     expected = score(model, tokenizer)
     save_reward_model(model, tokenizer, tmp_path)
-    plain, plain_tokenizer = AutoModelForSequenceClassification.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    plain, plain_tokenizer = AutoModelForSequenceClassification.from_pretrained(tmp_path), saved_tokenizer(tmp_path)
     assert plain_tokenizer.padding_side == "right" and plain_tokenizer.pad_token_id == plain.config.pad_token_id != 1
     assert close(plain_score(plain, plain_tokenizer), expected, 1e-4)
     if kind not in ABSOLUTE: assert close(plain_score(plain, plain_tokenizer, padding_side="left"), expected, 1e-4)
-    pipe = pipeline("text-classification", model=str(tmp_path))
+    pipe = pipeline("text-classification", model=str(tmp_path), tokenizer=plain_tokenizer)
     for batch_size in (1, 4):
         assert close(torch.tensor([o["score"] for o in pipe(TEXTS, batch_size=batch_size)]), expected, 1e-4)
-    ours, our_tokenizer = load_reward_model(tmp_path)
-    assert close(score(ours.eval(), our_tokenizer), expected, 1e-6)
+    ours, our_tokenizer = load_reward_model(tmp_path, plain_tokenizer)
+    assert our_tokenizer is plain_tokenizer and close(score(ours.eval(), our_tokenizer), expected, 1e-6)
 
 
 def causal_folder(kind, folder, dtype=torch.float32):
@@ -270,11 +299,12 @@ def causal_folder(kind, folder, dtype=torch.float32):
 
 def test_causal_lm_checkpoint_becomes_a_classifier(kind, tmp_path):
     causal_folder(kind, tmp_path)
+    toy = saved_tokenizer(tmp_path)
     state = torch.get_rng_state()
-    model, tokenizer = load_reward_model(str(tmp_path), seed=3)
+    model, tokenizer = load_reward_model(str(tmp_path), toy, seed=3)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(11)
-    again, _ = load_reward_model(tmp_path, seed=3)
+    again, _ = load_reward_model(tmp_path, saved_tokenizer(tmp_path), seed=3)
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
     assert model.config.num_labels == 1 and model.config.problem_type == "regression" and model.dtype == torch.float32
     lm = AutoModelForCausalLM.from_pretrained(tmp_path)
@@ -283,11 +313,12 @@ def test_causal_lm_checkpoint_becomes_a_classifier(kind, tmp_path):
 
 def test_bfloat16_weights_have_a_living_head(kind, tmp_path):
     causal_folder(kind, tmp_path, torch.bfloat16)
-    model, tokenizer = load_reward_model(tmp_path, seed=3, dtype=torch.bfloat16)
-    full, _ = load_reward_model(tmp_path, seed=3)
+    tokenizer = saved_tokenizer(tmp_path)
+    model, _ = load_reward_model(tmp_path, tokenizer, seed=3, dtype=torch.bfloat16)
+    full, _ = load_reward_model(tmp_path, tokenizer, seed=3)
     assert model.dtype == torch.bfloat16 and full.dtype == torch.float32
     assert torch.equal(model.score.weight, full.score.weight.bfloat16()) and model.score.weight.isfinite().all()
-    assert load_reward_model(tmp_path, dtype="auto")[0].dtype == torch.bfloat16
+    assert load_reward_model(tmp_path, tokenizer, dtype="auto")[0].dtype == torch.bfloat16
     assert close(score(model.eval(), tokenizer), score(full.eval(), tokenizer), 0.2)
 
 
@@ -380,12 +411,12 @@ def test_lora_start_is_seeded():
 
 @pytest.mark.parametrize("base", ["causal folder", "reward model folder", "in memory"])
 def test_lora_round_trip(kind, base, tmp_path):
-    if base == "causal folder": model, tokenizer = load_reward_model(causal_folder(kind, tmp_path/"base"))
+    if base == "causal folder": model, tokenizer = load_reward_model(causal_folder(kind, tmp_path/"base"), make_tokenizer())
     else:
         model, tokenizer = prepare_for_reward(make(kind), make_tokenizer())
         if base == "reward model folder":
             save_reward_model(model, tokenizer, tmp_path/"base")
-            model, tokenizer = load_reward_model(tmp_path/"base")
+            model, tokenizer = load_reward_model(tmp_path/"base", tokenizer)
     before = score(model.eval(), tokenizer)
     model = trained_lora(model, kind)
     expected = score(model, tokenizer)
@@ -394,17 +425,17 @@ def test_lora_round_trip(kind, base, tmp_path):
     assert (tmp_path/"adapter"/"model.safetensors").exists() == (base != "reward model folder")
 
     plain = AutoModelForSequenceClassification.from_pretrained(tmp_path/"adapter")
-    plain_tokenizer = AutoTokenizer.from_pretrained(tmp_path/"adapter")
+    plain_tokenizer = saved_tokenizer(tmp_path/"adapter")
     assert close(plain_score(plain, plain_tokenizer), expected, 1e-4)
     if kind not in ABSOLUTE: assert close(plain_score(plain, plain_tokenizer, padding_side="left"), expected, 1e-4)
     pipe = pipeline("text-classification", model=str(tmp_path/"adapter"), tokenizer=plain_tokenizer)
     assert close(torch.tensor([o["score"] for o in pipe(TEXTS, batch_size=4)]), expected, 1e-4)
 
-    again, again_tokenizer = load_reward_model(tmp_path/"adapter", is_trainable=True)
+    again, again_tokenizer = load_reward_model(tmp_path/"adapter", plain_tokenizer, is_trainable=True)
     assert isinstance(again, PeftModel) and close(score(again.eval(), again_tokenizer), expected, 1e-4)
     names = lambda m: {n for n, p in m.named_parameters() if p.requires_grad}
     assert names(again) == names(model)
-    assert not names(load_reward_model(tmp_path/"adapter")[0])
+    assert not names(load_reward_model(tmp_path/"adapter", plain_tokenizer)[0])
 
     merged = merge(model)
     assert not isinstance(merged, PeftModel) and head_name(merged) == "score"
@@ -448,6 +479,11 @@ def test_adapter_without_base_or_head_is_refused(tmp_path):
     with pytest.raises(ValueError, match="rewards would be random"): load_reward_model(tmp_path/"headless")
 
 
+def test_an_adapter_made_elsewhere_without_the_head_is_warned_about():
+    model = PeftModel(make("llama"), LoraConfig(r=2, target_modules=["q_proj"]))
+    with pytest.warns(UserWarning, match="leaves out the head 'score'"): load_reward_model(model, make_tokenizer())
+
+
 def test_lora_mistakes():
     model = add_lora(make("llama"), LoraConfig(r=2, target_modules=["q_proj"]))
     with pytest.raises(ValueError, match="adapter already"): add_lora(model, LoraConfig(r=2))
@@ -473,3 +509,26 @@ def test_further_training_of_a_loaded_adapter(tmp_path):
 def test_quantised_loading_says_what_is_missing(config, tmp_path):
     causal_folder("llama", tmp_path)
     with pytest.raises(ImportError, match=r"rmkit\[qlora\]"): load_reward_model(tmp_path, quantization_config=config)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed (rmkit[qlora])")
+def test_qlora_round_trip(tmp_path):
+    "Weights, not rewards: on a CPU, bitsandbytes gives other values after its state dict has been read"
+    wide = DECODERS["llama"]()
+    wide.hidden_size, wide.head_dim, wide.intermediate_size = 128, 32, 256  # a row holds whole blocks of 64
+    AutoModelForCausalLM.from_config(wide).save_pretrained(tmp_path/"base")
+    make_tokenizer().save_pretrained(tmp_path/"base")
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    model, tokenizer = load_reward_model(tmp_path/"base", quantization_config=config)
+    model = trained_lora(model, "llama")
+    trained = {n: p.dtype for n, p in model.named_parameters() if p.requires_grad}
+    assert {d for n, d in trained.items() if "lora_" in n} == {torch.bfloat16}
+    assert {d for n, d in trained.items() if "modules_to_save" in n} == {torch.float32}
+    batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    rewards(model.train(), batch["input_ids"], batch["attention_mask"]).sum().backward()
+    save_reward_model(model, tokenizer, tmp_path/"adapter")
+    again, _ = load_reward_model(tmp_path/"adapter")
+    ours, theirs = model.state_dict(), again.state_dict()
+    assert set(ours) == set(theirs) and all(torch.equal(ours[k].float(), theirs[k].float()) for k in ours)
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path/"adapter")
+    assert close(plain_score(plain, tokenizer), score(again.eval(), tokenizer), 1e-4)

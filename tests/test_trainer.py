@@ -169,8 +169,9 @@ def test_evaluation_is_a_mean_over_pairs(tmp_path, pairs):
 
 
 def test_ties_count_half(tmp_path, pairs):
-    model = tiny_model(seed=0); model.score.weight.data.zero_()
-    metrics = trainer_of(tmp_path, pairs, model, eval_dataset=pairs).evaluate(num_print_samples=0)
+    t = trainer_of(tmp_path, pairs, eval_dataset=pairs)
+    t.model.score.weight.data.zero_()
+    metrics = t.evaluate(num_print_samples=0)
     assert metrics["eval_accuracy"] == 0.5 and metrics["eval_ties"] == 1
 
 
@@ -224,7 +225,7 @@ def test_visualize_samples(tmp_path, pairs, capsys):
     assert np.allclose(scores["p_chosen"], 1/(1 + np.exp(r[:3, 1] - r[:3, 0])), atol=1e-5)
     capsys.readouterr()
     t.evaluate(num_print_samples=0)
-    assert capsys.readouterr().out == ""
+    assert "P(chosen)" not in capsys.readouterr().out
     t.evaluate()
     assert "P(chosen)" in capsys.readouterr().out
 
@@ -263,7 +264,7 @@ def test_dropout_is_off_unless_asked(tmp_path, pairs):
 
 
 def test_overlong_is_reported(tmp_path, pairs, caplog):
-    t = trainer_of(tmp_path, pairs, config=dict(max_length=20, overlong="drop"))
+    t = trainer_of(tmp_path, pairs, config=dict(max_length=45, overlong="drop"))
     assert t.data_reports["train"].dropped and "train" in caplog.text
     assert len(t.train_dataset) < 64
 
@@ -271,8 +272,8 @@ def test_overlong_is_reported(tmp_path, pairs, caplog):
 # Saving
 
 def test_card_and_tags(tmp_path, pairs):
-    t = trainer_of(tmp_path, pairs, eval_dataset=pairs, config=dict(save_strategy="steps", save_steps=4))
-    t.evaluate(num_print_samples=0); t.train()
+    t = trainer_of(tmp_path, pairs, eval_dataset=pairs, config=dict(save_strategy="steps", save_steps=4, eval_strategy="steps", eval_steps=4))
+    t.train()
     card = (tmp_path/"README.md").read_text()
     assert "reward-trainer" in card and "95% interval" in card and "- `max_steps`: 4" in card
     assert "reward-trainer" in t.model.model_tags
@@ -335,12 +336,11 @@ if __name__ == "__main__":
 """)
     env = os.environ | dict(OMP_NUM_THREADS="1")
     one, two = tmp_path/"1.json", tmp_path/"2.json"
-    subprocess.run([sys.executable, script, "8", one], check=True, env=env)
-    subprocess.run([sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0",
-                    script, "4", two], check=True, env=env)
+    subprocess.run([sys.executable, script, "8", one], check=True, env=env, timeout=120)
+    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", script, "4", two], check=True, env=env, timeout=120)
     (b1, h1, w1), (b2, h2, w2) = json.loads(one.read_text()), json.loads(two.read_text())
     assert (w1, w2) == (1, 2)
     for k in ("loss", "accuracy", "accuracy_low", "accuracy_high", "margin", "min_reward", "max_reward", "mean_reward"):
         assert b1[f"eval_{k}"] == pytest.approx(b2[f"eval_{k}"], abs=1e-5), k
-    log1, log2 = h1[1], h2[1]
+    log1, log2 = (next(entry for entry in h if "loss" in entry) for h in (h1, h2))
     for k in ("loss", "accuracy", "margin", "num_tokens", "grad_norm", "min_reward"): assert log1[k] == pytest.approx(log2[k], rel=1e-3, abs=1e-5), k
