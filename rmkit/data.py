@@ -8,8 +8,7 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT', 'NEXT_ROLES', 'TRUNCATED', 'IDS', 'MESSAGES',
            'LOADERS', 'BadRowError', 'Format', 'detect_format', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh',
            'to_pairs', 'Markers', 'find_markers', 'render', 'tokenize', 'common_prefix_length', 'prompt_length',
-           'cut_prompt', 'PrepareReport', 'prepare_dataset', 'encode_responses', 'as_text', 'load_rows',
-           'split_by_prompt']
+           'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
@@ -845,43 +844,6 @@ def prepare_dataset(
     return dataset if prepared is rows else prepared, report
 
 # %% ../nbs/01_data.ipynb #c107
-def _shorten(
-    ids:list[int], # prompt + response
-    pair:dict, # prompt, chosen
-    recipe:_Recipe, # tokenizer, max_length
-) -> list[int]: # at most max_length of them, the response whole
-    if recipe.max_length is None or len(ids) <= recipe.max_length:
-        return ids
-    cut = _cut_branches([ids], pair, recipe)
-    if cut is None:
-        found, expected = f"{len(ids)} tokens, too many even without the prompt", f"at most max_length={recipe.max_length}"
-        raise _bad("response", found, expected, "response longer than max_length", "Raise max_length.").at(pair["_row"])
-    return cut[0]
-
-# %% ../nbs/01_data.ipynb #c108
-def encode_responses(
-    prompts:Sequence, # text or messages, one a response
-    responses:Sequence, # text or messages
-    tokenizer:PreTrainedTokenizerBase, # gives the chat template, the special tokens and the ids
-    max_length:int|None=None, # longest sequence allowed, tokens; longer ones lose the oldest prompt tokens
-    tools:list|str|None=None, # tools the assistant could call
-    chat_template_kwargs:Mapping|None=None, # further arguments for the chat template
-) -> list[list[int]]: # ids of prompt + response
-    """The ids a pair would have had. If any value is a list of messages, texts stand for messages of user and assistant.
-    Raises BadRowError for an empty response, and for one longer than `max_length` by itself."""
-    kind = "messages" if any(isinstance(value, list) for value in [*prompts, *responses]) else "text"
-    recipe = _Recipe(Format("explicit", kind), tokenizer, find_markers(tokenizer), max_length, "truncate", "raise")
-    pairs, options = [], {"tools": tools, "chat_template_kwargs": chat_template_kwargs}
-    for index, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        try:
-            pairs.append(_explicit(prompt, {"response": response}, kind) | {"_row": index})
-        except BadRowError as error:
-            raise error.at(index) from None
-    texts = [render(pair["prompt"], pair["chosen"], tokenizer, recipe.markers, **options) for pair in pairs]
-    ids_list = tokenize(texts, tokenizer, recipe.markers, kind == "messages")
-    return [_shorten(ids, pair | options, recipe) for ids, pair in zip(ids_list, pairs)]
-
-# %% ../nbs/01_data.ipynb #c111
 def as_text(
     prompt_or_answer:str|list[dict], # text or messages
 ) -> str: # something to read
@@ -901,7 +863,7 @@ def _content(message):
     calls = drop_none(message.get("tool_calls") or [])
     return "\n".join([content] * bool(content) + [json.dumps(call, ensure_ascii=False) for call in calls])
 
-# %% ../nbs/01_data.ipynb #c113
+# %% ../nbs/01_data.ipynb #c109
 LOADERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
 
 
@@ -917,7 +879,7 @@ def load_rows(
         raise FileNotFoundError(f"no file {str(path_or_name)!r}")
     return load_dataset(LOADERS[suffix], data_files={split: str(path_or_name)}, split=split)
 
-# %% ../nbs/01_data.ipynb #c116
+# %% ../nbs/01_data.ipynb #c112
 def split_by_prompt(
     dataset:Dataset, # rows of any format with a prompt, or with one to be extracted
     test_size:float|int=0.1, # share of the rows to hold out, or their number

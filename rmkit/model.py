@@ -6,8 +6,8 @@ Docs: https://rmkit.github.io/rmkit/model.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'HUB_KEYS', 'unwrap', 'head_name', 'head_module', 'init_head', 'replace_head', 'rewards', 'token_rewards',
-           'unused_token', 'ensure_pad_token', 'prepare_for_reward', 'load_reward_model', 'add_lora', 'merge',
-           'save_reward_model']
+           'unused_token', 'grow_embeddings', 'ensure_pad_token', 'prepare_for_reward', 'load_reward_model', 'add_lora',
+           'merge', 'save_reward_model']
 
 # %% ../nbs/05_model.ipynb #c003
 import copy
@@ -187,7 +187,7 @@ def _own_rng(seed:int, # for the draws inside the block
         torch.default_generator.manual_seed(seed)
         yield
 
-def _grow_embeddings(model:PreTrainedModel, # whose input embedding gets rows
+def grow_embeddings(model:PreTrainedModel, # whose input embedding gets rows
                      n_rows:int, # rows afterwards
                     ) -> None:
     "Add embedding rows, each the mean of the old ones"
@@ -208,7 +208,7 @@ def ensure_pad_token(model:nn.Module, # a sequence classifier; its config is set
         tokenizer.add_special_tokens({"pad_token": token})
         logger.info("The pad token was %s; it is now %s (id %d).", was, token, tokenizer.pad_token_id)
     pad_id = tokenizer.pad_token_id
-    if pad_id >= n_rows: _grow_embeddings(model, pad_id + 1)
+    if pad_id >= n_rows: grow_embeddings(model, pad_id + 1)
     for config in (model.config, model.config.get_text_config()): config.pad_token_id = pad_id
     embedding = model.get_input_embeddings()  # some models freeze the gradient of the pad row: it must be the new one
     if getattr(embedding, "padding_idx", None) is not None: embedding.padding_idx = pad_id

@@ -55,7 +55,7 @@ def plot_truth(
     "Median reward, and the middle half, of the responses of each true reward."
     true_N = np.concatenate([scores["true_chosen"], scores["true_rejected"]])
     reward_N = np.concatenate([scores["reward_chosen"], scores["reward_rejected"]])
-    levels = [level for level in np.unique(true_N) if (true_N == level).sum() >= 5]
+    levels = [level for level in np.unique(true_N) if (true_N == level).sum() >= 10]
     quarters = np.array([np.quantile(reward_N[true_N == level], [.25, .5, .75]) for level in levels]).reshape(-1, 3)
     ax.fill_between(levels, quarters[:, 0], quarters[:, 2], alpha=.3, color="#0072B2", lw=0)
     ax.plot(levels, quarters[:, 1], "o-", color="#0072B2")
@@ -129,7 +129,7 @@ p, figcaption, .soft { color: var(--soft) } .good { color: var(--good) } .bad { 
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 20px; margin: 0 } dt { color: var(--soft) } dd { margin: 0 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: 5px 14px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap } th { color: var(--soft); font-weight: 500 }
-tr > :first-child { text-align: left; white-space: normal } tr:last-child td { font-weight: 600 }
+tr > :first-child { text-align: left; white-space: normal; min-width: 9em } tr:last-child td { font-weight: 600 }
 figure svg { display: block; width: 100%; max-width: 620px; height: auto; margin: 0 auto } figcaption { font-size: .9rem; margin-top: 8px }
 .pair > .soft { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: .85rem; margin-bottom: 6px }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 16px; margin-top: 10px; border-top: 1px solid var(--line); padding-top: 10px }
@@ -152,7 +152,7 @@ PAGE = """<!doctype html>
 <h2>Pictures</h2><section class="figures">{% for caption, svg in pictures.items() %}
   <figure>{{ svg | safe }}<figcaption>{{ caption }}</figcaption></figure>{% endfor %}</section>
 {% for name, rows in pairs.items() if rows %}<h2>{{ name }}</h2><section class="pairs">{% for row in rows %}
-  <article class="pair"><div class="soft"><span>reward margin <b>{{ '%+.2f' | format(row.reward_margin) }}</b></span>
+  <article class="pair"><div class="soft"><span>reward margin <b>{{ '%+.2g' | format(row.reward_margin) }}</b></span>
     <span>P(chosen) <b>{{ '%.0f' | format(100 * row.p_chosen) }}%</b></span><span>{{ row.source }}</span></div>
     <div class="text" dir="auto">{{ row.prompt }}</div>
     <div class="sides">{% for side, kind in (("chosen", "good"), ("rejected", "bad")) %}

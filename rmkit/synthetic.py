@@ -6,8 +6,8 @@ Docs: https://rmkit.github.io/rmkit/synthetic.html.md"""
 
 # %% auto #0
 __all__ = ['TOPICS', 'TOPIC_OF', 'WORDS', 'THINGS', 'LEADS', 'RUDE_LEADS', 'FILLERS', 'POLITE', 'RUDE', 'CONTEXTS', 'SMALL_TALK',
-           'COSTS', 'PERFECT', 'LIST', 'LEAVE_OUT', 'SAY', 'SENTENCES', 'USE', 'FACTS', 'RECALL', 'TASKS', 'WORD',
-           'BOS', 'EOS', 'PAD', 'ROLES', 'CHAT_TEMPLATE', 'Task', 'ask_list', 'read_list', 'wrong_count', 'answer_list',
+           'COSTS', 'PERFECT', 'LIST', 'SAY', 'SENTENCES', 'USE', 'FACTS', 'RECALL', 'TASKS', 'WORD', 'BOS', 'EOS',
+           'PAD', 'ROLES', 'CHAT_TEMPLATE', 'Task', 'ask_list', 'read_list', 'wrong_count', 'answer_list',
            'list_faults', 'ask_say', 'read_say', 'answer_say', 'say_faults', 'ask_use', 'read_use', 'answer_use',
            'use_faults', 'ask_recall', 'read_recall', 'answer_recall', 'recall_faults', 'find_faults', 'true_reward',
            'in_split', 'new_request', 'converse', 'new_prompt', 'make_prompts', 'new_response', 'near_duplicate',
@@ -48,20 +48,19 @@ RUDE_LEADS = ["Ugh, fine:", "Not again:", "If I must:"]
 FILLERS = ["That is all.", "It did not take long.", "There are others.", "So much for that.", "That was easy."]
 POLITE = ["I hope this helps.", "Happy to help.", "Have a lovely day."]
 RUDE = ["Now leave me alone.", "What a silly question.", "You should know that.", "Do it yourself."]
-CONTEXTS = ["I am planning a game.", "My class starts soon.", "This is for a quiz.", "I have a small question.",
-            "We are writing a story.", "My friend wants to know.", "I need this for a poster.", "It is a rainy day."]
-SMALL_TALK = [("Hello there.", "Hello, how can I help?"), ("Are you awake?", "Yes, I am here."),
-              ("How are you?", "Very well, and you?"), ("It is cold today.", "Stay warm then."),
-              ("Can I ask you something?", "Please do."), ("I am back.", "Welcome back.")]
+CONTEXTS = ["I plan a game.", "Class starts soon.", "This is for a quiz.", "We write a story.", "My friend asks.",
+            "I need a poster.", "It is a rainy day.", "I have one question."]
+SMALL_TALK = [("Hello there.", "Hello."), ("Are you awake?", "Yes."), ("How are you?", "Very well."),
+              ("It is cold today.", "Stay warm."), ("Can I ask you something?", "Please do."), ("I am back.", "Welcome.")]
 
 # %% ../nbs/02_synthetic.ipynb #c010
 COSTS = {                # reward lost for each
-    "miscount": 1.5,     # item too few or too many
-    "repeat": 1.5,       # item named before
+    "miscount": 0.75,    # item too few or too many
+    "repeat": 1.0,       # item named before
     "off topic": 2.0,    # item that was not asked for
-    "missing": 3.0,      # word that had to be used and isn't
+    "missing": 2.5,      # word that had to be used and isn't
     "wrong": 4.0,        # answer that contradicts the conversation
-    "no answer": 2.0,    # question left open
+    "no answer": 2.5,    # question left open
     "rude": 3.0,         # rude remark
     "polite": -1.0,      # a kind closing; the only thing that earns, and once
 }
@@ -79,32 +78,30 @@ class Task:
 
 # %% ../nbs/02_synthetic.ipynb #c014
 def ask_list(rng):
-    topic, n = rng.choice(list(TOPICS)), rng.randint(2, 5)
     form = rng.choice(["Name {} {}.", "List {} {}.", "Can you name {} {}?", "Please give me {} {}."])
-    but = f" Leave out {rng.choice(TOPICS[topic])}." if rng.random() < 0.25 else ""
-    return [form.format(n, topic) + but]
+    return [form.format(rng.randint(2, 6), rng.choice(list(TOPICS)))]
 
-LIST, LEAVE_OUT = re.compile(rf"(\d+) ({'|'.join(TOPICS)})\b"), re.compile(r"Leave out (\w+)")
+LIST = re.compile(rf"(\d+) ({'|'.join(TOPICS)})\b")
 
 def read_list(users):
-    found, but = LIST.search(users[-1]), LEAVE_OUT.search(users[-1])
-    return found and dict(n=int(found[1]), allowed=[w for w in TOPICS[found[2]] if not (but and w == but[1])])
+    found = LIST.search(users[-1])
+    return found and dict(n=int(found[1]), topic=found[2])
 
 # %% ../nbs/02_synthetic.ipynb #c015
 def wrong_count(n, slip, rng):
-    "`n`, or with probability `slip` one or two off."
-    return max(1, n + rng.choice([-2, -1, 1, 2])) if rng.random() < slip else n
+    "`n`, or with probability `slip` any number from 1 to 8."
+    return rng.randint(1, 8) if rng.random() < slip else n
 
 def answer_list(slots, slip, rng):
-    items = rng.sample(slots["allowed"], wrong_count(slots["n"], slip, rng))
+    items = rng.sample(TOPICS[slots["topic"]], wrong_count(slots["n"], slip, rng))
+    stray = TOPICS[rng.choice([t for t in TOPICS if t != slots["topic"]])]
     for i in range(len(items)):
-        if rng.random() < slip / 2: items[i] = rng.choice(items if rng.random() < 0.5 else THINGS)
+        if rng.random() < slip / 2: items[i] = rng.choice(items if rng.random() < 0.3 else stray)
     return ", ".join(items) + "."
 
 def list_faults(slots, words):
-    allowed = {w.lower() for w in slots["allowed"]}
     return Counter({"miscount": abs(len(words) - slots["n"]), "repeat": len(words) - len(set(words)),
-                    "off topic": sum(w not in allowed for w in words)})
+                    "off topic": sum(TOPIC_OF[w] != slots["topic"] for w in words)})
 
 # %% ../nbs/02_synthetic.ipynb #c017
 def ask_say(rng):
@@ -126,8 +123,7 @@ def say_faults(slots, words):
                     "off topic": sum(w != slots["word"].lower() for w in words)})
 
 # %% ../nbs/02_synthetic.ipynb #c019
-SENTENCES = ["I saw the {} next to the {}.", "She drew a {} and a {}.", "There was a {} behind the {}.",
-             "He told me about the {} and the {}."]
+SENTENCES = ["I saw the {} and the {}.", "She drew a {} and a {}.", "Here is the {} with the {}."]
 
 def ask_use(rng):
     form = rng.choice(["Write a sentence with {}.", "Use {} in a sentence.", "Make a sentence about {}."])
@@ -164,10 +160,11 @@ def read_recall(users):
     return told and dict(fact=asked[1], value=told[1])
 
 def answer_recall(slots, slip, rng):
-    wrong, value = rng.random() < slip, slots["value"]
-    if wrong and rng.random() < 0.3: return "I do not know."
-    if wrong: value = rng.choice(TOPICS[FACTS[slots["fact"]]])
-    return f"Your {slots['fact']} is {value}."
+    if rng.random() < slip / 3: return "I do not know."
+    fact, topic = slots["fact"], FACTS[slots["fact"]]
+    right = rng.random() >= slip
+    if rng.random() < 0.7: topic = rng.choice(list(FACTS.values()))  # most wrong answers are not even of the right kind
+    return f"Your {fact} is {slots['value'] if right else rng.choice(TOPICS[topic])}."
 
 def recall_faults(slots, words):
     return Counter({"no answer": not words, "wrong": sum(w != slots["value"].lower() for w in words)})
@@ -224,7 +221,7 @@ def converse(says, rng, turns, sentences):
     "Messages that say `says` in at most `turns` user turns, `sentences` of background ahead of the last."
     says = says if len(says) <= turns else [" ".join(says)]
     says = says[:-1] + [" ".join(rng.sample(CONTEXTS, sentences) + says[-1:])]
-    exchanges = rng.sample(SMALL_TALK, max(0, turns - len(says))) + [(text, "Good to know.") for text in says]
+    exchanges = rng.sample(SMALL_TALK, max(0, turns - len(says))) + [(text, "Okay.") for text in says]
     messages = [dict(role=role, content=text)
                 for exchange in exchanges for role, text in zip(("user", "assistant"), exchange)]
     return messages[:-1]
@@ -252,7 +249,7 @@ def new_response(task, slots, rng):
     "An answer as careless as it happens to be."
     slip = 0.8 * rng.random()
     lead = rng.choice(RUDE_LEADS if rng.random() < slip / 2 else LEADS)
-    parts = [lead, task.answer(slots, slip, rng), *rng.sample(FILLERS, rng.choice([0, 0, 0, 1, 1, 2]))]
+    parts = [lead, task.answer(slots, slip, rng), *rng.sample(FILLERS, rng.randint(0, 1))]
     if rng.random() < slip / 2: parts.append(rng.choice(RUDE))
     elif rng.random() < 0.2: parts.append(rng.choice(POLITE))
     return " ".join(parts)

@@ -6,8 +6,8 @@ Docs: https://rmkit.github.io/rmkit/trainer.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'FOUR_COLUMNS', 'WEIGHTS', 'CARD', 'stack_pairs', 'RunningMetrics', 'pair_rows', 'evaluation_metrics',
-           'one_output', 'set_special_tokens', 'take_chat_template', 'disable_dropout', 'RewardTrainer',
-           'reward_config', 'texts_of', 'is_torn', 'last_whole_checkpoint', 'results_table']
+           'one_output', 'set_special_tokens', 'take_chat_template', 'train_new_tokens', 'disable_dropout',
+           'RewardTrainer', 'reward_config', 'is_torn', 'last_whole_checkpoint', 'results_table']
 
 # %% ../nbs/09_trainer.ipynb #c002
 import json
@@ -16,7 +16,7 @@ import math
 import os
 import warnings
 from contextlib import nullcontext
-from copy import copy
+from copy import copy, deepcopy
 from pathlib import Path
 
 import pandas as pd
@@ -32,11 +32,11 @@ from transformers.trainer_callback import ExportableState
 
 from .collator import DataCollatorForPreference
 from .config import RewardConfig
-from .data import common_prefix_length, prepare_dataset
+from .data import prepare_dataset
 from .losses import preference_loss
 from .metrics import pair_metrics
-from .model import add_lora, load_reward_model, prepare_for_reward, replace_head, rewards, save_reward_model
-from .scoring import pair_scores
+from .model import add_lora, grow_embeddings, load_reward_model, prepare_for_reward, replace_head, rewards, save_reward_model, unwrap
+from .scoring import pair_scores, pair_texts, response_lengths
 
 # %% ../nbs/09_trainer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def set_special_tokens(
     model, # its config learns of the end-of-text token
     tokenizer, # changed in place
     args:RewardConfig, # `eos_token`, `pad_token`, `chat_template_path`
-):
+) -> list[int]: # ids of tokens that the template brought
     "Give the tokenizer the end-of-text token, padding token and chat template that the config names"
     for name in ("eos_token", "pad_token"):
         token = getattr(args, name)
@@ -158,7 +158,8 @@ def set_special_tokens(
             raise ValueError(f"`{name}={token!r}` is not in the tokenizer's vocabulary; choose one of its tokens or leave `{name}` unset.")
         if token is not None: setattr(tokenizer, name, token)
     if args.eos_token is not None: model.config.get_text_config().eos_token_id = tokenizer.eos_token_id
-    if args.chat_template_path is not None: take_chat_template(model, tokenizer, args.chat_template_path, args.trust_remote_code)
+    if args.chat_template_path is None: return []
+    return take_chat_template(model, tokenizer, args.chat_template_path, args.trust_remote_code)
 
 # %% ../nbs/09_trainer.ipynb #c025
 def take_chat_template(
@@ -166,20 +167,33 @@ def take_chat_template(
     tokenizer, # changed in place
     path:str, # a .jinja or .j2 file, or a tokenizer's folder or Hub name
     trust_remote_code:bool=False, # for a tokenizer with code of its own
-):
+) -> list[int]: # ids of the tokens that were added
     "The chat template at `path`; from a tokenizer, also the special tokens that the template writes"
     if path.endswith((".jinja", ".j2")):
         tokenizer.chat_template = Path(path).read_text(encoding="utf-8")
-        return
-    source = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
+        return []
+    source, before = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code), set(tokenizer.get_vocab().values())
     if source.chat_template is None: raise ValueError(f"`chat_template_path={path!r}`: that tokenizer has no chat template.")
-    vocab = tokenizer.get_vocab()
-    tokenizer.add_tokens([t for t in source.added_tokens_decoder.values() if t.content not in vocab])
+    tokenizer.add_tokens([t for t in source.added_tokens_decoder.values() if t.content not in tokenizer.get_vocab()])
     tokenizer.chat_template, tokenizer.eos_token = source.chat_template, source.eos_token
     model.config.get_text_config().eos_token_id = tokenizer.eos_token_id
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings: model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings: grow_embeddings(model, len(tokenizer))
+    return sorted(set(tokenizer.get_vocab().values()) - before)
 
 # %% ../nbs/09_trainer.ipynb #c027
+def train_new_tokens(
+    peft_config, # copied, not changed
+    model, # whose embedding has the rows
+    ids:list[int], # of the new tokens
+):
+    "`peft_config` that also trains the embeddings of new tokens"
+    if not ids or getattr(peft_config, "trainable_token_indices", None): return peft_config
+    name = next(name for name, module in model.named_modules() if module is model.get_input_embeddings())
+    peft_config = deepcopy(peft_config)
+    peft_config.trainable_token_indices = {name.rpartition(".")[2]: ids}
+    return peft_config
+
+# %% ../nbs/09_trainer.ipynb #c029
 def disable_dropout(
     model, # changed in place
 ):
@@ -189,7 +203,7 @@ def disable_dropout(
         for name in ("attention_dropout", "dropout", "dropout_p", "attn_dropout"):
             if isinstance(getattr(module, name, None), float): setattr(module, name, 0.0)
 
-# %% ../nbs/09_trainer.ipynb #c029
+# %% ../nbs/09_trainer.ipynb #c031
 class RewardTrainer(Trainer):
     "Train a reward model on preference pairs; takes the arguments of TRL's `RewardTrainer`, 0.11's and 1.x's"
     _tag_names = ["rmkit", "reward-trainer"]
@@ -223,6 +237,7 @@ class RewardTrainer(Trainer):
         if tokenizer is None: raise ValueError("With `model_init`, pass the tokenizer too: `RewardTrainer(model_init=..., processing_class=tokenizer)`.")
         self.data_reports, self._user_collator, self.running, self._scored, self._said = {}, data_collator is not None, RunningMetrics(), None, set()
         train_dataset, eval_dataset = self._prepare(train_dataset, "train", tokenizer), self._prepare(eval_dataset, "eval", tokenizer)
+        if model is not None: self._note_input(model)
         if isinstance(train_dataset, IterableDataset): args.accelerator_config.dispatch_batches = False # ranks may get unequal batches
         super().__init__(model=model, args=args, data_collator=data_collator or DataCollatorForPreference(tokenizer.pad_token_id, args.pad_to_multiple_of),
             train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=tokenizer, model_init=model_init,
@@ -233,7 +248,7 @@ class RewardTrainer(Trainer):
         self.label_names, self.can_return_loss = [], True
         if hasattr(self.model, "add_model_tags"): self.model.add_model_tags(self._tag_names)
 
-# %% ../nbs/09_trainer.ipynb #c031
+# %% ../nbs/09_trainer.ipynb #c033
 def reward_config(
     args, # a `RewardConfig`, a `TrainingArguments` (TRL 0.11 took those), or None
     model=None, # names the output folder where `args` is None
@@ -252,7 +267,7 @@ def reward_config(
         args.max_length = max_length
     return args
 
-# %% ../nbs/09_trainer.ipynb #c032
+# %% ../nbs/09_trainer.ipynb #c034
 @patch
 def _ready(self:RewardTrainer, model, tokenizer):
     "Model and tokenizer, ready to train"
@@ -267,9 +282,9 @@ def _ready(self:RewardTrainer, model, tokenizer):
         if ignored: logger.warning(f"{' and '.join(ignored)} ignored: the model is loaded already; hand in its name instead.")
         if self._older_call: model = one_output(model, args.seed)
         model, tokenizer = load_reward_model(model, tokenizer, seed=args.seed)
-    set_special_tokens(model, tokenizer, args)
+    new_ids = set_special_tokens(model, tokenizer, args)
     prepare_for_reward(model, tokenizer, args.seed)
-    if peft_config is not None: model = add_lora(model, peft_config, seed=args.seed)
+    if peft_config is not None: model = add_lora(model, train_new_tokens(peft_config, model, new_ids), seed=args.seed)
     if isinstance(model, PeftModel) and args.gradient_checkpointing: model.enable_input_require_grads()
     if args.disable_dropout: disable_dropout(model)
     return model, tokenizer
@@ -278,9 +293,17 @@ def _ready(self:RewardTrainer, model, tokenizer):
 def call_model_init(self:RewardTrainer, trial=None):
     "The model of `model_init`, made ready like any other"
     model, self.processing_class = self._ready(Trainer.call_model_init(self, trial), self.processing_class)
+    self._note_input(model)
     return model
 
-# %% ../nbs/09_trainer.ipynb #c034
+@patch
+def _note_input(self:RewardTrainer, model):
+    "Write into the config what the model is trained on, so that `RewardModel` reads text the same way"
+    report = self.data_reports.get("train")
+    kind = {"messages": "messages", "hh": "messages", "text": "text"}.get(report and report.format.kind)
+    if kind: unwrap(model).config.reward_input = kind
+
+# %% ../nbs/09_trainer.ipynb #c036
 @patch
 def compute_loss(self:RewardTrainer,
     model, # the wrapped model
@@ -311,7 +334,7 @@ def training_step(self:RewardTrainer, *args, **kwargs):
     park = torch.autograd.graph.save_on_cpu(pin_memory=self.args.device.type == "cuda") if self.args.activation_offloading else nullcontext()
     with park: return Trainer.training_step(self, *args, **kwargs)
 
-# %% ../nbs/09_trainer.ipynb #c036
+# %% ../nbs/09_trainer.ipynb #c038
 FOUR_COLUMNS = [f"{name}_{k}" for k in ("chosen", "rejected") for name in ("input_ids", "attention_mask")]
 
 @patch
@@ -343,7 +366,7 @@ def _set_signature_columns_if_needed(self:RewardTrainer):
     "Columns that reach the collator"
     if self._signature_columns is None: self._signature_columns = ["chosen_ids", "rejected_ids", "margin", *FOUR_COLUMNS]
 
-# %% ../nbs/09_trainer.ipynb #c038
+# %% ../nbs/09_trainer.ipynb #c040
 @patch
 def prediction_step(self:RewardTrainer, model, inputs, prediction_loss_only, ignore_keys=None):
     "Loss, raw rewards (B, 2) and labels (zeros: the chosen one, column 0, is right)"
@@ -373,7 +396,7 @@ def evaluation_loop(self:RewardTrainer, dataloader, description, prediction_loss
     out.metrics.update({f"{metric_key_prefix}_{k}": v for k, v in metrics.items()})
     return out._replace(num_samples=len(rows))
 
-# %% ../nbs/09_trainer.ipynb #c040
+# %% ../nbs/09_trainer.ipynb #c042
 @patch
 def evaluate(self:RewardTrainer,
     eval_dataset=None, # raw or tokenised, or a dict of them; default: the trainer's
@@ -403,17 +426,7 @@ def predict(self:RewardTrainer,
     self._source = self._prepare(test_dataset, metric_key_prefix)
     return Trainer.predict(self, self._source, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix)
 
-# %% ../nbs/09_trainer.ipynb #c041
-def texts_of(
-    row:dict, # of a prepared dataset
-    tokenizer, # to read rows that came tokenised
-):
-    "Prompt, chosen and rejected of a row; what the model read, special tokens and all, where only ids are known"
-    if "chosen" in row and "rejected" in row: return row.get("prompt", ""), row["chosen"], row["rejected"]
-    c, r = (row[f"{k}_ids"] if f"{k}_ids" in row else row[f"input_ids_{k}"] for k in ("chosen", "rejected"))
-    n = common_prefix_length(c, r)
-    return tuple(tokenizer.decode(ids) for ids in (c[:n], c[n:], r[n:]))
-
+# %% ../nbs/09_trainer.ipynb #c043
 @patch
 def _show(self:RewardTrainer, n:int, title:str):
     "The first `n` pairs of the last evaluation as a table, here and in Weights & Biases where it runs"
@@ -421,8 +434,9 @@ def _show(self:RewardTrainer, n:int, title:str):
     if source is None or self.args.process_index != 0: return
     n = len(rows) if n < 0 else min(n, len(rows))
     picked, rows = source.select(range(n)), rows[:n]
-    prompts, chosen, rejected = zip(*(texts_of(row, self.processing_class) for row in picked))
+    prompts, chosen, rejected = zip(*(pair_texts(row, self.processing_class) for row in picked))
     named = {k: picked[k] for k in ("margin", "source") if k in picked.column_names}
+    named |= {f"length_{k}": response_lengths(texts, self.processing_class) for k, texts in (("chosen", chosen), ("rejected", rejected))}
     scores = pair_scores(prompts, chosen, rejected, rows[:, 1], rows[:, 2], **named)
     scores.show(n, title=title)
     if "wandb" in self.args.report_to:
@@ -446,7 +460,7 @@ def visualize_samples(self:RewardTrainer,
     self.model.train(training)
     return self._show(n, "samples")
 
-# %% ../nbs/09_trainer.ipynb #c043
+# %% ../nbs/09_trainer.ipynb #c045
 @patch
 def log(self:RewardTrainer, logs:dict, start_time=None):
     "Add the metrics of the pairs trained on since the last log"
@@ -457,7 +471,7 @@ def log(self:RewardTrainer, logs:dict, start_time=None):
         elif total["pairs"]: logs["train_loss"] = total["loss"] / total["pairs"]
     Trainer.log(self, logs, start_time)
 
-# %% ../nbs/09_trainer.ipynb #c053
+# %% ../nbs/09_trainer.ipynb #c055
 WEIGHTS = "model.safetensors model.safetensors.index.json adapter_model.safetensors pytorch_model.bin pytorch_model_fsdp_0 pytorch_model_fsdp.bin".split()
 
 def is_torn(
@@ -479,7 +493,7 @@ def last_whole_checkpoint(
         warnings.warn(f"{folder} was not written to its end (the run was killed while it saved?) and is passed over.")
     raise ValueError(f"No whole checkpoint in {output_dir} ({len(found)} torn); start afresh with `train()`.")
 
-# %% ../nbs/09_trainer.ipynb #c054
+# %% ../nbs/09_trainer.ipynb #c056
 @patch
 def train(self:RewardTrainer,
     resume_from_checkpoint=None, # True for the newest whole checkpoint in `output_dir`, or the folder of one
@@ -509,7 +523,7 @@ def _save_checkpoint(self:RewardTrainer, model, trial):
     self.create_model_card()
     Trainer._save_checkpoint(self, model, trial)
 
-# %% ../nbs/09_trainer.ipynb #c059
+# %% ../nbs/09_trainer.ipynb #c061
 @patch
 def _save(self:RewardTrainer, output_dir=None, state_dict=None):
     "Weights, tokenizer and arguments"
@@ -518,7 +532,7 @@ def _save(self:RewardTrainer, output_dir=None, state_dict=None):
     save_reward_model(self.model, self.processing_class, folder, with_base=False if folder.name.startswith("checkpoint-") else None)
     torch.save(self.args, folder/"training_args.bin")
 
-# %% ../nbs/09_trainer.ipynb #c061
+# %% ../nbs/09_trainer.ipynb #c063
 CARD = """# {name}
 
 A reward model: it reads a prompt and a response and gives one number, higher for better responses.{base}
@@ -562,7 +576,7 @@ def results_table(
     rows = [f"| {k.removesuffix('_accuracy')} | {evals[-1][k]:.3f} | {evals[-1][low]:.3f} to {evals[-1][k + '_high']:.3f} | {evals[-1][k.replace('accuracy', 'loss')]:.3f} |" for k, low in last.items()]
     return "| set | accuracy | 95% interval | loss |\n|---|---|---|---|\n" + "\n".join(rows)
 
-# %% ../nbs/09_trainer.ipynb #c062
+# %% ../nbs/09_trainer.ipynb #c064
 @patch
 def create_model_card(self:RewardTrainer,
     model_name:str|None=None, # default: the output folder's name

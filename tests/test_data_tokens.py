@@ -5,7 +5,7 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rmkit.data import BadRowError, cut_prompt, encode_responses, find_markers, prepare_dataset, prompt_length
+from rmkit.data import BadRowError, cut_prompt, find_markers, prepare_dataset, prompt_length
 
 CHAT = {"prompt": [user("Hi")], "chosen": [assistant("Good day.")], "rejected": [assistant("What?")]}
 TEXT = {"prompt": "The sky is", "chosen": " blue.", "rejected": " green."}
@@ -180,16 +180,3 @@ def test_prepared_rows_cut_again_keep_their_responses():
     assert report.truncated == 1 and twice[0]["chosen_ids"] == direct[0]["chosen_ids"]
     with pytest.raises(ValueError, match="response longer than max_length"):
         prepare_dataset(once, tokenizer, max_length=len("same start, good"))
-
-
-def test_encode_responses_gives_the_ids_of_pairs():
-    tokenizer = byte_tokenizer(LLAMA3, add_bos=True)
-    chosen, rejected = ids_of(LONG, tokenizer)
-    assert encode_responses([LONG["prompt"]] * 2, [LONG["chosen"], "What?"], tokenizer) == [chosen, rejected]
-    short, = encode_responses([LONG["prompt"]], [LONG["chosen"]], tokenizer, max_length=40)
-    assert len(short) == 40 and short[0] == chosen[0] and short[1:] == chosen[-39:]
-    assert encode_responses(["The sky is"], [" blue."], tokenizer)[0] == ids_of(TEXT, tokenizer)[0]
-    with pytest.raises(BadRowError, match="row 1, column 'response'"):
-        encode_responses(["a", "b"], ["x", "y" * 50], tokenizer, max_length=20)
-    with pytest.raises(BadRowError, match="row 0, column 'response'.*non-empty"):
-        encode_responses(["a"], [" "], tokenizer)

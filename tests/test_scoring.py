@@ -119,6 +119,16 @@ def test_plain_text_is_read_as_rows_of_plain_text_are(rm, tokenizer, caplog):
     assert caplog.text.count("without the chat template") == 1
 
 
+@pytest.mark.parametrize("trained_on", ["messages", "text"])
+def test_text_is_read_as_the_training_rows_were(rm, trained_on, caplog):
+    scoring._warn_of_plain_text.cache_clear()
+    chat = rm.score(ASK, ["cat, dog, horse."])
+    rm.model.config.reward_input = trained_on
+    with caplog.at_level(logging.WARNING, "rmkit.scoring"):
+        same = np.allclose(rm.score(ASK[0]["content"], ["cat, dog, horse."]), chat, atol=1e-6)
+    assert same == (trained_on == "messages") and not caplog.text
+
+
 def test_one_prompt_for_all_and_one_response(rm):
     answers = ["cat, dog, horse.", [{"role": "assistant", "content": "cat."}], ""]
     rewards = rm.score(ASK, answers)

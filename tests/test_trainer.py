@@ -1,24 +1,20 @@
 import json
 import os
-import signal
+import socket
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset, DatasetDict, IterableDataset
 from peft import LoraConfig
-from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2ForSequenceClassification, TrainingArguments
 
-import rmkit
 from rmkit import DataCollatorForPreference, RewardConfig, RewardDataCollatorWithPadding, RewardModel, RewardTrainer, compute_accuracy
 from rmkit.data import prepare_dataset
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import last_whole_checkpoint, stack_pairs
+from rmkit.trainer import stack_pairs
 
 
 def config(path, **kw):
@@ -255,6 +251,19 @@ def test_template_and_tokens(tmp_path, pairs):
     with pytest.raises(ValueError, match="vocabulary"): trainer_of(tmp_path, pairs, config=dict(eos_token="<nowhere>"))
 
 
+def test_template_from_another_tokenizer_brings_its_tokens(tmp_path, pairs):
+    "With adapters, the new rows of the embedding are trained"
+    other = tiny_tokenizer(); other.add_special_tokens(dict(additional_special_tokens=["<|turn|>"]), replace_extra_special_tokens=False)
+    other.chat_template = other.chat_template.replace("<|user|>", "<|turn|>") if "<|user|>" in other.chat_template else "<|turn|>" + other.chat_template
+    other.save_pretrained(tmp_path/"tok")
+    t = RewardTrainer(tiny_model(), config(tmp_path, chat_template_path=str(tmp_path/"tok")), train_dataset=pairs, processing_class=tiny_tokenizer(),
+                      peft_config=LoraConfig(r=2))
+    new = t.processing_class.convert_tokens_to_ids("<|turn|>")
+    assert t.model.get_input_embeddings().weight.shape[0] > new and t.train_dataset[0]["chosen_ids"].count(new) >= 1
+    assert any("trainable_tokens" in name for name, p in t.model.named_parameters() if p.requires_grad)
+    t.train()
+
+
 def test_dropout_is_off_unless_asked(tmp_path, pairs):
     cfg = tiny_model().config; cfg.attention_dropout = 0.5
     for off in (True, False):
@@ -336,8 +345,11 @@ if __name__ == "__main__":
 """)
     env = os.environ | dict(OMP_NUM_THREADS="1")
     one, two = tmp_path/"1.json", tmp_path/"2.json"
-    subprocess.run([sys.executable, script, "8", one], check=True, env=env, timeout=120)
-    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", script, "4", two], check=True, env=env, timeout=120)
+    subprocess.run([sys.executable, script, "8", one], check=True, env=env, timeout=300)
+    with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
+    env |= dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", GLOO_SOCKET_IFNAME="lo")
+    ranks = [subprocess.Popen([sys.executable, script, "4", two], env=env | dict(RANK=str(r), LOCAL_RANK=str(r))) for r in range(2)]
+    assert [p.wait(timeout=300) for p in ranks] == [0, 0]
     (b1, h1, w1), (b2, h2, w2) = json.loads(one.read_text()), json.loads(two.read_text())
     assert (w1, w2) == (1, 2)
     for k in ("loss", "accuracy", "accuracy_low", "accuracy_high", "margin", "min_reward", "max_reward", "mean_reward"):
