@@ -59,7 +59,7 @@ prepare: .venv/.test  ## after an edit: export the modules, clean the notebooks,
 clean:  ## remove what make made
 	rm -rf .venv build dist rmkit-demo
 
-.venv/.library: pyproject.toml
+.venv/.library: pyproject.toml settings.ini setup.py
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("rmkit needs Python 3.10 or newer: make PYTHON=python3.11")'
 	@echo "Installing rmkit and what it needs into .venv (once; a minute or two) ..."
 	$(PYTHON) -m venv .venv

@@ -29,7 +29,7 @@ from smollm2 import CACHE, smollm2
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data"  # a folder beside the checkout
 PRESETS = dict(
-    small=dict(max_length=96, train_pairs=240, test_pairs=200, batch_size=8),
+    small=dict(max_length=96, train_pairs=200, test_pairs=160, batch_size=8),
     full=dict(max_length=1024, train_pairs=0, test_pairs=0, batch_size=16))  # 0: all pairs; a tenth of them held out
 PARITY_STEPS, PARITY = 20, 1e-4  # float32 losses must agree this well for this long
 NAMES = dict(none="before training", trl="TRL", rmkit="rmkit")

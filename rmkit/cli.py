@@ -127,7 +127,7 @@ class DemoArguments:
     rmkit demo
     rmkit demo --quick"""
     output_dir: str = option("Folder for the model, the held-out pairs and the report.", "rmkit-demo")
-    quick: bool = option("A fiftieth of the training, a quarter of the test: to see that everything runs, not to learn much.", False)
+    quick: bool = option("A twenty-fifth of the training, a quarter of the test: to see that everything runs, not to learn much.", False)
     seed: int = option("Of the data, the model and the order.", 0)
 
 # %% ../nbs/14_cli.ipynb #c012
@@ -421,8 +421,8 @@ def train_and_test_rows(
     if args.eval_dataset: return dict(train_dataset=rows, eval_dataset=load_dataset(args.eval_dataset, args.eval_split))
     size = 0.05 if args.test_size is None else args.test_size
     if not size: return dict(train_dataset=rows)
+    if size >= len(rows): raise UsageError(f"--test_size {size:g} holds out all of {args.dataset}; give less, or an --eval_dataset")
     parts = split_by_prompt(rows, size, seed)
-    if not len(parts["train"]): raise UsageError(f"--test_size {size:g} holds out all of {args.dataset}; give less, or an --eval_dataset")
     return dict(train_dataset=parts["train"], eval_dataset=parts["test"])
 
 # %% ../nbs/14_cli.ipynb #c035
@@ -445,7 +445,7 @@ def train(
     trainer.save_state()
     trainer.create_model_card(dataset_name=args.dataset)
     if not trainer.is_world_process_zero(): return
-    if metrics: print("Held-out accuracy {eval_accuracy:.1%} (95% interval {eval_accuracy_low:.1%} to {eval_accuracy_high:.1%})".format(**metrics))
+    if metrics: print("Held-out accuracy {eval_accuracy:.1%} (95% interval {eval_accuracy_low:.1%} to {eval_accuracy_high:.1%}); the better length rule has {eval_length_rule:.1%}".format(**metrics))
     print(f"Saved in {config.output_dir}. Next: rmkit eval --model {shlex.quote(config.output_dir)} --dataset HELD_OUT --output report.html")
 
 # %% ../nbs/14_cli.ipynb #c037
@@ -476,7 +476,7 @@ def training_line(
     return TrainingLine()
 
 # %% ../nbs/14_cli.ipynb #c038
-PAIRS, HELD_OUT = 100_000, 2_000  # of the demo
+PAIRS, HELD_OUT = 50_000, 2_000  # of the demo
 
 def demo_trainer(
     args:DemoArguments, # of the command
@@ -493,7 +493,7 @@ def demo_trainer(
     config = RewardConfig(args.output_dir, per_device_train_batch_size=64, per_device_eval_batch_size=256, num_train_epochs=1, learning_rate=4e-3,
                           lr_scheduler_type="linear", logging_steps=0.02, save_strategy="no", seed=args.seed,
                           use_cpu=True, disable_tqdm=True, report_to="none")
-    trainer = RewardTrainer(tiny_model(args.seed), config, train_dataset=make_pairs(PAIRS // (50 if args.quick else 1), seed=args.seed),
+    trainer = RewardTrainer(tiny_model(args.seed), config, train_dataset=make_pairs(PAIRS // (25 if args.quick else 1), seed=args.seed),
                             eval_dataset=held_out, processing_class=tiny_tokenizer(), callbacks=[training_line(console)])
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -495,7 +495,10 @@ def pair_texts(
     n = common_prefix_length(chosen, rejected)
     return tuple(tokenizer.decode(ids) for ids in (chosen[:n], chosen[n:], rejected[n:]))
 
-def response_lengths(texts, tokenizer):
+def response_lengths(
+    texts,  # responses, text or messages
+    tokenizer: PreTrainedTokenizerBase,  # counts them
+) -> list[int]:
     "Tokens of each response by itself, without the template's."
     texts = [as_text(text) for text in texts]
     return [len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]] if texts else []

@@ -249,10 +249,8 @@ def new_response(task, slots, rng):
     "An answer as careless as it happens to be."
     slip = 0.8 * rng.random()
     lead = rng.choice(RUDE_LEADS if rng.random() < slip / 2 else LEADS)
-    parts = [lead, task.answer(slots, slip, rng), *rng.sample(FILLERS, rng.randint(0, 1))]
-    if rng.random() < slip / 2: parts.append(rng.choice(RUDE))
-    elif rng.random() < 0.2: parts.append(rng.choice(POLITE))
-    return " ".join(parts)
+    tail = rng.choice(RUDE if rng.random() < slip / 2 else POLITE if rng.random() < 0.25 else FILLERS + [""])
+    return f"{lead} {task.answer(slots, slip, rng)} {tail}".strip()
 
 # %% ../nbs/02_synthetic.ipynb #c037
 WORD = re.compile(rf"\b({'|'.join(WORDS)})\b")

@@ -7,7 +7,7 @@ Docs: https://rmkit.github.io/rmkit/trainer.html.md"""
 # %% auto #0
 __all__ = ['logger', 'FOUR_COLUMNS', 'WEIGHTS', 'CARD', 'stack_pairs', 'RunningMetrics', 'pair_rows', 'evaluation_metrics',
            'one_output', 'set_special_tokens', 'take_chat_template', 'train_new_tokens', 'disable_dropout',
-           'RewardTrainer', 'reward_config', 'is_torn', 'last_whole_checkpoint', 'results_table']
+           'RewardTrainer', 'reward_config', 'one_tokenizer', 'is_torn', 'last_whole_checkpoint', 'results_table']
 
 # %% ../nbs/09_trainer.ipynb #c002
 import json
@@ -61,9 +61,13 @@ class RunningMetrics(TrainerCallback, ExportableState):
     "Sums over the pairs trained on since the last log, kept on the device, saved with the trainer's state"
     names = "pairs loss correct ties margin reward tokens".split()
 
-    def __init__(self): self.reset(); self.total = dict.fromkeys(("pairs", "loss", "tokens"), 0.0)
+    def __init__(self):
+        self.reset()
+        self.total = dict.fromkeys(("pairs", "loss", "tokens"), 0.0)
 
-    def reset(self): self.sums, self.low, self.high = torch.zeros(len(self.names)), torch.tensor(math.inf), torch.tensor(-math.inf)
+    def reset(self):
+        "Forget the pairs since the last log"
+        self.sums, self.low, self.high = torch.zeros(len(self.names)), torch.tensor(math.inf), torch.tensor(-math.inf)
 
     def add(self,
         rows:torch.Tensor, # (B, 6), one row a pair: see `pair_rows`
@@ -227,16 +231,14 @@ class RewardTrainer(Trainer):
         peft_config=None, # a `LoraConfig`: train adapters and the head instead of all weights
         *, tokenizer=None, # TRL 0.11's name of `processing_class`
     ):
-        if processing_class is not None and tokenizer is not None: raise ValueError("Pass the tokenizer once: as `processing_class`, or as `tokenizer` (the older name).")
         self._older_call, self._loading = tokenizer is not None, dict(quantization_config=quantization_config, peft_config=peft_config)
-        tokenizer = processing_class or tokenizer or getattr(data_collator, "tokenizer", None)
-        args = reward_config(args, model, max_length)
-        self.args = args
+        self.args = args = reward_config(args, model, max_length)
+        tokenizer = one_tokenizer(processing_class, tokenizer, data_collator)
         if model is not None: model, tokenizer = self._ready(model, tokenizer)
-        self.processing_class = tokenizer
         if tokenizer is None: raise ValueError("With `model_init`, pass the tokenizer too: `RewardTrainer(model_init=..., processing_class=tokenizer)`.")
-        self.data_reports, self._user_collator, self.running, self._scored, self._said = {}, data_collator is not None, RunningMetrics(), None, set()
-        train_dataset, eval_dataset = self._prepare(train_dataset, "train", tokenizer), self._prepare(eval_dataset, "eval", tokenizer)
+        self.processing_class, self._user_collator, self.running = tokenizer, data_collator is not None, RunningMetrics()
+        self.data_reports, self._said = {}, set()
+        train_dataset, eval_dataset = self._prepare(train_dataset, "train"), self._prepare(eval_dataset, "eval")
         if model is not None: self._note_input(model)
         if isinstance(train_dataset, IterableDataset): args.accelerator_config.dispatch_batches = False # ranks may get unequal batches
         super().__init__(model=model, args=args, data_collator=data_collator or DataCollatorForPreference(tokenizer.pad_token_id, args.pad_to_multiple_of),
@@ -268,6 +270,16 @@ def reward_config(
     return args
 
 # %% ../nbs/09_trainer.ipynb #c034
+def one_tokenizer(
+    processing_class, # today's argument
+    tokenizer, # TRL 0.11's
+    data_collator, # may have one
+):
+    "The tokenizer, whichever name it came under; None where the model's own is meant"
+    if processing_class is not None and tokenizer is not None: raise ValueError("Pass the tokenizer once: as `processing_class`, or as `tokenizer` (the older name).")
+    return processing_class or tokenizer or getattr(data_collator, "tokenizer", None)
+
+# %% ../nbs/09_trainer.ipynb #c035
 @patch
 def _ready(self:RewardTrainer, model, tokenizer):
     "Model and tokenizer, ready to train"
@@ -303,7 +315,7 @@ def _note_input(self:RewardTrainer, model):
     kind = {"messages": "messages", "hh": "messages", "text": "text"}.get(report and report.format.kind)
     if kind: unwrap(model).config.reward_input = kind
 
-# %% ../nbs/09_trainer.ipynb #c036
+# %% ../nbs/09_trainer.ipynb #c037
 @patch
 def compute_loss(self:RewardTrainer,
     model, # the wrapped model
@@ -334,20 +346,20 @@ def training_step(self:RewardTrainer, *args, **kwargs):
     park = torch.autograd.graph.save_on_cpu(pin_memory=self.args.device.type == "cuda") if self.args.activation_offloading else nullcontext()
     with park: return Trainer.training_step(self, *args, **kwargs)
 
-# %% ../nbs/09_trainer.ipynb #c038
+# %% ../nbs/09_trainer.ipynb #c039
 FOUR_COLUMNS = [f"{name}_{k}" for k in ("chosen", "rejected") for name in ("input_ids", "attention_mask")]
 
 @patch
-def _prepare(self:RewardTrainer, dataset, split:str, tokenizer=None):
+def _prepare(self:RewardTrainer, dataset, split:str):
     "`dataset`, or each of a dict of them, tokenised"
     if dataset is None or isinstance(dataset, str): return dataset
-    if isinstance(dataset, dict): return type(dataset)({k: self._prepare(d, k, tokenizer) for k, d in dataset.items()})
+    if isinstance(dataset, dict): return type(dataset)({k: self._prepare(d, k) for k, d in dataset.items()})
     if not isinstance(dataset, (Dataset, IterableDataset)):
         raise TypeError(f"the {split} dataset is a {type(dataset).__name__}; expected a datasets.Dataset or IterableDataset (make one with Dataset.from_list(rows))")
     if self._user_collator and set(FOUR_COLUMNS) <= set(dataset.column_names or []): return dataset
     args = self.args
     with args.main_process_first(desc=f"preparing {split}"):
-        dataset, report = prepare_dataset(dataset, tokenizer or self.processing_class, max_length=args.max_length, overlong=args.overlong,
+        dataset, report = prepare_dataset(dataset, self.processing_class, max_length=args.max_length, overlong=args.overlong,
                                           on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split)
     if report is not None: self.data_reports[split] = report
     if isinstance(dataset, Dataset): self._say(split)
@@ -366,7 +378,7 @@ def _set_signature_columns_if_needed(self:RewardTrainer):
     "Columns that reach the collator"
     if self._signature_columns is None: self._signature_columns = ["chosen_ids", "rejected_ids", "margin", *FOUR_COLUMNS]
 
-# %% ../nbs/09_trainer.ipynb #c040
+# %% ../nbs/09_trainer.ipynb #c041
 @patch
 def prediction_step(self:RewardTrainer, model, inputs, prediction_loss_only, ignore_keys=None):
     "Loss, raw rewards (B, 2) and labels (zeros: the chosen one, column 0, is right)"
@@ -396,7 +408,7 @@ def evaluation_loop(self:RewardTrainer, dataloader, description, prediction_loss
     out.metrics.update({f"{metric_key_prefix}_{k}": v for k, v in metrics.items()})
     return out._replace(num_samples=len(rows))
 
-# %% ../nbs/09_trainer.ipynb #c042
+# %% ../nbs/09_trainer.ipynb #c043
 @patch
 def evaluate(self:RewardTrainer,
     eval_dataset=None, # raw or tokenised, or a dict of them; default: the trainer's
@@ -426,7 +438,7 @@ def predict(self:RewardTrainer,
     self._source = self._prepare(test_dataset, metric_key_prefix)
     return Trainer.predict(self, self._source, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix)
 
-# %% ../nbs/09_trainer.ipynb #c043
+# %% ../nbs/09_trainer.ipynb #c044
 @patch
 def _show(self:RewardTrainer, n:int, title:str):
     "The first `n` pairs of the last evaluation as a table, here and in Weights & Biases where it runs"
@@ -460,7 +472,7 @@ def visualize_samples(self:RewardTrainer,
     self.model.train(training)
     return self._show(n, "samples")
 
-# %% ../nbs/09_trainer.ipynb #c045
+# %% ../nbs/09_trainer.ipynb #c046
 @patch
 def log(self:RewardTrainer, logs:dict, start_time=None):
     "Add the metrics of the pairs trained on since the last log"
@@ -471,7 +483,7 @@ def log(self:RewardTrainer, logs:dict, start_time=None):
         elif total["pairs"]: logs["train_loss"] = total["loss"] / total["pairs"]
     Trainer.log(self, logs, start_time)
 
-# %% ../nbs/09_trainer.ipynb #c055
+# %% ../nbs/09_trainer.ipynb #c056
 WEIGHTS = "model.safetensors model.safetensors.index.json adapter_model.safetensors pytorch_model.bin pytorch_model_fsdp_0 pytorch_model_fsdp.bin".split()
 
 def is_torn(
@@ -493,7 +505,7 @@ def last_whole_checkpoint(
         warnings.warn(f"{folder} was not written to its end (the run was killed while it saved?) and is passed over.")
     raise ValueError(f"No whole checkpoint in {output_dir} ({len(found)} torn); start afresh with `train()`.")
 
-# %% ../nbs/09_trainer.ipynb #c056
+# %% ../nbs/09_trainer.ipynb #c057
 @patch
 def train(self:RewardTrainer,
     resume_from_checkpoint=None, # True for the newest whole checkpoint in `output_dir`, or the folder of one
@@ -523,7 +535,7 @@ def _save_checkpoint(self:RewardTrainer, model, trial):
     self.create_model_card()
     Trainer._save_checkpoint(self, model, trial)
 
-# %% ../nbs/09_trainer.ipynb #c061
+# %% ../nbs/09_trainer.ipynb #c062
 @patch
 def _save(self:RewardTrainer, output_dir=None, state_dict=None):
     "Weights, tokenizer and arguments"
@@ -532,7 +544,7 @@ def _save(self:RewardTrainer, output_dir=None, state_dict=None):
     save_reward_model(self.model, self.processing_class, folder, with_base=False if folder.name.startswith("checkpoint-") else None)
     torch.save(self.args, folder/"training_args.bin")
 
-# %% ../nbs/09_trainer.ipynb #c063
+# %% ../nbs/09_trainer.ipynb #c064
 CARD = """# {name}
 
 A reward model: it reads a prompt and a response and gives one number, higher for better responses.{base}
@@ -576,7 +588,7 @@ def results_table(
     rows = [f"| {k.removesuffix('_accuracy')} | {evals[-1][k]:.3f} | {evals[-1][low]:.3f} to {evals[-1][k + '_high']:.3f} | {evals[-1][k.replace('accuracy', 'loss')]:.3f} |" for k, low in last.items()]
     return "| set | accuracy | 95% interval | loss |\n|---|---|---|---|\n" + "\n".join(rows)
 
-# %% ../nbs/09_trainer.ipynb #c064
+# %% ../nbs/09_trainer.ipynb #c065
 @patch
 def create_model_card(self:RewardTrainer,
     model_name:str|None=None, # default: the output folder's name

@@ -28,7 +28,7 @@ def distribution(requirement):
 def built(tmp_path_factory):
     "The folder with the sdist and the wheel that is built from that sdist"
     tree, dist = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("dist")
-    for name in "pyproject.toml", "README.md", "LICENSE":
+    for name in "pyproject.toml", "settings.ini", "setup.py", "MANIFEST.in", "README.md", "LICENSE":
         shutil.copy(ROOT / name, tree)
     shutil.copytree(ROOT / "rmkit", tree / "rmkit", ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run([sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, tree],
@@ -58,7 +58,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel):
 def test_sdist_holds_the_package(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"pyproject.toml", "README.md", "LICENSE", "rmkit/__init__.py"} <= names
+    assert {"pyproject.toml", "settings.ini", "setup.py", "README.md", "LICENSE", "rmkit/__init__.py"} <= names
 
 
 def test_command(wheel):
@@ -96,8 +96,8 @@ def test_dependencies_are_what_the_modules_import(metadata):
         {distribution(provided_by[name][0] if name in provided_by else name)
          for names in found for name in names[which] if name not in sys.stdlib_module_names} - {"rmkit"}
         for which in (0, 1))
-    assert always <= required, f"imported by rmkit, missing from dependencies in pyproject.toml: {sorted(always - required)}"
+    assert always <= required, f"imported by rmkit, missing from requirements in settings.ini: {sorted(always - required)}"
     missing = lazily - required - optional - USERS_OWN
     assert not missing, f"imported inside a function, in no dependencies or extra: {sorted(missing)}"
     unused = required - always - lazily - INDIRECT
-    assert not unused, f"dependencies in pyproject.toml that no module imports: {sorted(unused)}"
+    assert not unused, f"requirements in settings.ini that no module imports: {sorted(unused)}"
