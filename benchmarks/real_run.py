@@ -29,7 +29,7 @@ from smollm2 import CACHE, smollm2
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data"  # a folder beside the checkout
 PRESETS = dict(
-    small=dict(max_length=96, train_pairs=200, test_pairs=160, batch_size=8),
+    small=dict(max_length=96, train_pairs=160, test_pairs=160, batch_size=8),
     full=dict(max_length=1024, train_pairs=0, test_pairs=0, batch_size=16))  # 0: all pairs; a tenth of them held out
 PARITY_STEPS, PARITY = 20, 1e-4  # float32 losses must agree this well for this long
 NAMES = dict(none="before training", trl="TRL", rmkit="rmkit")
@@ -112,7 +112,8 @@ def parity(
     rmkit: dict,  # the same
 ) -> dict:  # how many batches are the same, and the largest difference of losses: over the first steps, and over all
     "Compare two runs step by step"
-    differences = np.abs(np.subtract(trl["losses"], rmkit["losses"])) if len(trl["losses"]) == len(rmkit["losses"]) else np.array([np.inf])
+    as_long = len(trl["losses"]) == len(rmkit["losses"])
+    differences = np.abs(np.subtract(trl["losses"], rmkit["losses"])) if as_long else np.array([np.inf])
     same = sum(a == b for a, b in zip(trl["batches"], rmkit["batches"]))
     return dict(steps=len(trl["losses"]), same_batches=same, first=float(differences[:PARITY_STEPS].max()), all=float(differences.max()))
 
@@ -153,19 +154,22 @@ def compare(
     trl, rmkit = sides["trl"], sides["rmkit"]
     lengths = [[len(ids) for ids in test[k]] for k in ("chosen_ids", "rejected_ids")]
     verdicts = [np.subtract(side["reward_chosen"], side["reward_rejected"]) > 0 for side in (trl, rmkit)]
+    apart = max(np.abs(np.subtract(trl[k], rmkit[k])).max() for k in ("reward_chosen", "reward_rejected"))
     return dict(
         parity=parity(trl, rmkit), losses=dict(trl=trl["losses"], rmkit=rmkit["losses"]),
         held_out={k: held_out(side, test["prompt"]) for k, side in sides.items()},
         length_rule=length_rule(*lengths)._asdict(), same_verdicts=int(np.equal(*verdicts).sum()),
-        largest_reward_difference=float(max(np.abs(np.subtract(trl[k], rmkit[k])).max() for k in ("reward_chosen", "reward_rejected"))),
+        largest_reward_difference=float(apart),
         cost=dict(trl=cost(trl), rmkit=cost(rmkit)), padding=1 - trl["tokens"] / trl["slots"],
         train=rows_facts(train), test=rows_facts(test))
 
 
 def machine() -> dict:  # what a reader needs to judge the seconds
     "Processor, threads, load and versions"
-    cpu = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return dict(cpu=cpu[0] if cpu else platform.processor(), cores=os.cpu_count(), threads=torch.get_num_threads(), load=os.getloadavg()[0],
+    info = Path("/proc/cpuinfo")  # Linux only
+    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    return dict(cpu=names[0] if names else platform.processor(), cores=os.cpu_count(),
+                threads=torch.get_num_threads(), load=os.getloadavg()[0],
                 gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None, python=platform.python_version(),
                 versions={k: version(k) for k in ("rmkit", "trl", "torch", "transformers", "accelerate", "datasets")})
 
@@ -194,7 +198,8 @@ def report(
 ) -> str:  # Markdown
     "The result for a reader"
     losses, check, costs, test, rule = (result[k] for k in ("losses", "parity", "cost", "test", "length_rule"))
-    steps = [[i + 1, f"{a:.6f}", f"{b:.6f}", f"{abs(a - b):.1e}"] for i, (a, b) in enumerate(zip(losses["trl"], losses["rmkit"]))]
+    both = zip(losses["trl"], losses["rmkit"])
+    steps = [[i, f"{a:.6f}", f"{b:.6f}", f"{abs(a - b):.1e}"] for i, (a, b) in enumerate(both, 1)]
     accuracies = [accuracy_row(NAMES[k], v) for k, v in result["held_out"].items()]
     spent = [[NAMES[k], f"{v['seconds']:.0f}", f"{v['pairs_per_second']:.2f}", f"{v['median_step']:.2f}",
               ", ".join(f"{gib:.2f} GiB {kind}" for kind, gib in v["memory"].items())] for k, v in costs.items()]

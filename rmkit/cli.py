@@ -8,9 +8,9 @@ Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 __all__ = ['HELP', 'DATASET', 'USUAL', 'ROW_FILES', 'PAIRS', 'HELD_OUT', 'NEXT', 'COMMANDS', 'option', 'TrainArguments',
            'EvalArguments', 'ScoreArguments', 'CompareArguments', 'DemoArguments', 'UsageError', 'nearest',
            'make_parser', 'options_of', 'parse', 'check_model', 'not_loaded', 'load_model', 'load_dataset', 'be_quiet',
-           'plain', 'show_summary', 'compare', 'score_rows', 'write_rows', 'check_output', 'score', 'write_scores',
-           'evaluate', 'lora_of', 'train_and_test_rows', 'train', 'training_line', 'demo_trainer', 'show_results',
-           'own_name', 'demo', 'complain', 'main']
+           'make_console', 'plain', 'show_summary', 'compare', 'score_rows', 'write_rows', 'check_output', 'score',
+           'write_scores', 'evaluate', 'lora_of', 'train_and_test_rows', 'train', 'training_line', 'demo_trainer',
+           'show_results', 'own_name', 'demo', 'complain', 'main']
 
 # %% ../nbs/14_cli.ipynb #c002
 import json
@@ -21,7 +21,6 @@ import shlex
 import shutil
 import sys
 import time
-import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -118,7 +117,6 @@ class CompareArguments:
     model: str = option("Reward model: a folder (a LoRA adapter's too), or a name on the Hub.", required=True)
     prompt: str = option("What the responses answer.", required=True)
     responses: list[str] = field(default_factory=list, metadata=dict(help="Two or more responses.", required=True))
-    plain: bool = option("Read prompt and response as plain text, for a model trained on such, though there is a chat template.", False)
 
 @dataclass
 class DemoArguments:
@@ -127,7 +125,7 @@ class DemoArguments:
     rmkit demo
     rmkit demo --quick"""
     output_dir: str = option("Folder for the model, the held-out pairs and the report.", "rmkit-demo")
-    quick: bool = option("A twenty-fifth of the training, a quarter of the test: to see that everything runs, not to learn much.", False)
+    quick: bool = option("A thirtieth of the training, a quarter of the test: to see that everything runs, not to learn much.", False)
     seed: int = option("Of the data, the model and the order.", 0)
 
 # %% ../nbs/14_cli.ipynb #c012
@@ -260,6 +258,11 @@ def be_quiet():
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
 
+def make_console():
+    "A rich `Console` for this process: text, also where a notebook calls the command."
+    from rich.console import Console
+    return Console(highlight=False, force_jupyter=False)
+
 def plain(
     text:str, # from anywhere
 ):            # a rich `Text`
@@ -268,6 +271,7 @@ def plain(
     from rmkit.scoring import visible
     return Text(visible(text))
 
+# %% ../nbs/14_cli.ipynb #c025
 def show_summary(
     scores,             # a `PairScores`
     console,            # a rich `Console`
@@ -284,29 +288,26 @@ def show_summary(
     table.add_row(*map(plain, summary["rows"][-1]), style="bold")
     console.print(table)
 
-# %% ../nbs/14_cli.ipynb #c026
+# %% ../nbs/14_cli.ipynb #c027
 def compare(
     words:list[str], # arguments, as on the command line
 ):
     "Print the reward of each response, best first, and the chance that the best beats it."
-    from rich.console import Console
     from rich.table import Table
     args, = parse("compare", words, CompareArguments)
     if len(args.responses) < 2: raise UsageError("`--responses` needs two or more, each in quotes: --responses \"4\" \"22\"")
     be_quiet()
     model = load_model(args.model)
-    is_chat = model.tokenizer.chat_template and not args.plain
-    def said(role, text): return [dict(role=role, content=text)] if is_chat else text
-    rewards_N = model.score(said("user", args.prompt), [said("assistant", text) for text in args.responses])
+    rewards_N = model.score(args.prompt, args.responses)
     order, best = (-rewards_N).argsort(kind="stable"), float(rewards_N.max())
     table = Table("response", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in ("reward", "P(best beats it)"): table.add_column(name, justify="right", no_wrap=True)
     for i in order:
         chance = 1 / (1 + math.exp(float(rewards_N[i]) - best))
         table.add_row(plain(args.responses[i]), f"{rewards_N[i]:.3f}", "" if i == order[0] else f"{chance:.1%}")
-    Console(highlight=False).print(table)
+    make_console().print(table)
 
-# %% ../nbs/14_cli.ipynb #c028
+# %% ../nbs/14_cli.ipynb #c029
 def score_rows(
     rows,                # a `Dataset`
     model,               # a `RewardModel`
@@ -324,7 +325,7 @@ def score_rows(
     if len(scores) < len(rows): raise UsageError(f"{len(rows) - len(scores):,} pairs have a response of more than {model.max_length:,} tokens, which the model can't read; take them out")
     return {name: scores[name].tolist() for name in ("reward_chosen", "reward_rejected")}
 
-# %% ../nbs/14_cli.ipynb #c029
+# %% ../nbs/14_cli.ipynb #c030
 def write_rows(
     rows,       # a `Dataset`
     path:str|None, # .jsonl, .csv or .parquet; None for the terminal
@@ -346,6 +347,7 @@ def check_output(
     "UsageError for a file of an unknown kind, before any work is done."
     if path is not None and not path.endswith(tuple(kinds)): raise UsageError(f"--output {path}: the name must end in {' or '.join(kinds)}")
 
+# %% ../nbs/14_cli.ipynb #c031
 def score(
     words:list[str], # arguments, as on the command line
 ):
@@ -360,7 +362,7 @@ def score(
     write_rows(rows, args.output)
     if args.output: print(f"{len(rows):,} rows with {' and '.join(columns)} written to {args.output}")
 
-# %% ../nbs/14_cli.ipynb #c031
+# %% ../nbs/14_cli.ipynb #c033
 def write_scores(
     scores,        # a `PairScores`
     path:str,      # .html, .json, or a file of rows
@@ -377,23 +379,23 @@ def write_scores(
         Path(path).write_text(json.dumps(facts | dict(subsets=subsets), indent=2), encoding="utf-8")
     else: write_rows(Dataset.from_list(scores.to_dict("records")), path)
 
+# %% ../nbs/14_cli.ipynb #c034
 def evaluate(
     words:list[str], # arguments, as on the command line
 ):
     "Print how well a model agrees with labelled pairs."
-    from rich.console import Console
     args, = parse("eval", words, EvalArguments)
     check_output(args.output, (".html", ".json", *ROW_FILES))
     be_quiet()
     rows = load_dataset(args.dataset, args.dataset_split)
     scores = load_model(args.model).score_pairs(rows, batch_size=args.batch_size)
-    console = Console(highlight=False)
+    console = make_console()
     show_summary(scores, console, args.by)
     if args.output:
         write_scores(scores, args.output, args.by, dict(Model=args.model, Dataset=args.dataset))
         console.print(f"Written to {args.output}")
 
-# %% ../nbs/14_cli.ipynb #c033
+# %% ../nbs/14_cli.ipynb #c036
 def lora_of(
     args:TrainArguments, # the command's own arguments
 ):                       # `peft_config` and `quantization_config` for `RewardTrainer`
@@ -408,7 +410,7 @@ def lora_of(
     if not args.load_in_4bit: return dict(peft_config=lora)
     return dict(peft_config=lora, quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4"))
 
-# %% ../nbs/14_cli.ipynb #c034
+# %% ../nbs/14_cli.ipynb #c037
 def train_and_test_rows(
     args:TrainArguments, # the command's own arguments
     seed:int,            # of the split
@@ -425,7 +427,7 @@ def train_and_test_rows(
     parts = split_by_prompt(rows, size, seed)
     return dict(train_dataset=parts["train"], eval_dataset=parts["test"])
 
-# %% ../nbs/14_cli.ipynb #c035
+# %% ../nbs/14_cli.ipynb #c038
 def train(
     words:list[str], # arguments, as on the command line
 ):
@@ -448,7 +450,7 @@ def train(
     if metrics: print("Held-out accuracy {eval_accuracy:.1%} (95% interval {eval_accuracy_low:.1%} to {eval_accuracy_high:.1%}); the better length rule has {eval_length_rule:.1%}".format(**metrics))
     print(f"Saved in {config.output_dir}. Next: rmkit eval --model {shlex.quote(config.output_dir)} --dataset HELD_OUT --output report.html")
 
-# %% ../nbs/14_cli.ipynb #c037
+# %% ../nbs/14_cli.ipynb #c040
 def training_line(
     console, # a rich `Console`
 ):           # a `TrainerCallback`
@@ -475,8 +477,8 @@ def training_line(
             if self.bar: self.bar.stop()
     return TrainingLine()
 
-# %% ../nbs/14_cli.ipynb #c038
-PAIRS, HELD_OUT = 50_000, 2_000  # of the demo
+# %% ../nbs/14_cli.ipynb #c041
+PAIRS, HELD_OUT = 60_000, 2_000  # of the demo
 
 def demo_trainer(
     args:DemoArguments, # of the command
@@ -493,12 +495,12 @@ def demo_trainer(
     config = RewardConfig(args.output_dir, per_device_train_batch_size=64, per_device_eval_batch_size=256, num_train_epochs=1, learning_rate=4e-3,
                           lr_scheduler_type="linear", logging_steps=0.02, save_strategy="no", seed=args.seed,
                           use_cpu=True, disable_tqdm=True, report_to="none")
-    trainer = RewardTrainer(tiny_model(args.seed), config, train_dataset=make_pairs(PAIRS // (25 if args.quick else 1), seed=args.seed),
+    trainer = RewardTrainer(tiny_model(args.seed), config, train_dataset=make_pairs(PAIRS // (30 if args.quick else 1), seed=args.seed),
                             eval_dataset=held_out, processing_class=tiny_tokenizer(), callbacks=[training_line(console)])
     trainer.remove_callback(PrinterCallback)
     return trainer
 
-# %% ../nbs/14_cli.ipynb #c039
+# %% ../nbs/14_cli.ipynb #c042
 def show_results(
     scores,  # of the held-out pairs, with `true_chosen` and `true_rejected`
     console, # a rich `Console`
@@ -512,7 +514,7 @@ def show_results(
     right = by_margin[by_margin > 0].index[[len(by_margin) // 8, len(by_margin) // 3]] if (by_margin > 0).mean() > .4 else []
     scores.loc[[*right, *by_margin.index[:2]]].show(-1, title="Two it got right, and the two it is most wrong about")
 
-# %% ../nbs/14_cli.ipynb #c040
+# %% ../nbs/14_cli.ipynb #c043
 NEXT = """Next
   {rmkit} compare --model {folder} --prompt "Name 3 animals." \\
     --responses "Sure: cat, dog, cow." "Sure: cat, red, cat."
@@ -520,25 +522,23 @@ NEXT = """Next
   {rmkit} train --model HuggingFaceTB/SmolLM2-135M-Instruct --dataset YOUR_PAIRS.jsonl
 In a notebook
   from rmkit import RewardModel
-  RewardModel.from_pretrained("{folder}").score([{{"role": "user", "content": "Name 3 animals."}}],
-      ["Sure: cat, dog, cow.", "Sure: cat, red, cat."])"""
+  RewardModel.from_pretrained("{folder}").score("Name 3 animals.", ["Sure: cat, dog, cow.", "Sure: cat, red, cat."])"""
 
 def own_name() -> str:
     "How to call this program from here: its name if it is on the path."
     beside = Path(sys.executable).parent / "rmkit"
     return "rmkit" if shutil.which("rmkit") or not beside.exists() else shlex.quote(os.path.relpath(beside))
 
-# %% ../nbs/14_cli.ipynb #c041
+# %% ../nbs/14_cli.ipynb #c044
 def demo(
     words:list[str], # arguments, as on the command line
 ):
     "Train, test and save a model on the embedded data, and say what to do with it."
-    from rich.console import Console
     args, = parse("demo", words, DemoArguments)
     be_quiet()
     from rmkit.report import write_report
     from rmkit.synthetic import make_pairs
-    start, console, folder = time.perf_counter(), Console(highlight=False), Path(args.output_dir)
+    start, console, folder = time.perf_counter(), make_console(), Path(args.output_dir)
     def head(text): console.print(f"\n[bold]{text}[/bold]")
     console.print("[bold]rmkit demo[/bold]: labellers with a known true reward, and some noise, chose between two answers to small requests. "
                   "A model sees nothing but their choices. How much of the true reward does it find?")
@@ -564,7 +564,7 @@ def demo(
     console.print(f"\n[bold]Saved[/bold] after {seconds:.0f} s\n  model   {folder}\n  report  {page} (open it in a browser)\n")
     console.print(NEXT.format(rmkit=own_name(), folder=shlex.quote(str(folder))), markup=False, soft_wrap=True)
 
-# %% ../nbs/14_cli.ipynb #c043
+# %% ../nbs/14_cli.ipynb #c046
 COMMANDS = dict(train=train, eval=evaluate, score=score, compare=compare, demo=demo)
 
 def complain(
@@ -576,7 +576,7 @@ def complain(
     print("rmkit: error:", re.sub("[\x00-\x1f\x7f-\x9f]", "?", text), file=sys.stderr)
     return 2
 
-# %% ../nbs/14_cli.ipynb #c044
+# %% ../nbs/14_cli.ipynb #c047
 def main(
     words:list[str]|None=None, # the command line; None: this process's
 ) -> int:                      # exit status
@@ -596,5 +596,5 @@ def main(
     except (ValueError, OSError, ImportError) as error: return complain(error)
     return 0
 
-# %% ../nbs/14_cli.ipynb #c046
+# %% ../nbs/14_cli.ipynb #c049
 if __name__ == "__main__" and "get_ipython" not in globals(): sys.exit(main())  # python -m rmkit.cli, accelerate launch

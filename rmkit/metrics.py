@@ -77,7 +77,7 @@ def wilson_interval(
     z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half_width = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half_width), min(1.0, centre + half_width)
+    return max(0.0, min(share, centre - half_width)), min(1.0, max(share, centre + half_width))  # rounding aside, share is inside
 
 # %% ../nbs/07_metrics.ipynb #c024
 def accuracy_interval(
@@ -151,7 +151,10 @@ def summarize(
     by: str = "source",  # the column that names the subsets; one row for all where the table hasn't got it
 ) -> pd.DataFrame:  # one row a subset, the largest first, and a last row "all"
     "Pairs, accuracy with its 95% interval, ties, the length rule and its direction, and the mean reward margin."
-    subsets = list(table.groupby(by, dropna=False, sort=False)) if by in table else []
+    names = list(table[by]) if by in table else []
+    number_of = {}  # numbered here, since pandas' groupby fails on a lone surrogate
+    number_N = np.array([number_of.setdefault(math.nan if pd.isna(name) else name, len(number_of)) for name in names])
+    subsets = [(name, table[number_N == number]) for name, number in number_of.items()]
     subsets = sorted(subsets, key=lambda subset: -len(subset[1])) + [("all", table)]
     index = pd.Index([name for name, _ in subsets], name=by, dtype=object)
     return pd.DataFrame([_summary(rows) for _, rows in subsets], index=index)

@@ -117,3 +117,18 @@ def test_reliability_of_an_honest_model():
     margins = np.where(rng.random(20_000) < 1 / (1 + np.exp(-claimed)), claimed, -claimed)
     bins = reliability(margins)
     assert (bins["confidence"] - bins["accuracy"]).abs().max() < 0.03 and bins["pairs"].sum() == 20_000
+
+
+def test_wilson_holds_its_own_share():
+    "Rounding must not put an end on the wrong side: error bars would be negative"
+    for n in range(1, 200):
+        for k in {0, 1, n // 2, n}:
+            low, high = wilson_interval(k / n, n)
+            assert 0 <= low <= k / n <= high <= 1
+
+
+def test_subsets_named_by_hostile_text():
+    names = ["\ud800", "\ud800", None, "<b>", "a\nb"]
+    table = pd.DataFrame(dict(reward_chosen=[1.0] * 5, reward_rejected=[0.0] * 5, source=pd.Series(names, dtype=object)))
+    pairs = summarize(table)["pairs"]
+    assert list(pairs) == [2, 1, 1, 1, 5] and list(pairs.index)[0] == "\ud800" and set(pairs.index) >= {"<b>", "a\nb", "all"}
