@@ -371,7 +371,9 @@ def _say(self:RewardTrainer, split:str):
     report = self.data_reports.get(split)
     if report is None or split in self._said or self.args.process_index: return
     self._said.add(split)
-    (logger.warning if report.truncated or report.dropped else logger.info)(str(report))
+    from_scores = report.format.margin == "score_chosen - score_rejected" # which TRL leaves out of the loss
+    hint = "; that margin goes into the loss: remove the score columns to train without" if from_scores else ""
+    (logger.warning if report.truncated or report.dropped or from_scores else logger.info)(f"{report}{hint}")
 
 @patch
 def _set_signature_columns_if_needed(self:RewardTrainer):
