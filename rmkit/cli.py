@@ -517,12 +517,12 @@ def show_results(
 # %% ../nbs/14_cli.ipynb #c043
 NEXT = """Next
   {rmkit} compare --model {folder} --prompt "Name 3 animals." \\
-    --responses "Sure: cat, dog, cow." "Sure: cat, red, cat."
+    --responses "Sure: cat, dog, cow." "Sure: cat, dog, stuff."
   {rmkit} eval --model {folder} --dataset {folder}/held_out.jsonl
   {rmkit} train --model HuggingFaceTB/SmolLM2-135M-Instruct --dataset YOUR_PAIRS.jsonl
 In a notebook
   from rmkit import RewardModel
-  RewardModel.from_pretrained("{folder}").score("Name 3 animals.", ["Sure: cat, dog, cow.", "Sure: cat, red, cat."])"""
+  RewardModel.from_pretrained("{folder}").score("Name 3 animals.", ["Sure: cat, dog, cow.", "Sure: cat, dog, stuff."])"""
 
 def own_name() -> str:
     "How to call this program from here: its name if it is on the path."

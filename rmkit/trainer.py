@@ -361,8 +361,9 @@ def _prepare(self:RewardTrainer, dataset, split:str):
     with args.main_process_first(desc=f"preparing {split}"):
         dataset, report = prepare_dataset(dataset, self.processing_class, max_length=args.max_length, overlong=args.overlong,
                                           on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split)
-    if report is not None: self.data_reports[split] = report
-    if isinstance(dataset, Dataset): self._say(split)
+    self.data_reports[split] = report
+    self._said.discard(split)
+    if isinstance(dataset, Dataset): self._say(split) # a stream's counts are known once it has been read
     return dataset
 
 @patch
@@ -406,6 +407,7 @@ def evaluation_loop(self:RewardTrainer, dataloader, description, prediction_loss
     source = self._source if isinstance(self._source, Dataset) and len(self._source) == len(rows) else None
     prompts = [json.dumps(p, sort_keys=True) for p in source["prompt"]] if source is not None and "prompt" in source.column_names else None
     self._scored = (rows, source)
+    for split in set(self.data_reports) - {"train"}: self._say(split)
     metrics = evaluation_metrics(rows, prompts) | dict(num_tokens=self.running.total["tokens"])
     out.metrics.update({f"{metric_key_prefix}_{k}": v for k, v in metrics.items()})
     return out._replace(num_samples=len(rows))

@@ -272,10 +272,25 @@ def test_dropout_is_off_unless_asked(tmp_path, pairs):
         assert rates == ({0.0} if off else {0.5})
 
 
+def usual_length(pairs):
+    "A length that about half of the pairs exceed"
+    rows, _ = prepare_dataset(pairs, tiny_tokenizer())
+    return sorted(max(len(c), len(r)) for c, r in zip(rows["chosen_ids"], rows["rejected_ids"]))[len(rows)//2]
+
+
 def test_overlong_is_reported(tmp_path, pairs, caplog):
-    t = trainer_of(tmp_path, pairs, config=dict(max_length=45, overlong="drop"))
+    t = trainer_of(tmp_path, pairs, config=dict(max_length=usual_length(pairs), overlong="drop"))
     assert t.data_reports["train"].dropped and "train" in caplog.text
     assert len(t.train_dataset) < 64
+
+
+def test_every_dataset_is_reported(tmp_path, pairs, caplog):
+    "The second raw dataset given to `evaluate` too, and a stream once it has been read"
+    t = trainer_of(tmp_path, pairs, config=dict(max_length=usual_length(pairs), overlong="drop"))
+    for data in (pairs.select(range(40)), pairs.select(range(40, 64)), pairs.to_iterable_dataset()):
+        caplog.clear()
+        t.evaluate(data, num_print_samples=0)
+        assert caplog.text.count("dropped") == 1
 
 
 # Saving
