@@ -236,8 +236,7 @@ class RewardTrainer(Trainer):
         tokenizer = one_tokenizer(processing_class, tokenizer, data_collator)
         if model is not None: model, tokenizer = self._ready(model, tokenizer)
         if tokenizer is None: raise ValueError("With `model_init`, pass the tokenizer too: `RewardTrainer(model_init=..., processing_class=tokenizer)`.")
-        self.processing_class, self._user_collator, self.running = tokenizer, data_collator is not None, RunningMetrics()
-        self.data_reports, self._said = {}, set()
+        self.processing_class, self._user_collator, self.running, self.data_reports, self._said = tokenizer, data_collator is not None, RunningMetrics(), {}, set()
         train_dataset, eval_dataset = self._prepare(train_dataset, "train"), self._prepare(eval_dataset, "eval")
         if model is not None: self._note_input(model)
         if isinstance(train_dataset, IterableDataset): args.accelerator_config.dispatch_batches = False # ranks may get unequal batches
