@@ -478,7 +478,7 @@ def training_line(
     return TrainingLine()
 
 # %% ../nbs/14_cli.ipynb #c041
-PAIRS, HELD_OUT = 60_000, 2_000  # of the demo
+PAIRS, HELD_OUT = 40_000, 2_000  # of the demo
 
 def demo_trainer(
     args:DemoArguments, # of the command
