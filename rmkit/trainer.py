@@ -404,7 +404,7 @@ def evaluation_loop(self:RewardTrainer, dataloader, description, prediction_loss
     if not self._rows: raise ValueError(f"{description}: the dataset has no pairs; look at `trainer.data_reports` for what was dropped.")
     rows = torch.cat(self._rows).numpy()
     source = self._source if isinstance(self._source, Dataset) and len(self._source) == len(rows) else None
-    prompts = [json.dumps(p, sort_keys=True) for p in source["prompt"]] if source is not None and "prompt" in source.column_names else None
+    prompts = list(source["prompt"]) if source is not None and "prompt" in source.column_names else None
     self._scored = (rows, source)
     for split in set(self.data_reports) - {"train"}: self._say(split)
     metrics = evaluation_metrics(rows, prompts) | dict(num_tokens=self.running.total["tokens"])
