@@ -13,8 +13,9 @@ import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from transformers import TrainingArguments
-from transformers.utils import is_torch_bf16_gpu_available
+from transformers.utils import is_liger_kernel_available, is_torch_bf16_gpu_available
 
 # %% ../nbs/00_config.ipynb #c005
 @dataclass
@@ -48,14 +49,22 @@ class RewardConfig(TrainingArguments):
     loss_type: str = field(default="bradley_terry", metadata={"help": "'bradley_terry' or 'hinge'; see `rmkit.losses`.", "choices": ["bradley_terry", "hinge"]})
     center_rewards_coefficient: float | None = field(default=None, metadata={"help": "Weight of a penalty that keeps rewards around zero (arXiv 2312.09244, Eq. 2); 0.01 is usual."})
 
-    # Memory
+    # Speed and memory
+    padding_free: str = field(default="auto", metadata={"help": "Lay batches out end to end instead of padding them: the same rewards, several times faster. 'auto': where the model allows it, else padded, with a warning that says why; true: an error where it doesn't; false: padded."})
+    share_prefix: bool = field(default=True, metadata={"help": "Compute what the two texts of a pair begin with once instead of twice. Needs `padding_free`."})
+    tokens_per_micro_batch: str = field(default="auto", metadata={"help": "Most tokens of one forward pass. A step's pairs (`per_device_train_batch_size` times `gradient_accumulation_steps`) are cut into as many passes as that takes, and the step stays the same. 'auto': what should fit the memory, halved whenever it doesn't."})
+    logging_nan_inf_filter: bool = field(default=False, metadata={"help": "Leave NaN and infinite losses out of the logged mean. Off, since it hides them, and makes the GPU wait at every step. (transformers: on)"})
+    use_liger_kernel: bool | None = field(default=None, metadata={"help": "Liger's fused kernels (`pip install 'rmkit[liger]'`). Unset: on a GPU where they are installed."})
     activation_offloading: bool = field(default=False, metadata={"help": "Keep activations in CPU memory between forward and backward: less GPU memory, slower."})
 
     def __post_init__(self):
         if self.bf16 is None: self.bf16 = not (self.fp16 or self.use_cpu) and is_torch_bf16_gpu_available()
+        if self.use_liger_kernel is None: self.use_liger_kernel = not self.use_cpu and torch.cuda.is_available() and is_liger_kernel_available()
         super().__post_init__()
         self.dataloader_pin_memory = self.dataloader_pin_memory and self.device.type == "cuda" # elsewhere it only warns
         self.pad_to_multiple_of = _multiple(self.pad_to_multiple_of)
+        if self.padding_free != "auto": self.padding_free = _truth(self.padding_free)
+        if self.tokens_per_micro_batch != "auto": self.tokens_per_micro_batch = int(self.tokens_per_micro_batch)
         check_config(self)
 
 # %% ../nbs/00_config.ipynb #c007
@@ -64,6 +73,14 @@ def _multiple(
 ):
     "`pad_to_multiple_of` as an int or None"
     return None if x is None or str(x).lower() in ("auto", "none", "null") else int(x)
+
+def _truth(
+    x, # a bool, or what a command line makes of it
+):
+    "`x` as a bool; ValueError for anything else"
+    word = str(x).lower()
+    if word not in ("true", "false"): raise ValueError(f"`padding_free={x!r}` is unknown; use True, False or 'auto'.")
+    return word == "true"
 
 # %% ../nbs/00_config.ipynb #c008
 def check_config(
@@ -80,6 +97,8 @@ def check_config(
     for name in ("max_length", "pad_to_multiple_of", "dataset_num_proc"):
         got = getattr(cfg, name)
         refuse(got is not None and got < 1, f"`{name}={got}` must be at least 1, or None.")
+    got = cfg.tokens_per_micro_batch
+    refuse(got != "auto" and got < 1, f"`tokens_per_micro_batch={got}` must be at least 1, or 'auto'.")
     refuse(not weight(cfg.center_rewards_coefficient), f"`center_rewards_coefficient={cfg.center_rewards_coefficient}` must be a finite number of at least 0, or None.")
     refuse(not 0 <= eps < .5, f"`label_smoothing_factor={eps}` must be in [0, 0.5): at 0.5 the label says nothing.")
     refuse(hinge and eps > 0, "`label_smoothing_factor` belongs to the Bradley-Terry loss; set it to 0 or use `loss_type='bradley_terry'`.")
