@@ -25,7 +25,7 @@ def trainer_class(
         import trl
         return trl.RewardTrainer, trl.RewardConfig, {}  # drops pairs over `max_length`
     import rmkit
-    return rmkit.RewardTrainer, rmkit.RewardConfig, dict(overlong="drop")
+    return rmkit.RewardTrainer, rmkit.RewardConfig, dict(overlong="drop", padding_free=False)  # the same batches, to the bit
 
 
 def recording(
