@@ -102,6 +102,7 @@ class Rectangle:
     keys_SK:torch.Tensor # where each key stands
     lengths_S2:np.ndarray # queries and keys of each text
     whole:bool # as many queries as keys: filled on the right, causal without a mask; else filled on the left
+    masks:dict[tuple, torch.Tensor] = field(default_factory=dict, repr=False) # see `_mask`
 
 # %% ../nbs/04_attention.ipynb #c012
 def _similar(sizes_S2:np.ndarray, # queries and keys of texts, longest first
@@ -160,12 +161,11 @@ def plan(self:Branches,
     return self.plans[width]
 
 # %% ../nbs/04_attention.ipynb #c017
-def _mask(rect:Rectangle, # filled on one side
+def _sees(rect:Rectangle, # filled on one side
           window:int|None, # sliding window
-          device:torch.device, # of the mask
          ) -> torch.Tensor: # (1 or S, 1, Q, K) bool, true where a query sees a key
     "Causal, within the window, and never the filling of another text's"
-    Q, K = rect.queries_SQ.shape[1], rect.keys_SK.shape[1]
+    Q, K, device = rect.queries_SQ.shape[1], rect.keys_SK.shape[1], rect.keys_SK.device
     back_QK = torch.arange(Q, device=device)[:, None] + (K - Q) - torch.arange(K, device=device) # tokens from key to query
     seen_QK = back_QK >= 0 if window is None else (back_QK >= 0) & (back_QK < window)
     if rect.whole: return seen_QK[None, None]
@@ -174,13 +174,23 @@ def _mask(rect:Rectangle, # filled on one side
     fill_SQ = torch.arange(Q, device=device) < Q - sizes_S2[:, :1] # nobody reads these queries, but they must see something
     return (seen_QK & real_SK[:, None] | fill_SQ[:, :, None])[:, None]
 
+def _mask(rect:Rectangle, # filled on one side
+          window:int|None, # sliding window
+          dtype:torch.dtype, # of the scores
+         ) -> torch.Tensor: # (1 or S, 1, Q, K), 0 where a query sees a key and -inf where not
+    "What is added to the scores, worked out once for all layers"
+    if (window, dtype) not in rect.masks:
+        seen = _sees(rect, window)
+        rect.masks[window, dtype] = torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -math.inf)
+    return rect.masks[window, dtype]
+
 # %% ../nbs/04_attention.ipynb #c019
 FEW = 2**20 # scores of a rectangle that fit into a CPU's cache
 
 def _products(q_SHQD:torch.Tensor, # queries
               k_ShKD:torch.Tensor, # keys
               v_ShKD:torch.Tensor, # values
-              mask:torch.Tensor, # (1 or S, 1, Q, K) bool
+              mask:torch.Tensor, # (1 or S, 1, Q, K), added to the scores
               scale:float, # of the scores
               softcap:float|None, # cap of the scores
              ) -> torch.Tensor: # (S, H, Q, D)
@@ -189,7 +199,7 @@ def _products(q_SHQD:torch.Tensor, # queries
     h, K = k_ShKD.shape[1:3]
     scores = (q_SHQD * scale).reshape(S, h, H // h * Q, D) @ k_ShKD.transpose(-1, -2)
     if softcap: scores = softcap * torch.tanh(scores / softcap)
-    scores = scores.view(S, h, H // h, Q, K).masked_fill(~mask[:, :, None], -math.inf)
+    scores = scores.view(S, h, H // h, Q, K) + mask[:, :, None]
     weights = scores.softmax(-1, dtype=torch.float32).to(v_ShKD.dtype)
     return (weights.view(S, h, H // h * Q, K) @ v_ShKD).view(S, H, Q, v_ShKD.shape[-1])
 
@@ -211,11 +221,11 @@ def rectangle_attention(query_NHD:torch.Tensor, # queries of the flat row
     for rect in rects:
         q, k, v = pick(query_NHD, rect.queries_SQ), pick(key_NhD, rect.keys_SK), pick(value_NhD, rect.keys_SK)
         if softcap or (on_cpu and len(q) * H * q.shape[2] * k.shape[2] <= FEW):
-            out = _products(q, k, v, _mask(rect, window, q.device), scale, softcap)
+            out = _products(q, k, v, _mask(rect, window, q.dtype), scale, softcap)
         else:
             if H != h and not on_cpu: k, v = (x.repeat_interleave(H // h, 1) for x in (k, v)) # or the slow kernel runs
             plain = rect.whole and window is None
-            out = F.scaled_dot_product_attention(q, k, v, None if plain else _mask(rect, window, q.device), is_causal=plain,
+            out = F.scaled_dot_product_attention(q, k, v, None if plain else _mask(rect, window, q.dtype), is_causal=plain,
                                                  scale=scale, enable_gqa=H != h and on_cpu)
         outs.append(out.transpose(1, 2).flatten(2).flatten(0, 1))
     return torch.cat(outs).index_select(0, come_out).view(*query_NHD.shape[:2], -1)

@@ -161,9 +161,11 @@ def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wr
 
 # %% ../nbs/05_model.ipynb #c032
 def flat_rewards(model:nn.Module, # a classifier that takes flat rows (see `needs_padding`), perhaps wrapped
-                 flat:dict[str, Any], # a flat batch of R texts (`rmkit.collator.lay_out`), on the model's device
+                 flat:dict[str, Any], # a flat batch of R texts (`rmkit.collator.lay_out`), on any device
                 ) -> torch.Tensor: # r_R float32, in the order of the texts
     "The reward of each text of a flat row: the same as `rewards` gives for the texts padded"
+    device = next(model.parameters()).device
+    flat = {name: x.to(device, non_blocking=True) if isinstance(x, torch.Tensor) else x for name, x in flat.items()}
     branches, ids_1N = Branches.of(flat), flat["input_ids"]
     no_mask = torch.ones(NO_MASK, dtype=torch.bool, device=ids_1N.device)
     with _watch_head(model, branches.ends_R) as seen:
@@ -183,7 +185,7 @@ def _trial(model:nn.Module, # a decoder, its attention switched
     width = max(map(len, texts))
     rows = [torch.tensor([text + [0] * (width - len(text)) for text in texts], device=device),
             torch.tensor([[1] * len(text) + [0] * (width - len(text)) for text in texts], device=device)]
-    flat = {k: x.to(device) if isinstance(x, torch.Tensor) else x for k, x in lay_out(groups).items()}
+    flat = lay_out(groups)
     was_training = model.training
     handle = head_module(model).register_forward_pre_hook(lambda module, args: hidden.append(args[0]))
     try:
