@@ -420,20 +420,20 @@ def _scored(self: RewardModel, ids_N, batch_size, max_tokens):
 
 @patch
 def _score_ids(self: RewardModel, ids_N, batch_size, max_tokens, progress):
-    "Rewards of N rows of ids, NaN for None; the model is left in the mode it was in."
-    r_N = np.full(len(ids_N), np.nan, dtype=np.float32)
-    known = np.array([i for i, ids in enumerate(ids_N) if ids], dtype=int)
+    "Rewards of N rows of ids, NaN for None; equal rows are scored once; the model is left in the mode it was in."
+    number = {ids: n for n, ids in enumerate(dict.fromkeys(tuple(ids) for ids in ids_N if ids))}
+    r_D = np.full(len(number) + 1, np.nan, dtype=np.float32)
     was_training = self.model.training
     self.model.eval()
     try:
-        bar = tqdm(total=len(known), desc="Scoring", unit=" responses", delay=2, disable=not progress)
+        bar = tqdm(total=len(number), desc="Scoring", unit=" responses", delay=2, disable=not progress)
         with torch.no_grad(), bar:
-            for at, r_B in self._scored([ids_N[i] for i in known], batch_size, max_tokens):
-                r_N[known[at]] = r_B.cpu().numpy()
+            for at, r_B in self._scored([list(ids) for ids in number], batch_size, max_tokens):
+                r_D[at] = r_B.cpu().numpy()
                 bar.update(len(at))
     finally:
         self.model.train(was_training)
-    return r_N
+    return r_D[[number[tuple(ids)] if ids else -1 for ids in ids_N]]
 
 # %% ../nbs/08_scoring.ipynb #c053
 @lru_cache

@@ -255,7 +255,7 @@ class RewardTrainer(Trainer):
         self.processing_class, self._user_collator, self.running, self.data_reports, self._said = tokenizer, data_collator is not None, RunningMetrics(), {}, set()
         train_dataset, eval_dataset = self._prepare(train_dataset, "train"), self._prepare(eval_dataset, "eval")
         if model is not None: self._note_input(model)
-        if isinstance(train_dataset, IterableDataset): args.accelerator_config.dispatch_batches = False # ranks may get unequal batches
+        args.accelerator_config.dispatch_batches = False # a process that deals out a stream's batches would cut them by rows
         super().__init__(model=model, args=args, data_collator=data_collator or DataCollatorForPreference(tokenizer.pad_token_id, args.pad_to_multiple_of),
             train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=tokenizer, model_init=model_init,
             compute_metrics=compute_metrics, callbacks=callbacks, optimizers=optimizers, optimizer_cls_and_kwargs=optimizer_cls_and_kwargs,
@@ -322,6 +322,7 @@ def _ready(self:RewardTrainer, model, tokenizer):
 def call_model_init(self:RewardTrainer, trial=None):
     "The model of `model_init`, made ready like any other"
     model, self.processing_class = self._ready(Trainer.call_model_init(self, trial), self.processing_class)
+    if self.__dict__.get("flat"): needs_padding(model) # a later model of the same kind: switch its attention too
     self._note_input(model)
     return model
 
@@ -536,7 +537,7 @@ def prediction_step(self:RewardTrainer, model, inputs, prediction_loss_only, ign
     if not inputs: return None, None, None
     inputs = self._prepare_inputs(inputs)
     with torch.no_grad(), self.compute_loss_context_manager(): loss, out = self.compute_loss(model, inputs, return_outputs=True)
-    self._rows.append(self.accelerator.gather_for_metrics(out["rows"]).cpu())
+    self._rows.append(self.gather_function(out["rows"]).cpu())
     if prediction_loss_only: return loss, None, None
     r_B2 = torch.stack([out["rewards_chosen"], out["rewards_rejected"]], 1)
     return loss, r_B2, torch.zeros(len(r_B2), dtype=torch.long, device=r_B2.device)
@@ -550,7 +551,9 @@ def _get_eval_sampler(self:RewardTrainer, eval_dataset):
 def evaluation_loop(self:RewardTrainer, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
     "`Trainer`'s loop, its metrics replaced by means over pairs"
     self._rows = []
-    if self.flat and self.args.world_size == 1: dataloader = JoinedBatches(dataloader, EVAL_TOKENS)
+    if self.flat and self.args.world_size == 1:
+        dataloader = JoinedBatches(dataloader, EVAL_TOKENS)
+        self.gather_function = self.accelerator.gather # the one for metrics would cut a joined batch to the loader's last
     out = Trainer.evaluation_loop(self, dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
     if not self._rows: raise ValueError(f"{description}: the dataset has no pairs; look at `trainer.data_reports` for what was dropped.")
     rows = torch.cat(self._rows).numpy()
