@@ -147,7 +147,7 @@ def rectangles(sizes_R2:np.ndarray, # queries and keys of each text
             found.append((at_q, at_k, sizes_S2, kind))
     return found, come_out
 
-# %% ../nbs/04_attention.ipynb #c016
+# %% ../nbs/04_attention.ipynb #c018
 @patch
 def plan(self:Branches,
          width:int, # numbers in all heads of a token
@@ -160,7 +160,7 @@ def plan(self:Branches,
         self.plans[width] = rects, place(come_out)
     return self.plans[width]
 
-# %% ../nbs/04_attention.ipynb #c017
+# %% ../nbs/04_attention.ipynb #c019
 def _sees(rect:Rectangle, # filled on one side
           window:int|None, # sliding window
          ) -> torch.Tensor: # (1 or S, 1, Q, K) bool, true where a query sees a key
@@ -184,7 +184,7 @@ def _mask(rect:Rectangle, # filled on one side
         rect.masks[window, dtype] = torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -math.inf)
     return rect.masks[window, dtype]
 
-# %% ../nbs/04_attention.ipynb #c019
+# %% ../nbs/04_attention.ipynb #c021
 FEW = 2**20 # scores of a rectangle that fit into a CPU's cache
 
 def _products(q_SHQD:torch.Tensor, # queries
@@ -203,7 +203,7 @@ def _products(q_SHQD:torch.Tensor, # queries
     weights = scores.softmax(-1, dtype=torch.float32).to(v_ShKD.dtype)
     return (weights.view(S, h, H // h * Q, K) @ v_ShKD).view(S, H, Q, v_ShKD.shape[-1])
 
-# %% ../nbs/04_attention.ipynb #c020
+# %% ../nbs/04_attention.ipynb #c022
 def rectangle_attention(query_NHD:torch.Tensor, # queries of the flat row
                         key_NhD:torch.Tensor, # its keys
                         value_NhD:torch.Tensor, # its values
@@ -230,7 +230,7 @@ def rectangle_attention(query_NHD:torch.Tensor, # queries of the flat row
         outs.append(out.transpose(1, 2).flatten(2).flatten(0, 1))
     return torch.cat(outs).index_select(0, come_out).view(*query_NHD.shape[:2], -1)
 
-# %% ../nbs/04_attention.ipynb #c024
+# %% ../nbs/04_attention.ipynb #c026
 class FlatAttentionError(NotImplementedError):
     "The model's attention can't run over a flat row"
 
@@ -249,7 +249,7 @@ def _refuse(module:nn.Module, # an attention layer
     if kwargs.get("is_causal") is False or getattr(module, "is_causal", True) is False:
         raise FlatAttentionError(f"{name} lets a token see later ones")
 
-# %% ../nbs/04_attention.ipynb #c025
+# %% ../nbs/04_attention.ipynb #c027
 def flat_attention(module:nn.Module, # the attention layer
                    query:torch.Tensor, # (1, H, N, D)
                    key:torch.Tensor, # (1, h, N, D)
@@ -278,7 +278,7 @@ def flat_attention(module:nn.Module, # the attention layer
     else: out = rectangle_attention(q, k, v, branches, scale, sliding_window, softcap)
     return out[None], None
 
-# %% ../nbs/04_attention.ipynb #c026
+# %% ../nbs/04_attention.ipynb #c028
 def _eager(module:nn.Module, # the attention layer
            *args, # as for any attention function
            **kwargs,
@@ -290,7 +290,7 @@ for _name, _fallback in (("sdpa", sdpa_attention_forward), ("eager", _eager)):
     AttentionInterface.register(f"rmkit_{_name}", partial(flat_attention, fallback=_fallback))
     AttentionMaskInterface.register(f"rmkit_{_name}", ALL_MASK_ATTENTION_FUNCTIONS[_name])
 
-# %% ../nbs/04_attention.ipynb #c028
+# %% ../nbs/04_attention.ipynb #c030
 ATTENTION_LAYERS = {"full_attention", "sliding_attention"}
 
 def why_padded(model:PreTrainedModel, # a transformers classifier, without wrappers

@@ -640,7 +640,7 @@ def log(self:RewardTrainer, logs:dict, start_time=None):
         elif total["pairs"]: logs["train_loss"] = total["loss"] / total["pairs"]
     Trainer.log(self, logs, start_time)
 
-# %% ../nbs/09_trainer.ipynb #c064
+# %% ../nbs/09_trainer.ipynb #c066
 WEIGHTS = "model.safetensors model.safetensors.index.json adapter_model.safetensors pytorch_model.bin pytorch_model_fsdp_0 pytorch_model_fsdp.bin".split()
 
 def is_torn(
@@ -662,7 +662,7 @@ def last_whole_checkpoint(
         warnings.warn(f"{folder} was not written to its end (the run was killed while it saved?) and is passed over.")
     raise ValueError(f"No whole checkpoint in {output_dir} ({len(found)} torn); start afresh with `train()`.")
 
-# %% ../nbs/09_trainer.ipynb #c065
+# %% ../nbs/09_trainer.ipynb #c067
 @patch
 def train(self:RewardTrainer,
     resume_from_checkpoint=None, # True for the newest whole checkpoint in `output_dir`, or the folder of one
@@ -692,7 +692,7 @@ def _save_checkpoint(self:RewardTrainer, model, trial):
     self.create_model_card()
     Trainer._save_checkpoint(self, model, trial)
 
-# %% ../nbs/09_trainer.ipynb #c070
+# %% ../nbs/09_trainer.ipynb #c072
 @patch
 def _save(self:RewardTrainer, output_dir=None, state_dict=None):
     "Weights, tokenizer and arguments"
@@ -701,7 +701,7 @@ def _save(self:RewardTrainer, output_dir=None, state_dict=None):
     save_reward_model(self.model, self.processing_class, folder, with_base=False if folder.name.startswith("checkpoint-") else None)
     torch.save(self.args, folder/"training_args.bin")
 
-# %% ../nbs/09_trainer.ipynb #c072
+# %% ../nbs/09_trainer.ipynb #c074
 CARD = """# {name}
 
 A reward model: it reads a prompt and a response and gives one number, higher for better responses.{base}
@@ -745,7 +745,7 @@ def results_table(
     rows = [f"| {k.removesuffix('_accuracy')} | {evals[-1][k]:.3f} | {evals[-1][low]:.3f} to {evals[-1][k + '_high']:.3f} | {evals[-1][k.replace('accuracy', 'loss')]:.3f} |" for k, low in last.items()]
     return "| set | accuracy | 95% interval | loss |\n|---|---|---|---|\n" + "\n".join(rows)
 
-# %% ../nbs/09_trainer.ipynb #c073
+# %% ../nbs/09_trainer.ipynb #c075
 @patch
 def create_model_card(self:RewardTrainer,
     model_name:str|None=None, # default: the output folder's name
