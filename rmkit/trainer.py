@@ -263,6 +263,7 @@ class RewardTrainer(Trainer):
         if args.n_gpu > 1: raise ValueError("Several GPUs in one process (DataParallel) are not supported; start with `accelerate launch`, or make one visible with CUDA_VISIBLE_DEVICES.")
         self.add_callback(self.running)
         self._layout()
+        self._unrehearsed = True
         self.budget = guess_budget(self.model, memory_of(args.device), args.gradient_checkpointing) if args.tokens_per_micro_batch == "auto" else args.tokens_per_micro_batch
         self.label_names, self.can_return_loss = [], True
         if hasattr(self.model, "add_model_tags"): self.model.add_model_tags(self._tag_names)
@@ -441,6 +442,7 @@ def training_step(self:RewardTrainer, model, inputs, num_items_in_batch=None):
     with park:
         if not inputs: return torch.zeros((), device=self.args.device)
         if not is_flat(inputs): return Trainer.training_step(self, model, inputs, num_items_in_batch)
+        if self.args.world_size > 1 and self._unrehearsed: self._rehearse(model, inputs)
         while True:
             before, parts = copy(self.running), self._passes(inputs)
             try: return self._run_passes(model, inputs, parts, num_items_in_batch)
@@ -457,6 +459,22 @@ def _run_passes(self:RewardTrainer, model, inputs, parts, n_pairs):
             loss += Trainer.training_step(self, model, take_groups(inputs, *(part or (0, 1))), n_pairs if part else math.inf)
         if part is None: self.running.take_back(before)
     return loss
+
+@patch
+def _rehearse(self:RewardTrainer, model, inputs):
+    "With several processes, find a budget that fits before the first step: once gradients are being exchanged, no process can go back"
+    self._unrehearsed, before = False, copy(self.running)
+    budget = self.running.budget or self.budget
+    full = join_flat([inputs] * -(-budget // inputs["input_ids"].numel()))
+    while True:
+        part = cut_by_tokens(tokens_of_groups(full), self.running.budget or self.budget)[0]
+        try:
+            with self.accelerator.no_sync(model): Trainer.training_step(self, model, take_groups(full, *part), math.inf)
+            break
+        except torch.OutOfMemoryError as error: self._shrink(full, [part], error)
+    self.model.zero_grad(set_to_none=True)
+    self.running.take_back(before)
+    self.running.budget = int(self.accelerator.gather(torch.tensor([self.running.budget or self.budget], device=self.args.device)).min())
 
 @patch
 def _shrink(self:RewardTrainer, inputs, parts, error):
