@@ -12,6 +12,7 @@ _home = {
     "BadRowError": "data",
     "RewardDataCollatorWithPadding": "collator",
     "DataCollatorForPreference": "collator",
+    "PrefixSharingCollator": "collator",
     "load_reward_model": "model",
     "merge": "model",
     "compute_accuracy": "metrics",

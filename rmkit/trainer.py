@@ -423,17 +423,20 @@ def get_batch_samples(self:RewardTrainer, epoch_iterator, num_batches, device):
     return [{} for _ in batches[1:]] + [join_flat(batches)], n_pairs
 
 @patch
-def _passes(self:RewardTrainer, inputs):
-    "The parts that a step is cut into, as (first pair, pair after the last), largest first; None: a pass that counts for nothing"
+def _cut(self:RewardTrainer, inputs, at_least=1):
+    "The parts of a step, as (first pair, pair after the last), largest first"
     tokens_G = tokens_of_groups(inputs)
-    budget = self.running.budget or self.budget
-    parts = cut_by_tokens(tokens_G, budget)
-    if self.args.world_size > 1: # sharded weights are gathered in every pass, so processes must have equally many
-        most = int(self.accelerator.gather(torch.tensor([len(parts)], device=self.args.device)).max())
-        finer = cut_by_tokens(tokens_G, budget, at_least=most)
-        if len(finer) == most: parts = finer
-        return [None] * (most - len(parts)) + sorted(parts, key=lambda part: -tokens_G[slice(*part)].sum())
-    return parts
+    parts = cut_by_tokens(tokens_G, self.running.budget or self.budget, at_least)
+    return sorted(parts, key=lambda part: -tokens_G[slice(*part)].sum())
+
+@patch
+def _passes(self:RewardTrainer, inputs):
+    "The parts of a step, as many on every process: sharded weights are gathered in each pass. None: a pass that counts for nothing"
+    parts = self._cut(inputs)
+    if self.args.world_size == 1: return parts
+    most = int(self.accelerator.gather(torch.tensor([len(parts)], device=self.args.device)).max())
+    finer = self._cut(inputs, at_least=most)
+    return finer if len(finer) == most else [None] * (most - len(parts)) + parts
 
 @patch
 def training_step(self:RewardTrainer, model, inputs, num_items_in_batch=None):
@@ -443,11 +446,12 @@ def training_step(self:RewardTrainer, model, inputs, num_items_in_batch=None):
         if not inputs: return torch.zeros((), device=self.args.device)
         if not is_flat(inputs): return Trainer.training_step(self, model, inputs, num_items_in_batch)
         if self.args.world_size > 1 and self._unrehearsed: self._rehearse(model, inputs)
+        before, parts = copy(self.running), self._passes(inputs)
         while True:
-            before, parts = copy(self.running), self._passes(inputs)
             try: return self._run_passes(model, inputs, parts, num_items_in_batch)
             except torch.OutOfMemoryError as error: self._shrink(inputs, parts, error)
             self.running.take_back(before)
+            parts = self._cut(inputs) # this process alone may now have more passes than others
 
 @patch
 def _run_passes(self:RewardTrainer, model, inputs, parts, n_pairs):
@@ -464,10 +468,9 @@ def _run_passes(self:RewardTrainer, model, inputs, parts, n_pairs):
 def _rehearse(self:RewardTrainer, model, inputs):
     "With several processes, find a budget that fits before the first step: once gradients are being exchanged, no process can go back"
     self._unrehearsed, before = False, copy(self.running)
-    budget = self.running.budget or self.budget
-    full = join_flat([inputs] * -(-budget // inputs["input_ids"].numel()))
+    full = join_flat([inputs] * -(-(self.running.budget or self.budget) // inputs["input_ids"].numel()))
     while True:
-        part = cut_by_tokens(tokens_of_groups(full), self.running.budget or self.budget)[0]
+        part = self._cut(full)[0]
         try:
             with self.accelerator.no_sync(model): Trainer.training_step(self, model, take_groups(full, *part), math.inf)
             break

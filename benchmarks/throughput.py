@@ -1,0 +1,500 @@
+"""How fast: rmkit and TRL's RewardTrainer on the same rows, in one process, taking turns.
+
+  python benchmarks/throughput.py train                # SmolLM2-135M on CPUs, Llama-3.2-1B's shape on a GPU, against TRL
+  python benchmarks/throughput.py tiny                 # the embedded default: flat rows against padded ones
+  python benchmarks/throughput.py rank                 # best-of-16 against a loop of transformers' padded batches
+  python benchmarks/throughput.py scaling              # step time against tokens, memory against the size of the data
+  python benchmarks/throughput.py figure results/throughput_*.json
+"""
+import argparse
+import copy
+import json
+import logging
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset, disable_progress_bars
+from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassification, TrainerCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
+
+import rmkit
+from real_run import DATA, load_pairs, machine, table
+from rmkit.collator import shared_length
+from rmkit.data import load_rows, prepare_dataset
+from rmkit.model import init_head, load_reward_model, prepare_for_reward
+from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
+from smollm2 import CACHE, smollm2
+
+GPU = torch.cuda.is_available()
+SETS = dict(hh="hh_harmless", oasst="oasst1", qa_feedback="qa_feedback", pandalm="pandalm")
+LLAMA_1B = dict(vocab_size=128_256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
+                num_key_value_heads=8, head_dim=64, rope_theta=500_000.0, max_position_embeddings=131_072)
+
+
+@dataclass
+class Contender:
+    "One way of training"
+    name: str
+    library: str  # "trl" or "rmkit"
+    config: dict = field(default_factory=dict)  # arguments of its RewardConfig that aren't defaults
+    dtype: torch.dtype = torch.float32  # of the weights
+    grouped: bool = False  # pairs of like length in one batch
+
+
+def contenders(
+    batch: int,  # pairs a step
+    gpu: bool,  # the list for a GPU
+) -> list[Contender]:  # the first is what ratios are taken against
+    "Who takes part"
+    if not gpu:
+        plain = dict(per_device_train_batch_size=batch, use_cpu=True, bf16=False)
+        return [Contender("TRL, its defaults", "trl", plain),
+                Contender("TRL, no checkpointing", "trl", plain | dict(gradient_checkpointing=False)),
+                Contender("rmkit, padded", "rmkit", plain | dict(padding_free=False)),
+                Contender("rmkit, flat, prompts not shared", "rmkit", plain | dict(share_prefix=False)),
+                Contender("rmkit, its defaults", "rmkit", plain)]
+    def micro(size): return dict(per_device_train_batch_size=min(size, batch), gradient_accumulation_steps=max(1, batch // size))
+    tuned = dict(gradient_checkpointing=False, bf16=False)
+    whole = dict(per_device_train_batch_size=batch)
+    return [Contender("TRL, its defaults", "trl", micro(16)),
+            *(Contender(f"TRL tuned, micro-batch {n}", "trl", micro(n) | tuned, torch.bfloat16, grouped=True) for n in (8, 16, 32)),
+            Contender("rmkit, its defaults", "rmkit", whole),
+            Contender("rmkit, checkpointing", "rmkit", whole | dict(gradient_checkpointing=True)),
+            Contender("rmkit, bfloat16 weights", "rmkit", whole | dict(bf16=False), torch.bfloat16)]
+
+
+class Clock(TrainerCallback):
+    "Remembers when each step ended, and its loss"
+
+    def __init__(self):
+        self.ends, self.losses = [], []
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if GPU:
+            torch.cuda.synchronize()
+        self.ends.append(time.perf_counter())
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if "loss" in logs:
+            self.losses.append(float(logs["loss"]))
+
+
+class Peak(threading.Thread):
+    "Highest resident memory of this process while the block runs, above what it was; on a GPU what PyTorch allocated"
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+
+    def resident(self) -> int:  # bytes
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    def run(self):
+        while not self.done.wait(0.02):
+            self.most = max(self.most, self.resident())
+
+    def __enter__(self):
+        if GPU:
+            torch.cuda.reset_peak_memory_stats()
+        self.before = self.most = self.resident()
+        self.start()
+        return self
+
+    def __exit__(self, *error):
+        self.done.set()
+        self.join()
+        self.gib = (torch.cuda.max_memory_allocated() if GPU else self.most - self.before) / 2**30
+
+
+def matrix_rate(
+    seconds: float = 0.5,  # how long to measure
+) -> float:  # floating point operations a second
+    "What the device reaches in a plain matrix product: float32 on a CPU, bfloat16 on a GPU"
+    n, dtype, device = (8192, torch.bfloat16, "cuda") if GPU else (2048, torch.float32, "cpu")
+    a, b = (torch.randn(n, n, dtype=dtype, device=device) for _ in range(2))
+    rates, start = [], time.perf_counter()
+    while len(rates) < 4 or time.perf_counter() - start < seconds:
+        begin = time.perf_counter()
+        a @ b
+        if GPU:
+            torch.cuda.synchronize()
+        rates.append(2 * n**3 / (time.perf_counter() - begin))
+    return statistics.median(rates[1:])
+
+
+def trainer_of(
+    who: Contender,
+    model,  # a fresh copy of the start
+    tokenizer,
+    rows: Dataset,  # raw
+    output_dir: str,  # nothing is saved there
+    **config,  # arguments that all share
+):
+    "A trainer of the contender's library, with a clock"
+    if who.library == "trl":
+        import trl
+        trainer_cls, config_cls = trl.RewardTrainer, trl.RewardConfig
+    else:
+        trainer_cls, config_cls = rmkit.RewardTrainer, rmkit.RewardConfig
+    args = config_cls(output_dir, max_length=None, logging_steps=1, report_to="none", save_strategy="no", disable_tqdm=True,
+                      learning_rate=2e-5, warmup_steps=0, seed=0, **(config | who.config))
+    trainer = trainer_cls(model=model.to(who.dtype), args=args, train_dataset=rows, processing_class=tokenizer, callbacks=[Clock()])
+    if who.grouped:  # TRL keeps no column that transformers could group by
+        lengths = [max(map(len, pair)) for pair in zip(trainer.train_dataset["chosen_ids"], trainer.train_dataset["rejected_ids"])]
+        trainer._get_train_sampler = lambda *args: LengthGroupedSampler(trainer.args.train_batch_size, lengths=lengths)
+    return trainer
+
+
+def turn(
+    who: Contender,
+    start,  # the weights that all start from
+    tokenizer,
+    rows: Dataset,
+    steps: int,  # of which the first isn't timed
+) -> dict:  # seconds and loss of each timed step, tokens of all steps, GiB
+    "One contender's turn"
+    logging.disable(logging.WARNING)
+    trainer = trainer_of(who, copy.deepcopy(start), tokenizer, rows, tempfile.mkdtemp(), max_steps=steps)
+    tokens = []
+    trainer.model.get_input_embeddings().register_forward_pre_hook(lambda module, args: tokens.append(args[0].numel()))
+    clock = next(c for c in trainer.callback_handler.callbacks if isinstance(c, Clock))
+    with Peak() as peak:
+        try:
+            trainer.train()
+        except torch.OutOfMemoryError:
+            return dict(seconds=[], losses=[], tokens=0, gib=float("inf"))
+    logging.disable(logging.NOTSET)
+    return dict(seconds=np.diff(clock.ends).tolist(), losses=clock.losses, tokens=sum(tokens), gib=peak.gib)
+
+
+def needed(
+    rows: Dataset,  # raw
+    tokenizer,
+) -> int:  # tokens
+    "Tokens that have to be computed at least once: a pair's two texts, what they share counted once"
+    prepared, _ = prepare_dataset(rows, tokenizer, max_length=None)
+    return sum(len(c) + len(r) - shared_length([c, r]) for c, r in zip(prepared["chosen_ids"], prepared["rejected_ids"]))
+
+
+def race(
+    entered: list[Contender],  # the first is what ratios are taken against
+    start,  # a model
+    tokenizer,
+    rows: Dataset,  # raw, at least rounds × steps × batch
+    batch: int,  # pairs a step
+    rounds: int,  # turns of each
+    steps: int,  # timed steps of a turn
+) -> dict:  # by contender: what was measured
+    "Contenders take turns over the same slices of the rows, in an order that is reversed every round"
+    turns, rates, need = {who.name: [] for who in entered}, [], []
+    size = batch * (steps + 1)
+    for r in range(rounds):
+        part = rows.select(range(r * size, (r + 1) * size))
+        need.append(needed(part, tokenizer) / size)
+        for who in entered[::-1] if r % 2 else entered:
+            rates.append(matrix_rate())
+            turns[who.name].append(turn(who, start, tokenizer, part, steps + 1))
+            print(f"  round {r + 1}, {who.name}: {statistics.median(turns[who.name][-1]['seconds'] or [float('nan')]):.2f} s a step", flush=True)
+    weights = sum(p.numel() for p in start.parameters()) - start.get_input_embeddings().weight.numel()
+    return summary(turns, statistics.median(rates), float(np.mean(need)), weights, batch, size)
+
+
+def summary(
+    turns: dict,  # by contender, one dict a round
+    rate: float,  # of the device's matrix products
+    need: float,  # tokens a pair, computed once
+    weights: int,  # parameters without the embedding
+    batch: int,  # pairs a step
+    size: int,  # pairs a turn
+) -> dict:
+    "Medians, ratios to the first contender and what they rest on"
+    base, out = next(iter(turns)), {}
+    for name, rounds in turns.items():
+        seconds = [s for turn in rounds for s in turn["seconds"]]
+        if not seconds:
+            out[name] = dict(failed="out of memory")
+            continue
+        step = statistics.median(seconds)
+        by_round = [np.median(a["seconds"]) / np.median(b["seconds"]) for a, b in zip(turns[base], rounds) if a["seconds"]]
+        base_step = statistics.median([s for turn in turns[base] for s in turn["seconds"]] or [float("nan")])
+        out[name] = dict(pairs_per_second=batch / step, step=step, ratio=base_step / step, ratios_by_round=[float(x) for x in by_round],
+                         first_losses=[turn["losses"][0] for turn in rounds], losses=[turn["losses"] for turn in rounds],
+                         gib=max(turn["gib"] for turn in rounds), tokens_per_pair=sum(t["tokens"] for t in rounds) / size / len(rounds),
+                         needed_per_pair=need, rate_share=6 * weights * need * batch / step / rate, seconds=seconds)
+    return dict(contenders=out, matrix_rate=rate, parameters=weights)
+
+
+def show_race(
+    title: str,
+    result: dict,  # from `race`
+) -> str:  # Markdown
+    "The race as a table"
+    rows = []
+    for name, r in result["contenders"].items():
+        if "failed" in r:
+            rows.append([name, r["failed"], *[""] * 6])
+            continue
+        spread = f" ({min(r['ratios_by_round']):.2f} to {max(r['ratios_by_round']):.2f})" if len(r["ratios_by_round"]) > 1 else ""
+        rows.append([name, f"{r['pairs_per_second']:.3g}", f"{r['ratio']:.2f}{spread}", f"{r['tokens_per_pair']:.0f}", f"{r['gib']:.2f}",
+                     f"{r['rate_share']:.0%}", f"{r['first_losses'][0]:.6f}", f"{r['losses'][0][-1]:.6f}"])
+    head = ["", "pairs/s", "ratio (by round)", "tokens a pair", "peak GiB", "share of matrix rate", "first loss", "last loss"]
+    need = next(r["needed_per_pair"] for r in result["contenders"].values() if "failed" not in r)
+    return f"**{title}**; {need:.0f} tokens a pair are needed once; matrix products run at {result['matrix_rate'] / 1e9:,.0f} Gflop/s\n\n{table(head, rows)}"
+
+
+def same_losses(
+    result: dict,  # from `race`
+    allowed: float,  # difference of the first losses
+    skip: tuple = ("TRL tuned", "bfloat16"),  # other precision, or other rows in the first step
+) -> bool:
+    "Whether the contenders computed the same thing"
+    first = [r["first_losses"] for name, r in result["contenders"].items() if "failed" not in r and not any(word in name for word in skip)]
+    return bool(np.ptp(np.array(first), axis=0).max() <= allowed)
+
+
+def the_start(
+    args: argparse.Namespace,
+) -> tuple:  # a reward model and its tokenizer
+    "SmolLM2-135M with its weights; on a GPU Llama-3.2-1B's shape with random weights, and SmolLM2's tokenizer"
+    if args.toy:
+        return tiny_model(), tiny_tokenizer()
+    folder = smollm2(args.cache.expanduser())
+    if not GPU:
+        return load_reward_model(folder, seed=0)
+    torch.manual_seed(0)
+    tokenizer, config = AutoTokenizer.from_pretrained(folder), LlamaConfig(**LLAMA_1B, num_labels=1, pad_token_id=0)
+    return prepare_for_reward(init_head(LlamaForSequenceClassification(config)), tokenizer)
+
+
+def raw_rows(
+    args: argparse.Namespace,
+    name: str,  # of `SETS`
+) -> Dataset:  # prompt, chosen, rejected
+    "Pairs of one data set in a fixed random order"
+    return load_rows(args.data / f"{SETS[name]}.jsonl").select_columns(["prompt", "chosen", "rejected"]).shuffle(seed=1)
+
+
+def run_train(
+    args: argparse.Namespace,
+) -> dict:
+    "Training against TRL, data set by data set"
+    gpu = GPU or args.gpu
+    batch = args.batch or (128 if gpu else 8)
+    entered = [who for who in contenders(batch, gpu) if not args.only or any(word in who.name for word in args.only)]
+    if args.toy:
+        entered = [Contender(w.name, w.library, w.config | dict(use_cpu=True, bf16=False)) for w in entered]
+    start, tokenizer = the_start(args)
+    results = {}
+    for name in args.sets:
+        rows = raw_rows(args, name)
+        size = batch * (args.steps + 1)
+        rounds = min(args.rounds, len(rows) // size)
+        print(f"{name}: {len(rows)} pairs, {rounds} rounds of {args.steps} + 1 steps of {batch}", flush=True)
+        results[name] = race(entered, start, tokenizer, rows, batch, rounds, args.steps)
+        print("\n" + show_race(name, results[name]) + "\n", flush=True)
+        if not gpu and not same_losses(results[name], 1e-3):
+            sys.exit("The contenders' first losses differ: they don't compute the same thing.")
+    return results
+
+
+def run_tiny(
+    args: argparse.Namespace,
+) -> dict:
+    "The embedded default: short rows, a tiny model"
+    batch = args.batch or 64
+    plain = dict(per_device_train_batch_size=batch, use_cpu=not GPU, bf16=False)
+    entered = [Contender("rmkit, padded", "rmkit", plain | dict(padding_free=False)),
+               Contender("rmkit, flat, prompts not shared", "rmkit", plain | dict(share_prefix=False)),
+               Contender("rmkit, its defaults", "rmkit", plain)]
+    rows = make_pairs(batch * (args.steps + 1) * args.rounds, seed=0).select_columns(["prompt", "chosen", "rejected"])
+    result = race(entered, tiny_model(), tiny_tokenizer(), rows, batch, args.rounds, args.steps)
+    print("\n" + show_race("the embedded default", result))
+    if not same_losses(result, 1e-4):
+        sys.exit("The contenders' first losses differ: they don't compute the same thing.")
+    return dict(tiny=result)
+
+
+@torch.no_grad()
+def plain_scores(
+    model,
+    tokenizer,
+    texts: list[str],  # prompt and response, as the template writes them
+    size: int = 8,  # texts a batch
+) -> np.ndarray:
+    "What people write: padded batches of a sequence classifier"
+    scores = []
+    for i in range(0, len(texts), size):
+        batch = tokenizer(texts[i:i + size], padding=True, padding_side="right", return_tensors="pt", add_special_tokens=False)
+        scores += model(**batch.to(model.device)).logits[:, 0].float().tolist()
+    return np.array(scores)
+
+
+def run_rank(
+    args: argparse.Namespace,
+) -> dict:
+    "Sixteen responses to one prompt of 500 tokens"
+    model, tokenizer = the_start(args)
+    model.to("cuda" if GPU else "cpu").eval()
+    if GPU:
+        model.bfloat16()
+    words = " ".join(m["content"] for row in load_pairs(args.data).select(range(400)) for m in row["prompt"] + row["chosen"]).split()
+    def text(first, tokens): return tokenizer.decode(tokenizer(" ".join(words[first:first + tokens]), add_special_tokens=False)["input_ids"][:tokens])
+    prompt = [dict(role="user", content=text(0, 150 if args.toy else 500))]
+    responses = [text(1000 + 200 * i, 30 + 4 * i) for i in range(16)]
+    chats = [[*prompt, dict(role="assistant", content=r)] for r in responses]
+    texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
+    ours = rmkit.RewardModel(model, tokenizer)
+    ways = {"transformers, padded batches of 8": lambda: plain_scores(model, tokenizer, texts),
+            "rmkit, RewardModel.rank": lambda: ours.rank(prompt, responses).rewards}
+    def timed(way):
+        if GPU:
+            torch.cuda.synchronize()
+        begin = time.perf_counter()
+        return way(), time.perf_counter() - begin
+    rewards = {name: timed(way)[0] for name, way in ways.items()}
+    apart = float(np.abs(np.subtract(*rewards.values())).max())
+    if apart > (0.1 if GPU else 1e-4):
+        sys.exit(f"The rewards differ by {apart:.1e}.")
+    seconds = {name: [] for name in ways}
+    for r in range(args.rounds):
+        for name, way in list(ways.items())[::-1 if r % 2 else 1]:
+            seconds[name].append(timed(way)[1])
+    theirs, ours = (statistics.median(s) for s in seconds.values())
+    print(table(["best of 16", "seconds", "ratio"], [[name, f"{statistics.median(s):.3f}", f"{theirs / statistics.median(s):.2f}"] for name, s in seconds.items()]))
+    lengths = [len(tokenizer(t, add_special_tokens=False)["input_ids"]) for t in texts]
+    print(f"texts of {min(lengths)} to {max(lengths)} tokens; rewards differ by {apart:.1e} at most")
+    return dict(rank=dict(seconds=seconds, ratio=theirs / ours, lengths=lengths, rewards_differ=apart))
+
+
+def rows_of_ids(
+    n: int,  # pairs
+    length: int,  # tokens of each text
+    shared: float = 0.75,  # share of the prompt
+) -> Dataset:
+    "Pairs of random ids, tokenised already"
+    rng, common = np.random.default_rng(0), int(length * shared)
+    def pair():
+        prompt, rest = rng.integers(5, 200, common), rng.integers(5, 200, (2, length - common))
+        return dict(chosen_ids=np.concatenate([prompt, rest[0]]), rejected_ids=np.concatenate([prompt, rest[1]]))
+    return Dataset.from_list([pair() for _ in range(n)])
+
+
+def run_scaling(
+    args: argparse.Namespace,
+) -> dict:
+    "Step time against tokens of a step and of a text, and memory against the pairs of a data set"
+    config = LlamaConfig(vocab_size=256, hidden_size=256, intermediate_size=768, num_hidden_layers=4, num_attention_heads=4,
+                         num_labels=1, pad_token_id=0, max_position_embeddings=16_384)
+    start, out = LlamaForSequenceClassification(config), dict(tokens=[], length=[], pairs=[])
+    def step(batch, length, steps=4):
+        who = Contender("rmkit", "rmkit", dict(per_device_train_batch_size=batch, use_cpu=not GPU, bf16=GPU))
+        took = turn(who, start, tiny_tokenizer(), rows_of_ids(batch * (steps + 1), length), steps + 1)
+        return dict(batch=batch, length=length, step=statistics.median(took["seconds"]), tokens=took["tokens"] / (steps + 1), gib=took["gib"])
+    most = 256 if GPU else 64
+    for batch in [n for n in (8, 16, 32, 64, 128, 256) if n <= most]:
+        out["tokens"].append(step(batch, 256))
+    for length in (128, 256, 512, 1024, 2048, 4096, 8192):
+        out["length"].append(step(max(1, (131_072 if GPU else 16_384) // length), length))
+    for pairs in args.pairs:
+        code = subprocess.run([sys.executable, __file__, "one_size", "--pairs", str(pairs)], capture_output=True, text=True, check=True)
+        out["pairs"].append(json.loads(code.stdout.splitlines()[-1]))
+    slope = np.polyfit(*np.log([[r["tokens"], r["step"]] for r in out["tokens"]]).T, 1)[0]
+    print(table(["pairs a step", "tokens", "step, s", "µs a token"], [[r["batch"], f"{r['tokens']:.0f}", f"{r['step']:.3f}", f"{1e6 * r['step'] / r['tokens']:.1f}"] for r in out["tokens"]]))
+    print(f"texts of 256 tokens: step time grows with tokens to the power {slope:.2f}\n")
+    print(table(["tokens a text", "tokens a step", "step, s", "µs a token", "peak GiB"], [[r["length"], f"{r['tokens']:.0f}", f"{r['step']:.3f}", f"{1e6 * r['step'] / r['tokens']:.1f}", f"{r['gib']:.2f}"] for r in out["length"]]))
+    print("\n" + table(["pairs in the data set", "step, s", "resident GiB", "of which anonymous"], [[f"{r['pairs']:,}", f"{r['step']:.3f}", f"{r['resident']:.2f}", f"{r['anonymous']:.2f}"] for r in out["pairs"]]))
+    return dict(scaling=out | dict(power=float(slope)))
+
+
+def run_one_size(
+    args: argparse.Namespace,
+) -> dict:
+    "In a process of its own: a data set on disk, twenty steps of the tiny model, and the memory that took"
+    disable_progress_bars()
+    with tempfile.TemporaryDirectory() as folder:
+        file, rows = Path(folder) / "pairs.jsonl", make_pairs(10_000, seed=0).select_columns(["prompt", "chosen", "rejected"]).to_list()
+        with file.open("w") as out:
+            for i in range(args.pairs[0]):
+                row = rows[i % len(rows)]
+                out.write(json.dumps(row | dict(source=str(i))) + "\n")
+        del rows
+        who = Contender("rmkit", "rmkit", dict(per_device_train_batch_size=64, use_cpu=not GPU, bf16=False))
+        took = turn(who, tiny_model(), tiny_tokenizer(), load_rows(file), 21)
+        status = Path("/proc/self/status").read_text()
+        def gib(key): return int(status.split(key + ":")[1].split()[0]) / 2**20
+        return dict(pairs=args.pairs[0], step=statistics.median(took["seconds"]), resident=gib("VmRSS"), anonymous=gib("RssAnon"))
+
+
+def run_figure(
+    args: argparse.Namespace,
+) -> dict:
+    "Ratios to TRL as bars, data set by data set"
+    import matplotlib
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+    results = {k: v for file in args.files for k, v in json.loads(file.read_text())["results"].items() if "contenders" in v and k in SETS}
+    names = list(dict.fromkeys(name for r in results.values() for name in r["contenders"]))
+    colours = dict(zip(names, ["#999999", "#56b4e9", "#e69f00", "#009e73", "#0072b2", "#cc79a7", "#d55e00"]))
+    fig, axes = plt.subplots(1, len(results), figsize=(1.2 + 3.1 * len(results), 0.9 + 0.42 * len(names)), sharey=True, layout="constrained")
+    most = max(r["ratio"] for result in results.values() for r in result["contenders"].values() if "ratio" in r)
+    for ax, (title, result) in zip(np.atleast_1d(axes), results.items()):
+        for y, name in enumerate(names):
+            r = result["contenders"].get(name, {})
+            if "ratio" not in r:
+                continue
+            ax.barh(y, r["ratio"], color=colours[name], height=0.68)
+            low, high = min(r["ratios_by_round"]), max(r["ratios_by_round"])
+            if y:
+                ax.plot([low, high], [y, y], color="black", lw=1.2)
+            ax.text(max(r["ratio"], high if y else 0) + most * 0.03, y, f"{r['ratio']:.1f}×  {r['tokens_per_pair']:.0f}", va="center", fontsize=9)
+        need = next(iter(result["contenders"].values()))["needed_per_pair"]
+        ax.set_title(f"{title}\n{need:.0f} tokens a pair needed", fontsize=10)
+        ax.set(xlim=(0, most * 1.42), xlabel="pairs/s, TRL = 1", yticks=range(len(names)), yticklabels=names)
+        ax.spines[["top", "right"]].set_visible(False)
+    np.atleast_1d(axes)[0].invert_yaxis()
+    fig.suptitle("Speed beside TRL's defaults; right of each bar: ratio, and tokens computed a pair", fontsize=11)
+    fig.savefig(args.save or Path(__file__).parent / "results" / "throughput.svg", facecolor="white")
+    return {}
+
+
+RUNS: dict[str, Callable] = dict(train=run_train, tiny=run_tiny, rank=run_rank, scaling=run_scaling, figure=run_figure, one_size=run_one_size)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("what", choices=list(RUNS))
+    add("files", nargs="*", type=Path, help="saved results, for the figure")
+    add("--sets", nargs="+", default=list(SETS), choices=list(SETS), help="data sets to train on")
+    add("--only", nargs="+", help="take only contenders whose name holds one of these")
+    add("--rounds", type=int, default=3, help="turns of each contender")
+    add("--steps", type=int, default=2, help="timed steps of a turn")
+    add("--batch", type=int, help="pairs a step (CPU 8, GPU 128, tiny 64)")
+    add("--pairs", nargs="+", type=int, default=[10_000, 100_000, 300_000], help="sizes of the data set, for scaling")
+    add("--gpu", action="store_true", help="the contenders of a GPU, with --toy where there is none")
+    add("--toy", action="store_true", help="the tiny model: to try the script out")
+    add("--data", type=Path, default=DATA, help="folder of .jsonl files with pairs")
+    add("--cache", type=Path, default=CACHE, help="folder of the extracted SmolLM2")
+    add("--save", type=Path, help="write the numbers to this .json file")
+    args = parser.parse_args()
+    disable_progress_bars()
+    results = RUNS[args.what](args)
+    if args.what == "one_size":
+        print(json.dumps(results))
+    elif args.save and args.what != "figure":
+        command = " ".join(["python benchmarks/throughput.py", *sys.argv[1:]])
+        args.save.write_text(json.dumps(dict(command=command, machine=machine(), results=results), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+"Flat rows: the layout, its attention, and rewards, losses and gradients equal to the padded path's."
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForSequenceClassification, GPT2Config
+
+from rmkit import attention
+from rmkit.attention import Branches, rectangle_attention, rectangles, varlen_attention
+from rmkit.collator import (PrefixSharingCollator, cut_by_tokens, join_flat, lay_out, shared_length, take_groups,
+                            tokens_of_groups)
+from rmkit.losses import preference_loss
+from rmkit.model import flat_rewards, needs_padding, rewards
+from rmkit.synthetic import tiny_config, tiny_model
+
+
+def sharper(model, factor):
+    "`model` with larger matrices: a small random model hides what attention does"
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.dim() > 1 and not any(word in name for word in ("embed", "wte", "wpe", "score")): p.mul_(factor)
+    return model
+
+
+def gpt2():
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=300, n_embd=32, n_layer=2, n_head=4, n_positions=256, num_labels=1, pad_token_id=0,
+                        resid_pdrop=0., attn_pdrop=0., embd_pdrop=0.)
+    return sharper(AutoModelForSequenceClassification.from_config(config).eval(), 4)
+
+
+MODELS = dict(rotary=sharper(tiny_model(seed=1), 2), absolute=gpt2())
+IDS = st.integers(3, 250)
+TEXT = st.lists(IDS, min_size=1, max_size=8)
+
+
+@st.composite
+def groups_of_texts(draw, most=8):
+    "One to four groups of 2 to `most` texts; prefixes from none to almost everything, branches from one token to many"
+    groups = []
+    for _ in range(draw(st.integers(1, 4))):
+        prefix = draw(st.lists(IDS, max_size=draw(st.sampled_from([0, 3, 60]))))
+        rests = draw(st.lists(st.one_of(TEXT, st.lists(IDS, min_size=1, max_size=50)), min_size=2, max_size=most))
+        texts = [prefix + rest for rest in rests]
+        if draw(st.booleans()): texts[-1] = texts[0] + texts[-1][:1] # one text begins with all of another
+        groups.append(texts)
+    return groups
+
+
+def padded(texts, side="right"):
+    width = max(map(len, texts))
+    def fill(row): return [0] * (width - len(row)) + row if side == "left" else row + [0] * (width - len(row))
+    return torch.tensor([fill(t) for t in texts]), torch.tensor([fill([1] * len(t)) for t in texts])
+
+
+def texts_of(flat):
+    return [flat["input_ids"][0, keys].tolist() for keys in flat["keys"].split(flat["sizes"][:, 1].tolist())]
+
+
+@settings(max_examples=60, deadline=None)
+@given(groups_of_texts(), st.booleans())
+def test_a_row_holds_its_texts(groups, share):
+    flat, texts = lay_out(groups, share), [text for group in groups for text in group]
+    assert texts_of(flat) == texts
+    shared = [shared_length(group) if share else 0 for group in groups]
+    assert flat["input_ids"].numel() == sum(map(len, texts)) - sum(n * (len(g) - 1) for n, g in zip(shared, groups))
+    for keys, text in zip(flat["keys"].split(flat["sizes"][:, 1].tolist()), texts):
+        assert flat["position_ids"][0, keys].tolist() == list(range(len(text)))
+    assert flat["cu_q"].dtype == flat["cu_k"].dtype == torch.int32
+    ends = flat["cu_q"][1:].long() - 1
+    assert flat["input_ids"][0, ends].tolist() == [text[-1] for text in texts] and len(set(ends.tolist())) == len(texts)
+    assert tokens_of_groups(flat).sum() == flat["input_ids"].numel() and flat["groups"].tolist() == list(map(len, groups))
+
+
+@settings(max_examples=60, deadline=None)
+@given(groups_of_texts(), st.integers(1, 300), st.integers(1, 6))
+def test_cut_and_joined_a_row_is_as_it_was(groups, budget, at_least):
+    flat = lay_out(groups) | dict(margin=torch.arange(len(groups)).float())
+    tokens = tokens_of_groups(flat)
+    parts = cut_by_tokens(tokens, budget, at_least)
+    assert [a for a, _ in parts] + [len(groups)] == [0] + [b for _, b in parts]
+    assert all(tokens[a:b].sum() <= budget or b - a == 1 for a, b in parts) and len(parts) >= min(at_least, len(groups))
+    again = join_flat([take_groups(flat, a, b) for a, b in parts])
+    assert again.keys() == flat.keys() and all(np.array_equal(again[k], flat[k]) for k in flat)
+    for a, b in parts: assert texts_of(take_groups(flat, a, b)) == [text for group in groups[a:b] for text in group]
+
+
+def test_parts_are_even():
+    parts = cut_by_tokens(np.full(100, 10), 260)
+    assert [10 * (b - a) for a, b in parts] == [250] * 4
+
+
+def test_batches_with_and_without_margins_are_not_joined():
+    one, other = PrefixSharingCollator()([dict(chosen_ids=[1], rejected_ids=[2], margin=1.)]), PrefixSharingCollator()([dict(chosen_ids=[1], rejected_ids=[2])])
+    with pytest.raises(ValueError, match="margin"): join_flat([one, other])
+    with pytest.raises(ValueError, match="row 1 .*'rejected_ids'"): PrefixSharingCollator()([dict(chosen_ids=[1], rejected_ids=[2]), dict(chosen_ids=[1])])
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@settings(max_examples=25, deadline=None)
+@given(groups_of_texts(), st.booleans())
+def test_rewards_equal_the_padded_ones(kind, groups, share):
+    model, texts = MODELS[kind], [text for group in groups for text in group]
+    assert needs_padding(model) is None
+    with torch.no_grad():
+        flat = flat_rewards(model, lay_out(groups, share))
+        for side in ("right", "left"): torch.testing.assert_close(flat, rewards(model, *padded(texts, side)), atol=1e-5, rtol=0)
+
+
+def gradients(model, r_2B):
+    model.zero_grad()
+    loss = preference_loss(*r_2B).mean()
+    loss.backward()
+    return loss.item(), {name: p.grad.clone() for name, p in model.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@settings(max_examples=25, deadline=None)
+@given(groups_of_texts(most=2))
+def test_loss_and_gradients_equal_the_padded_ones(kind, groups):
+    assume(all(chosen != rejected for chosen, rejected in groups))
+    model = MODELS[kind]
+    needs_padding(model)
+    loss, grads = gradients(model, flat_rewards(model, lay_out(groups)).view(-1, 2).T)
+    want, wanted = gradients(model, rewards(model, *padded([g[i] for i in (0, 1) for g in groups])).view(2, -1))
+    assert loss == pytest.approx(want, abs=1e-6)
+    for name, grad in wanted.items():
+        scale = max(grad.abs().max().item(), 1e-3 * max(g.abs().max().item() for g in wanted.values())) # some are zero but for rounding
+        assert (grads[name] - grad).abs().max().item() <= 1e-4 * scale, name
+
+
+def test_half_precision_within_its_noise():
+    "bfloat16 weights, and bfloat16 autocast: no further from float32 than padded rows are"
+    torch.manual_seed(0)
+    groups = [[[5] * 20 + torch.randint(3, 250, (n,)).tolist() for n in (7, 19)] for _ in range(12)]
+    flat, rows = lay_out(groups), padded([t for g in groups for t in g])
+    def error(model, **autocast):
+        needs_padding(model)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bool(autocast)):
+            return [(r - truth).abs().mean().item() for r in (flat_rewards(model, flat), rewards(model, *rows))]
+    model = tiny_model(seed=1)
+    with torch.no_grad(): truth = rewards(model, *rows)
+    for ours, theirs in (error(model, on=True), error(tiny_model(seed=1).bfloat16())): assert 0 < ours < 2 * theirs + 1e-3
+
+
+# attention by itself
+
+def definition(q, k, v, branches, scale, window=None, softcap=None):
+    outs, at = [], 0
+    for keys, (n_q, n_k) in zip(branches.keys_M.split(branches.sizes_R2[:, 1].tolist()), branches.sizes_R2.tolist()):
+        key, value = (x[keys].repeat_interleave(q.shape[1] // k.shape[1], 1) for x in (k, v))
+        scores = torch.einsum("qhd,khd->hqk", q[at:at + n_q], key) * scale
+        if softcap: scores = softcap * torch.tanh(scores / softcap)
+        back = torch.arange(n_k - n_q, n_k)[:, None] - torch.arange(n_k)
+        scores = scores.masked_fill((back < 0) | (back >= (window or n_k)), -math.inf)
+        outs.append(torch.einsum("hqk,khd->qhd", scores.softmax(-1), value))
+        at += n_q
+    return torch.cat(outs)
+
+
+def random_attention(n_heads=4, n_key_heads=2, D=8):
+    torch.manual_seed(0)
+    flat = lay_out([[[1] * 20 + [2 + i] * n for i, n in enumerate((3, 9, 1, 14))], [[5] * 4 + [6], [7] * 60], [[8], [9, 9]], [[1] * 33 + [3], [1] * 33 + [4]]])
+    N = flat["input_ids"].numel()
+    return torch.randn(N, n_heads, D), torch.randn(N, n_key_heads, D), torch.randn(N, n_key_heads, D), Branches.of(flat)
+
+
+@pytest.mark.parametrize("few", [0, 2**40])
+@pytest.mark.parametrize("call", [0, 2**40])
+@pytest.mark.parametrize("options", [{}, dict(window=1), dict(window=7), dict(softcap=1.5), dict(softcap=1.5, window=9)], ids=str)
+@pytest.mark.parametrize("key_heads", [1, 2, 4])
+def test_rectangles_by_definition(monkeypatch, few, call, options, key_heads):
+    monkeypatch.setattr(attention, "FEW", few)
+    monkeypatch.setattr(attention, "CALL", call)
+    q, k, v, branches = random_attention(n_key_heads=key_heads)
+    for x in (q, k, v): x.requires_grad_()
+    got, want = rectangle_attention(q, k, v, branches, 0.4, **options), definition(q, k, v, branches, 0.4, **options)
+    torch.testing.assert_close(got, want, atol=2e-6, rtol=1e-5)
+    for a, b in zip(torch.autograd.grad(got.square().sum(), (q, k, v)), torch.autograd.grad(want.square().sum(), (q, k, v))):
+        torch.testing.assert_close(a, b, atol=2e-5, rtol=1e-4)
+
+
+def test_every_query_comes_out_once():
+    rng = np.random.default_rng(0)
+    own, shared = rng.integers(1, 40, 50), rng.integers(0, 90, 50) * rng.integers(0, 2, 50)
+    sizes = np.stack([own, own + shared], 1)
+    for width in (16, 640, 40_000):
+        found, come_out = rectangles(sizes, width)
+        assert len(np.unique(come_out)) == len(come_out) == own.sum() and sum(len(s) for *_, s, _ in found) == 50
+    assert len(rectangles(sizes, 40_000)[0]) > len(rectangles(sizes, 16)[0]) == 2
+
+
+def by_kernel(query, key, value, cu_seq_q, cu_seq_k, scale, window, H):
+    "What the kernels of torch compute, by definition"
+    key, value = (x.repeat_interleave(H // x.shape[1], 1) for x in (key, value))
+    sizes = np.stack([cu_seq_q.diff().numpy(), cu_seq_k.diff().numpy()], 1)
+    return definition(query, key, value, Branches(torch.arange(len(key)), cu_seq_q, cu_seq_k, sizes), scale, window)
+
+
+def older(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False, return_aux=None):
+    assert is_causal and key.shape[1] == query.shape[1] and max_q == cu_seq_q.diff().max() and max_k == cu_seq_k.diff().max()
+    return by_kernel(query, key, value, cu_seq_q, cu_seq_k, query.shape[-1] ** -0.5, None, query.shape[1])
+
+
+def newer(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, return_aux=None, scale=None, window_size=(-1, -1), enable_gqa=False):
+    assert window_size[1] == 0 and (enable_gqa or key.shape[1] == query.shape[1]) and max_k == cu_seq_k.diff().max()
+    return by_kernel(query, key, value, cu_seq_q, cu_seq_k, scale, window_size[0] + 1 or None, query.shape[1])
+
+
+@pytest.mark.parametrize("kernel", [older, newer])
+@pytest.mark.parametrize("share", [True, False])
+def test_torch_kernels_old_and_new(monkeypatch, kernel, share):
+    "The arguments that each signature gets, with a kernel that is the definition"
+    import inspect
+    monkeypatch.setattr(attention, "_varlen", lambda: (kernel, frozenset(inspect.signature(kernel).parameters)))
+    q, k, v, branches = random_attention()
+    if not share:
+        flat = lay_out([[[1] * 5, [1] * 9], [[2] * 30]], share_prefix=False)
+        branches = Branches.of(flat)
+        q, k, v = (x[:flat["input_ids"].numel()] for x in (q, k, v))
+    assert branches.is_shared == share
+    for window in (None, 6) if kernel is newer else (None,):
+        torch.testing.assert_close(varlen_attention(q, k, v, branches, 0.3, window), rectangle_attention(q, k, v, branches, 0.3, window), atol=2e-6, rtol=1e-5)
+
+
+def test_when_the_kernel_runs(monkeypatch):
+    q, *_ = random_attention()
+    assert not attention._takes_varlen(q, q, None, None) # float32, on a CPU
+    assert not attention._takes_varlen(q.bfloat16(), q.bfloat16(), None, None) # on a CPU
+    monkeypatch.setattr(attention, "_varlen", lambda: (None, frozenset()))
+    assert not attention._takes_varlen(q.bfloat16(), q.bfloat16(), None, None)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("window", [None, 7])
+def test_the_real_kernel(window):
+    q, k, v, branches = random_attention(D=64)
+    half = [x.cuda().bfloat16() for x in (q, k, v)]
+    on_gpu = Branches(branches.keys_M.cuda(), branches.cu_q.cuda(), branches.cu_k.cuda(), branches.sizes_R2)
+    assert attention._takes_varlen(half[0], half[2], window, None)
+    got = varlen_attention(*half, on_gpu, 0.1, window).float().cpu()
+    torch.testing.assert_close(got, rectangle_attention(*(x.float().cpu() for x in half), branches, 0.1, window), atol=2e-2, rtol=2e-2)
+
+
+def test_the_tiny_config_is_what_these_tests_think():
+    assert tiny_config().vocab_size > 250

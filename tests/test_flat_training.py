@@ -1,0 +1,319 @@
+"Training on flat rows: the same run as on padded ones, however it is cut, whatever memory does, on one process or two."
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from datasets import IterableDataset
+from peft import LoraConfig
+from transformers import BertConfig, BertForSequenceClassification
+
+import rmkit.data
+from rmkit import DataCollatorForPreference, PrefixSharingCollator, RewardConfig, RewardTrainer, load_rows, prepare_dataset
+from rmkit.collator import lay_out
+from rmkit.model import needs_padding, rewards
+from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
+from rmkit.trainer import JoinedBatches, guess_budget
+
+BERT = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=1, pad_token_id=0, hidden_dropout_prob=0.)
+
+
+def trainer_of(path, pairs, model=None, peft_config=None, data_collator=None, eval_dataset=None, **kw):
+    kw = dict(max_steps=4, per_device_train_batch_size=16, logging_steps=1, learning_rate=1e-3, save_strategy="no", report_to="none",
+              disable_tqdm=True, use_cpu=True, seed=1) | kw
+    return RewardTrainer(model or tiny_model(seed=0), RewardConfig(str(path), **kw), train_dataset=pairs, processing_class=tiny_tokenizer(),
+                         peft_config=peft_config, data_collator=data_collator, eval_dataset=eval_dataset)
+
+
+def logged(trainer, key="loss"): return [entry[key] for entry in trainer.state.log_history if key in entry]
+
+
+def weights(trainer): return torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+
+
+def run(path, pairs, **kw):
+    trainer = trainer_of(path, pairs, **kw)
+    trainer.train()
+    return trainer
+
+
+def passes_of(trainer):
+    "Tokens of every forward pass from now on"
+    seen = []
+    trainer.model.register_forward_pre_hook(lambda module, args, kwargs: seen.append(kwargs["input_ids"].numel()), with_kwargs=True)
+    return seen
+
+
+# Flat or padded
+
+def test_flat_by_default(tmp_path, pairs):
+    trainer = trainer_of(tmp_path, pairs)
+    assert trainer.flat and trainer.data_collator == PrefixSharingCollator(share_prefix=True)
+    assert trainer_of(tmp_path, pairs, share_prefix=False).data_collator == PrefixSharingCollator(share_prefix=False)
+    padded = trainer_of(tmp_path, pairs, padding_free=False)
+    assert not padded.flat and isinstance(padded.data_collator, DataCollatorForPreference)
+
+
+def test_models_that_cannot_are_padded_with_one_warning(tmp_path, pairs, caplog):
+    bert = BertForSequenceClassification(BertConfig(vocab_size=500, **BERT))
+    with caplog.at_level(logging.WARNING, logger="rmkit.trainer"): trainer = run(tmp_path, pairs, model=bert)
+    said = [r.getMessage() for r in caplog.records if "padded" in r.getMessage()]
+    assert not trainer.flat and len(said) == 1 and "later" in said[0] and len(logged(trainer)) == 4
+    with pytest.raises(ValueError, match="padding_free=True.*later"): trainer_of(tmp_path, pairs, model=bert, padding_free=True)
+    with pytest.raises(ValueError, match="collator"): trainer_of(tmp_path, pairs, data_collator=DataCollatorForPreference(0), padding_free=True)
+
+
+def test_dropout_is_padded(tmp_path, pairs, caplog):
+    model = tiny_model(seed=0)
+    for layer in model.model.layers: layer.self_attn.attention_dropout = 0.1
+    assert not trainer_of(tmp_path, pairs, model=model, disable_dropout=False).flat and "dropout" in caplog.text
+    assert trainer_of(tmp_path, pairs, model=model).flat # switched off, as by default
+
+
+def test_model_init(tmp_path, pairs):
+    cfg = RewardConfig(str(tmp_path), max_steps=2, per_device_train_batch_size=4, save_strategy="no", report_to="none", use_cpu=True)
+    trainer = RewardTrainer(model_init=lambda: tiny_model(seed=0), args=cfg, train_dataset=pairs, processing_class=tiny_tokenizer())
+    trainer.train()
+    assert trainer.flat
+
+
+# The same run
+
+def test_a_hundred_steps_lie_on_the_padded_curve(tmp_path):
+    rows = make_pairs(800, seed=5)
+    flat, padded = (run(tmp_path, rows, max_steps=100, per_device_train_batch_size=8, learning_rate=2e-3, padding_free=kind) for kind in ("auto", False))
+    assert len(logged(flat)) == 100
+    np.testing.assert_allclose(logged(flat), logged(padded), atol=2e-4)
+    test = make_pairs(40, seed=6, split="test")
+    np.testing.assert_allclose(flat.predict(test).predictions, padded.predict(test).predictions, atol=2e-3)
+
+
+@pytest.mark.parametrize("kw", [dict(tokens_per_micro_batch=100), dict(tokens_per_micro_batch=1), dict(per_device_train_batch_size=4, gradient_accumulation_steps=4),
+                                dict(per_device_train_batch_size=4, gradient_accumulation_steps=4, tokens_per_micro_batch=300), dict(share_prefix=False),
+                                dict(padding_free=False, per_device_train_batch_size=4, gradient_accumulation_steps=4)], ids=str)
+def test_however_a_step_is_cut(tmp_path, kw):
+    rows = make_pairs(64, seed=0, margins=True)
+    whole, cut = run(tmp_path, rows, optim="sgd", learning_rate=0.1), run(tmp_path, rows, optim="sgd", learning_rate=0.1, **kw)
+    torch.testing.assert_close(weights(cut), weights(whole), atol=2e-6, rtol=0)
+    for key in ("loss", "accuracy", "margin", "min_reward", "num_tokens", "grad_norm"):
+        np.testing.assert_allclose(logged(cut, key), logged(whole, key), rtol=1e-4, atol=1e-6, err_msg=key)
+
+
+def test_passes_keep_to_the_budget(tmp_path, pairs):
+    whole, cut = trainer_of(tmp_path, pairs, max_steps=1), trainer_of(tmp_path, pairs, max_steps=1, tokens_per_micro_batch=200)
+    one, many = passes_of(whole), passes_of(cut)
+    whole.train(); cut.train()
+    assert len(one) == 1 and sum(many) == one[0] and max(many) <= 200 and len(many) <= -(-one[0] // 200) + 1
+
+
+@pytest.mark.parametrize("kw", [dict(gradient_checkpointing=True, gradient_checkpointing_kwargs=dict(use_reentrant=False)),
+                                dict(gradient_checkpointing=True, gradient_checkpointing_kwargs=dict(use_reentrant=True)), dict(bf16=True),
+                                dict(peft_config=LoraConfig(r=4, lora_dropout=0.1)), dict(peft_config=LoraConfig(r=4), gradient_checkpointing=True)], ids=str)
+def test_with_everything_else(tmp_path, pairs, kw):
+    flat, padded = run(tmp_path, pairs, tokens_per_micro_batch=400, **kw), run(tmp_path, pairs, padding_free=False, **kw)
+    assert flat.flat
+    np.testing.assert_allclose(logged(flat), logged(padded), atol=1e-2 if "bf16" in kw else 2e-5)
+
+
+def test_streams(tmp_path, pairs):
+    def stream(): return IterableDataset.from_generator(lambda: iter(pairs.to_list()))
+    flat, padded = (run(tmp_path, stream(), eval_dataset=stream(), padding_free=kind, optim="sgd") for kind in ("auto", False))
+    np.testing.assert_allclose(logged(flat), logged(padded), atol=1e-5)
+    assert flat.evaluate(num_print_samples=0)["eval_loss"] == pytest.approx(padded.evaluate(num_print_samples=0)["eval_loss"], abs=1e-5)
+
+
+# Memory
+
+def runs_out(trainer, limit, backward=False):
+    "Let every pass of more than `limit` tokens run out of memory, on its way forward or back"
+    def check(module, args, kwargs):
+        if kwargs["input_ids"].numel() > limit and not backward: raise torch.OutOfMemoryError("CUDA out of memory")
+    def check_back(module, args, output):
+        def fail(grad): raise torch.OutOfMemoryError("CUDA out of memory")
+        if output.requires_grad and output.shape[1] > limit and backward: output.register_hook(fail)
+    trainer.model.register_forward_pre_hook(check, with_kwargs=True)
+    trainer.model.get_input_embeddings().register_forward_hook(check_back)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_out_of_memory_costs_nothing(tmp_path, pairs, caplog, backward):
+    calm = run(tmp_path, pairs, optim="sgd", learning_rate=0.1)
+    hit = trainer_of(tmp_path, pairs, optim="sgd", learning_rate=0.1)
+    runs_out(hit, 300, backward)
+    with caplog.at_level(logging.WARNING, logger="rmkit.trainer"): hit.train()
+    assert "Out of memory" in caplog.text and hit.running.budget <= 300
+    torch.testing.assert_close(weights(hit), weights(calm), atol=2e-6, rtol=0)
+    for key in ("loss", "num_tokens", "accuracy"): np.testing.assert_allclose(logged(hit, key), logged(calm, key), atol=1e-5, err_msg=key)
+
+
+def test_a_pair_that_does_not_fit(tmp_path, pairs):
+    trainer = trainer_of(tmp_path, pairs)
+    runs_out(trainer, 5)
+    with pytest.raises(RuntimeError, match="single pair of .* tokens_per_micro_batch=.*gradient_checkpointing"): trainer.train()
+
+
+def test_a_lowered_budget_is_resumed(tmp_path, pairs):
+    trainer = trainer_of(tmp_path, pairs, save_strategy="steps", save_steps=2)
+    runs_out(trainer, 300)
+    trainer.train()
+    state = json.loads((tmp_path/"checkpoint-2"/"trainer_state.json").read_text())
+    again = trainer_of(tmp_path, pairs)
+    again.train(resume_from_checkpoint=str(tmp_path/"checkpoint-2"))
+    assert state["stateful_callbacks"]["RunningMetrics"]["attributes"]["budget"] == trainer.running.budget == again.running.budget
+    torch.testing.assert_close(weights(again), weights(trainer), atol=0, rtol=0)
+
+
+def test_a_guess_depends_on_memory_and_model():
+    model = tiny_model()
+    small, large = guess_budget(model, 2**24), guess_budget(model, 2**34)
+    assert 1024 <= small <= large <= 4096 and guess_budget(model, 2**24, checkpointing=True) >= small and guess_budget(model, 1) == 1024
+
+
+# Evaluation
+
+@pytest.mark.parametrize("n", [3, 64])
+def test_evaluation_is_the_padded_one(tmp_path, pairs, n):
+    flat, padded = (run(tmp_path, pairs, per_device_train_batch_size=30, learning_rate=0.0, padding_free=kind) for kind in ("auto", False)) # last batch of an epoch: 4 pairs
+    test = make_pairs(n, seed=9)
+    ours, theirs = (t.evaluate(test, num_print_samples=0) for t in (flat, padded))
+    for key in ("loss", "accuracy", "accuracy_low", "margin", "min_reward", "mean_reward"): assert ours[f"eval_{key}"] == pytest.approx(theirs[f"eval_{key}"], abs=1e-5), key
+    got = flat.predict(test).predictions
+    assert got.shape == (n, 2)
+    np.testing.assert_allclose(got, padded.predict(test).predictions, atol=1e-5)
+
+
+def test_joined_batches_lose_nothing():
+    batches = [lay_out([[[5] * n, [6]]]) for n in (3, 9, 2, 2, 30, 1)]
+    for budget in (1, 10, 15, 1000):
+        out = list(JoinedBatches(batches, budget))
+        assert len(out) == len(JoinedBatches(batches, budget)) == 6
+        assert torch.equal(torch.cat([b["input_ids"] for b in out if b], 1), torch.cat([b["input_ids"] for b in batches], 1))
+        assert all(b["input_ids"].numel() <= budget or len(b["groups"]) == 1 for b in out if b)
+
+
+# Several processes
+
+def two_ranks(script, *args):
+    "Start the script as two processes over loopback"
+    with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
+    env = os.environ | dict(OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", GLOO_SOCKET_IFNAME="lo")
+    ranks = [subprocess.Popen([sys.executable, script, *args], env=env | dict(RANK=str(r), LOCAL_RANK=str(r))) for r in range(2)]
+    try: assert [p.wait(timeout=200) for p in ranks] == [0, 0]
+    finally:
+        for p in ranks: p.kill()
+
+
+DDP = """
+import json, sys, torch
+from rmkit import RewardConfig, RewardTrainer
+from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
+
+def main(out, how):
+    rows = make_pairs(64, seed=0).add_column("n", [len(str(r)) for r in make_pairs(64, seed=0)]).sort("n").remove_columns("n")
+    alone = torch.distributed.is_initialized() is False and how == "alone"
+    cfg = RewardConfig(out, max_steps=4, per_device_train_batch_size=16 if alone else 8, logging_steps=1, learning_rate=0.1, optim="sgd", save_strategy="no",
+                       report_to="none", disable_tqdm=True, use_cpu=True, seed=1, tokens_per_micro_batch="auto" if how in ("alone", "rehearsal") else 130)
+    t = RewardTrainer(tiny_model(seed=0), cfg, train_dataset=rows, processing_class=tiny_tokenizer())
+    calls = []
+    def watch(module, args, kwargs):
+        calls.append(kwargs["input_ids"].numel())
+        first = how == "rehearsal" and calls[-1] > 700 or how == "early" and len(calls) == 2
+        if t.args.process_index == 1 and first: raise torch.OutOfMemoryError("out of memory")
+    t.model.register_forward_pre_hook(watch, with_kwargs=True)
+    t.train()
+    if t.args.process_index == 0: torch.save(dict(weights=t.model.state_dict(), logs=t.state.log_history, budget=t.running.budget, calls=calls), out + ".pt")
+
+if __name__ == "__main__": main(*sys.argv[1:])
+"""
+
+
+def test_two_processes_end_with_the_weights_of_one(tmp_path):
+    "With unequal numbers of passes, with memory that runs out in the rehearsal, and in the first pass of the first step, on one of them"
+    script = tmp_path/"run.py"
+    script.write_text(DDP)
+    subprocess.run([sys.executable, script, str(tmp_path/"alone"), "alone"], check=True, timeout=200, env=os.environ | dict(OMP_NUM_THREADS="1"))
+    alone = torch.load(tmp_path/"alone.pt", weights_only=False)
+    for how in ("cut", "rehearsal", "early"):
+        two_ranks(script, str(tmp_path/how), how)
+        two = torch.load(tmp_path/f"{how}.pt", weights_only=False)
+        for name, weight in alone["weights"].items(): torch.testing.assert_close(two["weights"][name], weight, atol=2e-6, rtol=0, msg=f"{how}: {name}")
+        def losses(run): return [entry["loss"] for entry in run["logs"] if "loss" in entry]
+        np.testing.assert_allclose(losses(two), losses(alone), atol=1e-5, err_msg=how)
+        assert two["budget"] <= 700 and len(two["calls"]) > 4
+
+
+FSDP = """
+import os, sys, torch
+import torch.distributed as dist
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
+from rmkit.collator import lay_out, take_groups
+from rmkit.model import flat_rewards, needs_padding
+from rmkit.synthetic import tiny_model
+
+def loss_of(model, flat):
+    r = flat_rewards(model, flat).view(-1, 2)
+    return -torch.nn.functional.logsigmoid(r[:, 0] - r[:, 1]).sum()
+
+def main():
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
+    torch.manual_seed(0)
+    groups = [[[5] * 8 + torch.randint(5, 99, (n,)).tolist() for n in (4, 9)] for _ in range(6)]
+    flat = lay_out(groups)
+    plain, model = tiny_model(seed=0), tiny_model(seed=0)
+    assert needs_padding(plain) is None and needs_padding(model) is None
+    loss_of(plain, flat).backward()
+    mesh = dist.device_mesh.init_device_mesh("cpu", (2,))
+    for layer in model.model.layers: fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    assert all(isinstance(p, DTensor) for p in model.parameters())
+    # four pairs here in two passes, two pairs there in one pass and a dummy
+    for first, stop, weight in ([(0, 2, 1), (2, 4, 1)] if rank == 0 else [(4, 6, 1), (4, 5, 0)]):
+        (loss_of(model, take_groups(flat, first, stop)) * weight * 2).backward() # gradients are averaged over two processes
+    for (name, p), want in zip(model.named_parameters(), plain.parameters()):
+        torch.testing.assert_close(p.grad.full_tensor(), want.grad, atol=1e-5, rtol=1e-4, msg=name)
+    dist.destroy_process_group()
+
+if __name__ == "__main__": main()
+"""
+
+
+def test_sharded_weights(tmp_path):
+    "FSDP2 by itself, since accelerate leaves it out on a CPU"
+    script = tmp_path/"run.py"
+    script.write_text(FSDP)
+    two_ranks(script)
+
+
+# The rest
+
+def test_liger_leaves_the_forward_alone(tmp_path):
+    cfg = RewardConfig(str(tmp_path), use_liger_kernel=True, use_cpu=True, liger_kernel_config=dict(rope=False))
+    assert cfg.liger_kernel_config == dict(cross_entropy=False, fused_linear_cross_entropy=False, rope=False)
+    assert RewardConfig(str(tmp_path), use_cpu=True).use_liger_kernel is False
+
+
+def test_importing_costs_little():
+    "Against torch alone, the best of three"
+    def seconds(name):
+        code = f"import time; begin = time.perf_counter(); import {name}; print(time.perf_counter() - begin)"
+        return min(float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(3))
+    assert seconds("torch, rmkit") - seconds("torch") < 0.3
+
+
+def test_tokenised_rows_are_cached(tmp_path, monkeypatch, pairs):
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path/"cache"))
+    with (tmp_path/"rows.jsonl").open("w") as f: f.writelines(json.dumps({k: row[k] for k in ("prompt", "chosen", "rejected")}) + "\n" for row in pairs)
+    calls, tokenize = [], rmkit.data.tokenize
+    first, report = prepare_dataset(load_rows(tmp_path/"rows.jsonl"), tiny_tokenizer())
+    begin = time.perf_counter()
+    second, again = prepare_dataset(load_rows(tmp_path/"rows.jsonl"), tiny_tokenizer())
+    assert second["chosen_ids"] == first["chosen_ids"] and str(again) == str(report)
+    assert [f["filename"] for f in first.cache_files] == [f["filename"] for f in second.cache_files] != []
