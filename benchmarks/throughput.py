@@ -8,6 +8,8 @@
 """
 import argparse
 import copy
+import ctypes
+import gc
 import json
 import logging
 import resource
@@ -106,6 +108,9 @@ class Peak(threading.Thread):
     def __enter__(self):
         if GPU:
             torch.cuda.reset_peak_memory_stats()
+        gc.collect()
+        if sys.platform == "linux":  # give back what an earlier turn left with the allocator, or it would hide this one's
+            ctypes.CDLL(None).malloc_trim(0)
         self.before = self.most = self.resident()
         self.start()
         return self
@@ -224,10 +229,10 @@ def summary(
         if not seconds:
             out[name] = dict(failed="out of memory")
             continue
-        step = statistics.median(seconds)
-        by_round = [np.median(a["seconds"]) / np.median(b["seconds"]) for a, b in zip(turns[base], rounds) if a["seconds"]]
-        base_step = statistics.median([s for turn in turns[base] for s in turn["seconds"]] or [float("nan")])
-        out[name] = dict(pairs_per_second=batch / step, step=step, ratio=base_step / step, ratios_by_round=[float(x) for x in by_round],
+        step, base_seconds = float(np.mean(seconds)), [s for turn in turns[base] for s in turn["seconds"]]
+        by_step = [a / b for a, b in zip(base_seconds, seconds)]  # of the same pairs
+        out[name] = dict(pairs_per_second=batch / step, step=step, ratio=float(np.sum(base_seconds) / np.sum(seconds)),
+                         median_ratio=statistics.median(by_step or [float("nan")]), ratios=by_step,
                          first_losses=[turn["losses"][0] for turn in rounds], losses=[turn["losses"] for turn in rounds],
                          gib=max(turn["gib"] for turn in rounds), tokens_per_pair=sum(t["tokens"] for t in rounds) / size / len(rounds),
                          needed_per_pair=need, rate_share=6 * weights * need * batch / step / rate, seconds=seconds)
@@ -244,10 +249,10 @@ def show_race(
         if "failed" in r:
             rows.append([name, r["failed"], *[""] * 6])
             continue
-        spread = f" ({min(r['ratios_by_round']):.2f} to {max(r['ratios_by_round']):.2f})" if len(r["ratios_by_round"]) > 1 else ""
+        spread = f" ({r['median_ratio']:.2f}; {min(r['ratios']):.2f} to {max(r['ratios']):.2f})" if r["ratios"] else ""
         rows.append([name, f"{r['pairs_per_second']:.3g}", f"{r['ratio']:.2f}{spread}", f"{r['tokens_per_pair']:.0f}", f"{r['gib']:.2f}",
                      f"{r['rate_share']:.0%}", f"{r['first_losses'][0]:.6f}", f"{r['losses'][0][-1]:.6f}"])
-    head = ["", "pairs/s", "ratio (by round)", "tokens a pair", "peak GiB", "share of matrix rate", "first loss", "last loss"]
+    head = ["", "pairs/s", "ratio (median step; range)", "tokens a pair", "peak GiB", "share of matrix rate", "first loss", "last loss"]
     need = next(r["needed_per_pair"] for r in result["contenders"].values() if "failed" not in r)
     return f"**{title}**; {need:.0f} tokens a pair are needed once; matrix products run at {result['matrix_rate'] / 1e9:,.0f} Gflop/s\n\n{table(head, rows)}"
 
@@ -453,7 +458,7 @@ def run_figure(
             if "ratio" not in r:
                 continue
             ax.barh(y, r["ratio"], color=colours[name], height=0.68)
-            low, high = min(r["ratios_by_round"]), max(r["ratios_by_round"])
+            low, high = np.quantile(r["ratios"], [0.25, 0.75])
             if y:
                 ax.plot([low, high], [y, y], color="black", lw=1.2)
             ax.text(max(r["ratio"], high if y else 0) + most * 0.03, y, f"{r['ratio']:.1f}×  {r['tokens_per_pair']:.0f}", va="center", fontsize=9)

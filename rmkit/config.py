@@ -61,6 +61,7 @@ class RewardConfig(TrainingArguments):
         if self.bf16 is None: self.bf16 = not (self.fp16 or self.use_cpu) and is_torch_bf16_gpu_available()
         if self.use_liger_kernel is None: self.use_liger_kernel = not self.use_cpu and torch.cuda.is_available() and is_liger_kernel_available()
         if self.use_liger_kernel: self.liger_kernel_config = {"cross_entropy": False, "fused_linear_cross_entropy": False} | (self.liger_kernel_config or {}) # or Liger gives a classifier the forward of a language model
+        if self.ddp_broadcast_buffers is None: self.ddp_broadcast_buffers = False # they are constants, and an exchange in a forward pass would bind processes to each other's number of passes
         super().__post_init__()
         self.dataloader_pin_memory = self.dataloader_pin_memory and self.device.type == "cuda" # elsewhere it only warns
         self.pad_to_multiple_of = _multiple(self.pad_to_multiple_of)

@@ -147,7 +147,7 @@ def test_out_of_memory_costs_nothing(tmp_path, pairs, caplog, backward):
     hit = trainer_of(tmp_path, pairs, optim="sgd", learning_rate=0.1)
     runs_out(hit, 300, backward)
     with caplog.at_level(logging.WARNING, logger="rmkit.trainer"): hit.train()
-    assert "Out of memory" in caplog.text and hit.running.budget <= 300
+    assert "Out of memory" in caplog.text and hit.running.budget < 400
     torch.testing.assert_close(weights(hit), weights(calm), atol=2e-6, rtol=0)
     for key in ("loss", "num_tokens", "accuracy"): np.testing.assert_allclose(logged(hit, key), logged(calm, key), atol=1e-5, err_msg=key)
 
