@@ -484,9 +484,8 @@ def _shrink(self:RewardTrainer, inputs, parts, error):
     "Halve the budget after an out-of-memory error, or give up with advice"
     largest = max(int(tokens_of_groups(inputs)[slice(*part)].sum()) for part in parts if part)
     if self.is_fsdp_enabled or all(part is None or part[1] - part[0] == 1 for part in parts):
-        what = "sharded training can't go back within a step" if self.is_fsdp_enabled else f"a single pair of {largest:,} tokens doesn't fit"
-        raise RuntimeError(f"out of memory, and {what}: set `tokens_per_micro_batch={largest // 2}`, or `gradient_checkpointing=True`, "
-                           "or a smaller `max_length`") from error
+        what = f"sharded training can't go back within a step: set `tokens_per_micro_batch={largest // 2}`," if self.is_fsdp_enabled else f"a single pair of {largest:,} tokens doesn't fit: set"
+        raise RuntimeError(f"out of memory, and {what} `gradient_checkpointing=True`, or a smaller `max_length`") from error
     self.model.zero_grad(set_to_none=True)
     self.running.budget = max(1, largest // 2)
     if self.args.device.type == "cuda": torch.cuda.empty_cache()
