@@ -450,8 +450,8 @@ def run_figure(
     results = {k: v for file in args.files for k, v in json.loads(file.read_text())["results"].items() if "contenders" in v and k in SETS}
     names = list(dict.fromkeys(name for r in results.values() for name in r["contenders"]))
     colours = dict(zip(names, ["#999999", "#56b4e9", "#e69f00", "#009e73", "#0072b2", "#cc79a7", "#d55e00"]))
-    fig, axes = plt.subplots(1, len(results), figsize=(1.2 + 3.1 * len(results), 0.9 + 0.42 * len(names)), sharey=True, layout="constrained")
-    most = max(r["ratio"] for result in results.values() for r in result["contenders"].values() if "ratio" in r)
+    fig, axes = plt.subplots(1, len(results), figsize=(max(8, 1.2 + 3.1 * len(results)), 1.8 + 0.42 * len(names)), sharey=True, layout="constrained")
+    most = max(max(r["ratio"], np.quantile(r["ratios"], 0.75)) for result in results.values() for r in result["contenders"].values() if "ratio" in r)
     for ax, (title, result) in zip(np.atleast_1d(axes), results.items()):
         for y, name in enumerate(names):
             r = result["contenders"].get(name, {})
