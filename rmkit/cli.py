@@ -506,7 +506,7 @@ def show_results(
     console, # a rich `Console`
 ):
     "Print held-out results: the table, what to compare it with, and a few pairs."
-    from rmkit.report import headline
+    from rmkit.metrics import headline
     show_summary(scores, console)
     for name, value, note in headline(scores)[:3]: console.print(f"  {name:<12} {value:>6}  {note}")
     console.print()

@@ -6,7 +6,8 @@ Docs: https://rmkit.github.io/rmkit/metrics.html.md"""
 
 # %% auto #0
 __all__ = ['wins', 'accuracy', 'tie_rate', 'prompt_groups', 'wilson_interval', 'accuracy_interval', 'LengthRule', 'length_rule',
-           'pair_metrics', 'summarize', 'reliability', 'compute_accuracy']
+           'pair_metrics', 'summarize', 'reliability', 'accuracy_by_length_gap', 'percent', 'headline',
+           'compute_accuracy']
 
 # %% ../nbs/07_metrics.ipynb #c002
 import json
@@ -163,7 +164,7 @@ def summarize(
 def reliability(
     reward_margin_N,  # reward_chosen - reward_rejected of each pair
     n_bins: int = 10,  # bins with the same number of pairs; fewer where pairs are few
-) -> pd.DataFrame:  # one row a bin: confidence, accuracy, low, high, pairs
+) -> pd.DataFrame:  # one row a bin: confidence, accuracy, low, high, pairs, least and most (confidence in the bin)
     "Mean confidence and accuracy of pairs with like confidence; low and high are the accuracy's 95% interval (Wilson)."
     reward_margin_N = np.asarray(reward_margin_N, dtype=np.float64)
     order_N = np.argsort(np.abs(reward_margin_N), kind="stable")
@@ -172,9 +173,50 @@ def reliability(
     for bin_margins in np.array_split(reward_margin_N[order_N], n_bins) if len(order_N) else []:
         share = accuracy(bin_margins)
         low, high = wilson_interval(share, len(bin_margins))
-        confidence = np.mean(1 / (1 + np.exp(-np.abs(bin_margins))))
-        rows.append(dict(confidence=confidence, accuracy=share, low=low, high=high, pairs=len(bin_margins)))
-    return pd.DataFrame(rows, columns=["confidence", "accuracy", "low", "high", "pairs"])
+        confidences = 1 / (1 + np.exp(-np.abs(bin_margins)))
+        rows.append(dict(confidence=confidences.mean(), accuracy=share, low=low, high=high, pairs=len(bin_margins),
+                         least=confidences.min(), most=confidences.max()))
+    return pd.DataFrame(rows, columns=["confidence", "accuracy", "low", "high", "pairs", "least", "most"])
+
+# %% ../nbs/07_metrics.ipynb #c050b
+def accuracy_by_length_gap(
+    table: pd.DataFrame,  # one row a pair: reward_chosen, reward_rejected, length_chosen, length_rejected
+    n_bins: int = 9,  # bins of about as many pairs; fewer where pairs are few or gaps are equal
+) -> pd.DataFrame:  # one row a bin: gap (mean), accuracy, low, high, pairs, least and most (gap in the bin)
+    "Accuracy of pairs whose responses differ in length by as much; low and high are its 95% interval (Wilson)."
+    gap_N = (table["length_chosen"] - table["length_rejected"]).to_numpy(dtype=float)
+    wins_N = wins(table["reward_chosen"] - table["reward_rejected"])
+    n_bins = min(n_bins, max(1, len(gap_N) // 10))
+    edges = np.unique(np.quantile(gap_N, np.linspace(0, 1, n_bins + 1))) if len(gap_N) else gap_N
+    bin_N = np.searchsorted(edges[1:-1], gap_N, side="right")
+    rows = []
+    for inside in (bin_N == i for i in np.unique(bin_N)):
+        share, gaps = wins_N[inside].mean(), gap_N[inside]
+        low, high = wilson_interval(share, len(gaps))
+        rows.append(dict(gap=gaps.mean(), accuracy=share, low=low, high=high, pairs=len(gaps), least=gaps.min(), most=gaps.max()))
+    return pd.DataFrame(rows, columns=["gap", "accuracy", "low", "high", "pairs", "least", "most"])
+
+# %% ../nbs/07_metrics.ipynb #c050e
+def percent(
+    share: float,  # in [0, 1], or NaN
+) -> str:
+    "A share as a percentage with one decimal."
+    return "–" if np.isnan(share) else f"{100 * share:.1f}%"
+
+def headline(
+    table: pd.DataFrame,  # one row a pair
+) -> list[tuple[str, str, str]]:  # name, value, explanation
+    "The numbers to read first."
+    row = summarize(table, by=None).iloc[-1]
+    numbers = [("Accuracy", percent(row.accuracy), f"95% interval {percent(row.low)} to {percent(row.high)}")]
+    if {"true_chosen", "true_rejected"} <= set(table):
+        best = accuracy(table["true_chosen"] - table["true_rejected"])
+        numbers.append(("True reward", percent(best), "its accuracy: what the label noise allows"))
+    if "length_rule" in row:
+        rule = f"accuracy of “the {row.better_length} response wins”" if row.better_length != "neither" else "length says nothing"
+        numbers.append(("Length rule", percent(row.length_rule), rule))
+    ties = f"{percent(row.ties)} with equal rewards" if row.ties else "none with equal rewards"
+    return numbers + [("Pairs", f"{len(table):,}", ties), ("Reward margin", f"{row.margin:.2f}", "mean of chosen minus rejected")]
 
 # %% ../nbs/07_metrics.ipynb #c052
 def compute_accuracy(

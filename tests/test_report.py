@@ -4,7 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from rmkit.report import as_svg, headline, noteworthy, pictures, shown, subset_table, write_report
+from rmkit.metrics import headline
+from rmkit.report import as_svg, noteworthy, pictures, shown, subset_table, write_report
 from rmkit.plots import plot_rewards
 from rmkit.scoring import pair_scores
 
