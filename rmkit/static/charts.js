@@ -10,7 +10,7 @@
 //   niceDomain(values, {zero, pad})                 [low, high] around the finite values
 //   fluid(draw)                                     a div that shows draw(width) and draws again when its width changes; .redraw(), .chart
 //   lineChart({series: [{name, x, y, low?, high?, colour?, dash?}], xlabel, ylabel, width, height, onhover?, xdomain?, ydomain?, zero?, xtext?, ytext?, label?})
-//   histogram({edges, series: [{name, counts, colour?, dash?}], xlabel, ylabel, width, height, zero?, selected?, onselect?, onhover?, label?})
+//   histogram({edges, series: [{name, counts, colour?, dash?}], xlabel, ylabel, width, height, zero?, most?, selected?, onselect?, onhover?, label?})
 //                                                   onselect(first bin, last bin) or onselect(null)
 //   pointChart({points: [{x, y, low?, high?, n?, range?}], diagonal?, xlabel, ylabel, width, height, selected?, onselect?, onhover?, label?})
 //   barChart({bars: [{label, y, low?, high?, n?}], line?: {y, label}, xlabel, ylabel, width, selected?, onselect?, onhover?, label?})
@@ -332,10 +332,10 @@ function zeroSides({svg, x, left, right, top, bottom}) {
   if (right - at > 60) svg.append(svgText(at + 6, top + 4, "right →", {class: "rmkit-side"}));
 }
 
-function histogram({edges, series, xlabel, ylabel, width = 480, height = 240, zero = false, selected = null, onselect, onhover, label}) {
-  const drawn = coloured(series), most = Math.max(1, ...drawn.flatMap(one => one.counts.map(count => count ?? 0)));
+function histogram({edges, series, xlabel, ylabel, width = 480, height = 240, zero = false, most = 1, selected = null, onselect, onhover, label}) {
+  const drawn = coloured(series), top = Math.max(most, ...drawn.flatMap(one => one.counts.map(count => count ?? 0)));
   const plot = frame({width, height, xlabel, ylabel, series: drawn, label, interactive: true,
-    xdomain: edges.length > 1 ? [edges[0], edges.at(-1)] : [0, 1], ydomain: [0, most * (zero ? 1.15 : 1.05)]});
+    xdomain: edges.length > 1 ? [edges[0], edges.at(-1)] : [0, 1], ydomain: [0, top * (zero ? 1.15 : 1.05)]});
   plot.svg.append(...drawn.flatMap(one => drawBins(one, edges, plot, zero)));
   if (zero) zeroSides(plot);
   const step = edges.length > 1 ? (edges.at(-1) - edges[0]) / 10 : 1;
@@ -461,7 +461,7 @@ function bandRound(name, {left, right, top}) {
 
 function barRow(bar, i, {x, top, left, right}) {
   const middle = top + BAR * i + BAR / 2, nodes = [svgText(left - 8, middle + 4, fitted(bar.label, left - 12), {"text-anchor": "end", class: "rmkit-label"})];
-  if (finite(bar.y)) nodes.push(svgElement("rect", {class: "rmkit-bar", x: x(0), width: Math.max(x(bar.y) - x(0), 1), y: middle - 6, height: 12}));
+  if (finite(bar.y)) nodes.push(svgElement("rect", {class: "rmkit-rod", x: x(0), width: Math.max(x(bar.y) - x(0), 1), y: middle - 6, height: 12}));
   if (finite(bar.low) && finite(bar.high)) nodes.push(svgElement("path", {class: "rmkit-whisker",
     d: `M${x(bar.low)} ${middle}H${x(bar.high)}M${x(bar.low)} ${middle - 3}v6M${x(bar.high)} ${middle - 3}v6`}));
   nodes.push(svgText(right + 8, middle + 4, `${percentText(bar.y)}${finite(bar.n) ? ` of ${countText(bar.n)}` : ""}`));
