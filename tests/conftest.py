@@ -6,6 +6,7 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", MPLBACKEND
 
 import pytest
 
+from browser import chromium
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -28,6 +29,13 @@ def tokenizer(): return tiny_tokenizer()
 
 @pytest.fixture
 def model(): return tiny_model(seed=0)
+
+
+# Not for the session: as long as it is open no other event loop can run in this process.
+@pytest.fixture(scope="module")
+def browser():
+    "Headless Chromium; without one the test is skipped, except in CI"
+    yield from chromium()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,94 @@
+"Chromium without a screen, and a page in it: what it shows, and what it tried to do"
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# No name but this machine's own is looked up: what asks for another is seen to ask, and gets nothing.
+FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+         "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars").split()
+FLAGS.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
+SCREENSHOTS = Path(__file__).resolve().parents[1] / "build" / "screenshots"
+
+# The lowest contrast of any text with what is behind it, by the formula of WCAG 2.1, and whose it is
+CONTRAST = """selector => {
+  const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+  const light = rgb => rgb.slice(0, 3).map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+  const behind = el => { const layers = []; for (; el; el = el.parentElement) {
+      const layer = channels(getComputedStyle(el).backgroundColor); if (layer.length < 4) layer.push(1);
+      if (layer[3] > 0) layers.push(layer); if (layer[3] === 1) break }
+    return layers.reduceRight((under, over) => under.map((c, i) => over[3] * over[i] + (1 - over[3]) * c), [255, 255, 255]) };
+  const seen = el => el.checkVisibility({opacityProperty: true, visibilityProperty: true}) && el.getBoundingClientRect().width > 1
+    && !el.disabled && [...el.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+  return [...document.querySelectorAll(selector)].filter(seen).map(el => {
+    const style = getComputedStyle(el), ground = behind(el), ink = channels(el.closest('svg') ? style.fill : style.color);
+    let alpha = ink[3] ?? 1; for (let up = el; up; up = up.parentElement) alpha *= getComputedStyle(up).opacity;
+    const [dark, bright] = [light(ground.map((c, i) => alpha * ink[i] + (1 - alpha) * c)), light(ground)].sort((a, b) => a - b);
+    return [(bright + .05) / (dark + .05), el.tagName + '.' + (el.getAttribute('class') || ''), el.textContent.slice(0, 40)] })
+    .sort((a, b) => a[0] - b[0])[0] }"""
+
+
+def unavailable(reason):
+    "Skip with a reason; in CI, where everything has to be there, fail with it"
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+
+
+def chromium():
+    "A generator of one headless Chromium, for a fixture"
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        unavailable("playwright isn't installed")
+    if not CHROMIUM:
+        unavailable("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    "A page opened in a browser, and what it tried to do"
+
+    def __init__(self, browser, url, width=600, height=900, color_scheme="light", offline=False, home=None):
+        self.url, self.home = url, home or url  # what begins with `home` is the page's own
+        self.dialogs, self.requests, self.errors = [], [], []
+        self.context = browser.new_context(viewport=dict(width=width, height=height), color_scheme=color_scheme)
+        self.context.set_offline(offline)
+        self.page = self.context.new_page()
+        self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        self.context.on("request", lambda request: self.requests.append(request.url))
+        self.context.on("page", lambda page: self.requests.append(f"a new window: {page.url}"))
+        self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+        self.page.goto(url)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+    def outside(self):
+        "The addresses asked for that aren't the page's own"
+        return [url for url in self.requests if not url.startswith((self.home, "data:", "blob:"))]
+
+    def check(self):
+        self.page.wait_for_timeout(100)  # for what takes a moment: an image's error, an animation
+        assert self.page.evaluate("window.hit") is None, "a script ran"
+        assert self.page.evaluate("({}).hit") is None, "every object's prototype was changed"
+        assert not self.dialogs and not self.errors
+        assert not self.outside(), "a request left the page"
+        wide, window = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        assert wide <= window, "the page is wider than the window"
+
+    def texts(self, selector):
+        return set(self.page.eval_on_selector_all(selector, "found => found.map(one => one.textContent)"))
+
+    def shoot(self, name):
+        "Keep a picture of the window"
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
