@@ -135,11 +135,10 @@ function legend(rows, top) {
 
 const coloured = series => series.map((one, i) => ({...one, colour: one.colour ?? COLOURS[i % COLOURS.length]}));
 
-function frame({width, height, xdomain, ydomain, xlabel, ylabel, series = [], xtext, ytext, label, interactive}) {
+function frame({width, height, xdomain, ydomain, xlabel, ylabel, series = [], xtext, ytext, xwhole, ywhole, label, interactive}) {
   const svg = svgElement("svg", {class: "rmkit-chart", width, height, viewBox: `0 0 ${width} ${height}`, role: interactive ? "application" : "img",
     tabindex: interactive ? 0 : null, "aria-label": label ?? [ylabel, xlabel].filter(Boolean).join(" by ")});
-  const ystep = tickStep(...ydomain, clamp(Math.round(height / 45), 2, 6));
-  const yticks = ticks(...ydomain, clamp(Math.round(height / 45), 2, 6)).map(value => [value, ytext ? ytext(value) : tickText(value, ystep)]);
+  const yticks = labelled(ydomain, clamp(Math.round(height / 45), 2, 6), ytext, ywhole);
   const left = 12 + Math.max(...yticks.map(([, text]) => textWidth(text)), 8), right = width - 18;
   const rows = series.length > 1 ? legendRows(series, 4, width) : [];
   const top = (ylabel ? 22 : 8) + 16 * rows.length + (rows.length ? 4 : 0), bottom = height - (xlabel ? 38 : 22);
@@ -147,20 +146,23 @@ function frame({width, height, xdomain, ydomain, xlabel, ylabel, series = [], xt
   for (const [value, text] of yticks) svg.append(
     svgElement("line", {class: "rmkit-grid", x1: left, x2: right, y1: y(value), y2: y(value)}),
     svgText(left - 6, y(value) + 4, text, {"text-anchor": "end"}));
-  svg.append(...xTicks(x, bottom, xtext));
+  svg.append(...xTicks(x, bottom, xtext, xwhole));
   if (ylabel) svg.append(svgText(4, 13, fitted(ylabel, width - 8), {class: "rmkit-label"}));
   if (xlabel) svg.append(svgText((left + right) / 2, height - 6, fitted(xlabel, width - 8), {class: "rmkit-label", "text-anchor": "middle"}));
   if (rows.length) svg.append(legend(rows, ylabel ? 28 : 12));
   return {svg, x, y, left, right, top, bottom, width, height};
 }
 
-function xTicks(x, bottom, xtext) {
-  const [left, right] = x.range, count = clamp(Math.floor((right - left) / 70), 2, 10);
-  const step = tickStep(...x.domain, count), nodes = [];
-  nodes.push(svgElement("line", {class: "rmkit-axis", x1: left, x2: right, y1: bottom, y2: bottom}));
-  for (const value of ticks(...x.domain, count)) nodes.push(
+function labelled([low, high], count, text, whole) {
+  const step = Math.max(tickStep(low, high, count), whole ? 1 : 0);
+  return ticks(low, high, (high - low) / step).map(value => [value, text ? text(value) : tickText(value, step)]);
+}
+
+function xTicks(x, bottom, xtext, xwhole) {
+  const [left, right] = x.range, nodes = [svgElement("line", {class: "rmkit-axis", x1: left, x2: right, y1: bottom, y2: bottom})];
+  for (const [value, text] of labelled(x.domain, clamp(Math.floor((right - left) / 70), 2, 10), xtext, xwhole)) nodes.push(
     svgElement("line", {class: "rmkit-axis", x1: x(value), x2: x(value), y1: bottom, y2: bottom + 4}),
-    svgText(x(value), bottom + 16, xtext ? xtext(value) : tickText(value, step), {"text-anchor": "middle"}));
+    svgText(x(value), bottom + 16, text, {"text-anchor": "middle"}));
   return nodes;
 }
 
@@ -190,9 +192,9 @@ function pointer(svg, event) {
 function itemKeys(svg, {count, show, hide, select, clear, ranged = false}) {
   let from = -1, at = -1;
   svg.addEventListener("keydown", event => {
-    const step = {ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, PageUp: -10, PageDown: 10, Home: -count, End: count}[event.key];
-    if (step && count) {
-      at = at < 0 ? (step < 0 ? count - 1 : 0) : clamp(at + step, 0, count - 1);
+    const to = {ArrowLeft: at - 1, ArrowUp: at - 1, ArrowRight: at + 1, ArrowDown: at + 1, PageUp: at - 10, PageDown: at + 10, Home: 0, End: count - 1}[event.key];
+    if (to !== undefined && count) {
+      at = clamp(to, 0, count - 1);
       if (!(ranged && event.shiftKey) || from < 0) from = at;
       show(Math.min(from, at), Math.max(from, at), at);
     } else if ((event.key === "Enter" || event.key === " ") && at >= 0) select?.(Math.min(from, at), Math.max(from, at));
@@ -277,7 +279,7 @@ function everyX(series) {
 function lineChart({series, xlabel, ylabel, width = 480, height = 220, onhover, xdomain, ydomain, zero = false, xtext, ytext, label}) {
   const drawn = coloured(series), xs = everyX(drawn);
   const values = function* () { for (const one of drawn) for (const list of [one.y, one.low, one.high]) if (list) yield* list; };
-  const plot = frame({width, height, xlabel, ylabel, xtext, ytext, label, series: drawn, interactive: true,
+  const plot = frame({width, height, xlabel, ylabel, xtext, ytext, label, series: drawn, interactive: true, xwhole: xs.every(Number.isInteger),
     xdomain: xdomain ?? niceDomain(xs, {pad: 0}), ydomain: ydomain ?? niceDomain(values(), {zero})});
   const {svg, x, y} = plot;
   if (y.domain[0] < 0 && y.domain[1] > 0) svg.append(svgElement("line", {class: "rmkit-zero", x1: plot.left, x2: plot.right, y1: y(0), y2: y(0)}));
@@ -334,7 +336,7 @@ function zeroSides({svg, x, left, right, top, bottom}) {
 
 function histogram({edges, series, xlabel, ylabel, width = 480, height = 240, zero = false, most = 1, selected = null, onselect, onhover, label}) {
   const drawn = coloured(series), top = Math.max(most, ...drawn.flatMap(one => one.counts.map(count => count ?? 0)));
-  const plot = frame({width, height, xlabel, ylabel, series: drawn, label, interactive: true,
+  const plot = frame({width, height, xlabel, ylabel, series: drawn, label, interactive: true, ywhole: true,
     xdomain: edges.length > 1 ? [edges[0], edges.at(-1)] : [0, 1], ydomain: [0, top * (zero ? 1.15 : 1.05)]});
   plot.svg.append(...drawn.flatMap(one => drawBins(one, edges, plot, zero)));
   if (zero) zeroSides(plot);

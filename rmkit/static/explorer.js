@@ -101,8 +101,10 @@ function matching(table, filters, sort, marks) {
   return passed.length ? order.filter(i => passed.every(test => test(i))) : order;
 }
 
-const rangeText = (low, high) => `${tickText(low, spanStep(low, high))} to ${tickText(high, spanStep(low, high))}`;
-const spanStep = (low, high) => 10 ** Math.floor(Math.log10(Math.max(Math.abs(high - low), 1e-6))) / 10;
+function rangeText(low, high) {
+  const digits = clamp(1 - Math.floor(Math.log10(Math.abs(high - low) || 1)), 0, 6), text = value => Number(value.toFixed(digits)).toLocaleString("en", {maximumFractionDigits: digits});
+  return `${text(low)} to ${text(high)}`;
+}
 
 function chipsOf(filters, sources) {
   const {verdict, source, mark, text, from, to, pictures} = filters, chips = [];
@@ -220,17 +222,21 @@ function exportedRow(data, id) {
     ...(source ? {source: meta.sources[source[id]] ?? null} : {}), mark: note?.mark ?? "", note: note?.note ?? "", ...values};
 }
 
+function rowOfLine(line, k) {
+  try { return JSON.parse(line); } catch { throw new Error(`Line ${k + 1} of the file isn't JSON. A marks file is one that “Export marks .jsonl” wrote.`); }
+}
+
 // Marks from a file belong to the pair with the same texts, or to the pair with the same number and rewards.
 function takenMarks(data, text) {
   const {meta, rows} = data, places = new Map(rows.map((row, i) => [textKey(row), i])), marks = {...meta.marks};
   const same = row => finite(row.reward_chosen) && ["reward_chosen", "reward_rejected"].every(name => Math.abs(meta.columns[name][row.id] - row[name]) < 1e-6) ? row.id : undefined;
   let lost = 0;
-  for (const line of text.split("\n").filter(line => line.trim())) {
-    const row = JSON.parse(line), id = places.get(textKey(row)) ?? same(row);
+  for (const row of text.split("\n").filter(line => line.trim()).map(rowOfLine)) {
+    const id = places.get(textKey(row)) ?? same(row);
     if (id === undefined) lost++;
     else if (row.mark in MARKS || row.note) marks[id] = {mark: row.mark in MARKS ? row.mark : "", note: String(row.note ?? "")};
   }
-  return {marks, message: lost ? `${countText(lost)} lines of the file belong to no pair here.` : null};
+  return {marks, message: lost ? `${countText(lost)} of the marks in the file belong to no pair here.` : null};
 }
 
 // ---- sources
@@ -355,7 +361,7 @@ function download({name, mime, base64, text}) {
 function setFilters(view, filters) {
   view.filters = filters;
   refresh(view);
-  drawFilterBar(view);
+  showFilters(view);
   showSelections(view);
 }
 
@@ -434,7 +440,7 @@ function drawOverview(view) {
 }
 
 function pictureCard(view, picture) {
-  const said = element("p", {class: "rmkit-said", "aria-live": "polite"}), onhover = info => { said.textContent = info ? info.text : ""; };
+  const said = element("p", {class: "rmkit-unseen", "aria-live": "polite"}), onhover = info => { said.textContent = info ? info.text : ""; };
   const draw = {histogram: histogramOf, points: pointsOf, bars: barsOf}[picture.kind];
   const chart = fluid(width => draw(view, picture, {width, xlabel: picture.xlabel, ylabel: picture.ylabel, label: picture.title, onhover}));
   view.pictures.set(picture.id, {chart, selected: () => selectedIn(picture, view.filters.pictures.get(picture.id))});
@@ -480,17 +486,23 @@ function showSelections(view) {
 
 function drawFilterBar(view) {
   const {filters, table, nodes} = view, set = key => value => setFilters(view, {...view.filters, [key]: value});
-  const named = (label, control) => field(label, filled(control, {"data-keep": label}, []));
+  const named = (label, control, name) => field(label, filled(control, {"data-filter": label.split(" ").at(-1).toLowerCase()}, []), name);
   const sources = [["", "All"], ...table.sources.map((name, code) => [code, name || "(empty)"]), ...(table.source?.includes(-1) ? [[-1, "none"]] : [])];
-  redrawn(view, nodes.filters, [
+  nodes.filters.replaceChildren(...[
     named("Verdict", selectOf([["", "All"], ["right", "Right"], ["wrong", "Wrong"], ["tie", "Tie"], ["none", "No reward"]], filters.verdict, set("verdict"))),
     table.source && named("Source", selectOf(sources, filters.source, set("source"))),
     named("Mark", selectOf([["", "All"], ...Object.entries(MARKS), ["any", "Any mark"], ["without", "Without a mark"]], filters.mark, set("mark"))),
-    named("Reward from", rewardInput(view, "from")),
-    named("Reward to", rewardInput(view, "to")),
-    named("Sort", selectOf(sortsOf(table), view.sort, value => { view.sort = value; refresh(view); })),
-    field("Search", searchInput(view), "rmkit-wide"),
-    marksMenu(view)]);
+    named("Reward from", rewardInput(view, "from"), "rmkit-short"),
+    named("Reward to", rewardInput(view, "to"), "rmkit-short"),
+    named("Sort", selectOf(sortsOf(table), view.sort, value => { view.sort = value; refresh(view); }), "rmkit-middle"),
+    named("Search", searchInput(view), "rmkit-wide"),
+    marksMenu(view)].filter(Boolean));
+}
+
+// The controls follow filters that were set elsewhere; the one in use is left alone.
+function showFilters(view) {
+  const values = {...view.filters, search: view.filters.text, sort: view.sort};
+  for (const control of view.nodes.filters.querySelectorAll("[data-filter]")) if (control !== activeElement(view)) control.value = values[control.dataset.filter] ?? "";
 }
 
 function rewardInput(view, end) {
@@ -504,7 +516,7 @@ function searchInput(view) {
   const keys = event => {
     if (event.key === "Escape") { event.target.value = ""; clearTimeout(timer); search(view, ""); event.stopPropagation(); }
   };
-  return element("input", {type: "text", value: view.filters.text, placeholder: "in prompts, responses, sources", "data-keep": "Search", dir: "auto", autocomplete: "off", spellcheck: "false", oninput: typed, onkeydown: keys});
+  return element("input", {type: "text", value: view.filters.text, placeholder: "in prompts, responses, sources", dir: "auto", autocomplete: "off", spellcheck: "false", oninput: typed, onkeydown: keys});
 }
 
 // The search box keeps what is typed into it while the answer is under way: only the rest is drawn.
@@ -520,7 +532,7 @@ function marksMenu(view) {
   const {can} = view.meta, send = (rows, format) => () => exportRows(view, rows, format);
   if (!can?.export && !can?.mark) return null;
   const chooser = element("input", {type: "file", accept: ".jsonl", class: "rmkit-unseen", tabindex: -1, "aria-hidden": "true", onchange: event => takeMarks(view, event.target)});
-  return element("details", {class: "rmkit-menu"}, element("summary", {"data-keep": "menu"}, "Marks and export"), element("div", {class: "rmkit-card"},
+  return element("details", {class: "rmkit-menu"}, element("summary", null, "Marks and export"), element("div", {class: "rmkit-card"},
     can.export && button("Export marks .jsonl", send("marks", "jsonl")),
     can.export && button("Export shown rows .jsonl", send("shown", "jsonl")),
     can.export && !view.source.saved && button("Export shown rows .parquet", send("shown", "parquet")),
@@ -548,13 +560,14 @@ async function takeMarks(view, input) {
 
 // ---- page: the list
 
+const stepsShown = view => view.table.moves && view.tab === "Over training";
 const LIST_CELLS = [
   ["id", "Pair", () => true, (view, i) => String(i)],
   ["call", "Verdict", () => true, (view, i) => verdictSign(view.table.verdicts[i])],
   ["number", "Margin", () => true, (view, i) => signed(view.table.columns.reward_margin[i])],
   ["number", "P(chosen)", () => true, (view, i) => numberText(view.table.columns.p_chosen[i])],
-  ["step", "At step", view => view.table.moves, (view, i) => stepCell(view, i)],
-  ["number rmkit-gap", "Length gap", view => view.table.columns.length_gap, (view, i) => signed(view.table.columns.length_gap[i], 0)],
+  ["step", "At step", stepsShown, (view, i) => stepCell(view, i)],
+  ["number rmkit-gap", "Length gap", view => view.table.columns.length_gap && !stepsShown(view), (view, i) => signed(view.table.columns.length_gap[i], 0)],
   ["source", "Source", view => view.table.source, (view, i) => isolated(cut(view.table.sources[view.table.source[i]] ?? "", 100))],
   ["mark", "Mark", view => Object.values(view.marks).some(mark => mark.mark || mark.note), (view, i) => MARKS[view.marks[i]?.mark] ?? (view.marks[i]?.note ? "note" : "")],
 ];
@@ -562,7 +575,7 @@ const SNIPPETS = ["prompt", "chosen", "rejected"];
 
 function stepCell(view, i) {
   const {moves} = view.table, became = becameAt(moves, view.step, i);
-  return element("span", {class: became ? `rmkit-is-${became}` : ""}, signed(moves.margins[view.step][i]), became && ` now ${became}`);
+  return element("span", {class: became ? `rmkit-is-${became}` : ""}, signed(moves.margins[view.step][i]), became && ` → ${became}`);
 }
 
 function listHead(view) {
@@ -788,7 +801,8 @@ function tokenBlock({tokens, state, status, draw}, side, shown, scale) {
   const trace = tokens[side], prompt = trace.start;
   const list = element("div", {class: "rmkit-text rmkit-stream", dir: "auto", role: "listbox", "aria-label": `Tokens of ${side}`}, ...shown.map((i, k) => tokenNode(trace, i, state.by, scale, k === 0)));
   const tell = event => { const i = event.target.dataset?.i; if (i !== undefined) tellToken(status, trace, Number(i), side); };
-  list.addEventListener("pointerover", tell);
+  // Not pointerover: a page that scrolls under a resting pointer would take the word from the keyboard.
+  list.addEventListener("pointermove", tell);
   list.addEventListener("focusin", tell);
   list.addEventListener("keydown", tokenKeys);
   return element("article", {class: `rmkit-side rmkit-${side}`}, element("h4", null, side, element("span", {class: "rmkit-soft"}, `${countText(trace.text.length - prompt)} tokens`)),
@@ -874,16 +888,17 @@ function originalScores(view) {
   return Object.fromEntries(names.map(name => [name, columns[name]?.[view.pair.id] ?? null]));
 }
 
-const SCORES = [["chosen", "reward_chosen", 2], ["rejected", "reward_rejected", 2], ["reward margin", "reward_margin", 2], ["P(chosen)", "p_chosen", 3], ["length chosen", "length_chosen", 0], ["length rejected", "length_rejected", 0]];
+const SCORES = [["reward of chosen", "reward_chosen", 2], ["reward of rejected", "reward_rejected", 2], ["reward margin", "reward_margin", 2], ["P(chosen)", "p_chosen", 3], ["length of chosen", "length_chosen", 0], ["length of rejected", "length_rejected", 0]];
 
 function drawResult(view) {
   const {scored, history} = draftOf(view), before = originalScores(view);
   if (!scored) return view.nodes.result.replaceChildren();
-  const row = (title, cell, name) => element("tr", {class: name}, element("th", {scope: "row"}, title), ...SCORES.map(([, key, digits]) => element("td", null, cell(key, digits))));
-  const verdict = verdictOf(scored.reward_margin);
-  view.nodes.result.replaceChildren(element("div", {class: "rmkit-rescored"}, element("p", null, "Edited: ", verdictSign(verdict), finite(scored.seconds) && element("span", {class: "rmkit-soft"}, ` scored in ${numberText(scored.seconds)} s`)),
-    tableNode(["", ...SCORES.map(([title]) => title)], [row("original", (key, digits) => numberText(before[key], digits)), row("edited", (key, digits) => numberText(scored[key], digits)),
-      row("change", (key, digits) => finite(scored[key]) && finite(before[key]) ? signed(scored[key] - before[key], digits) : "–", "rmkit-change")], "rmkit-numbers")), editedParts(view, scored), historyTable(view, history));
+  const change = key => finite(scored[key]) && finite(before[key]) ? scored[key] - before[key] : null;
+  const rows = SCORES.map(([title, key, digits]) => element("tr", null, element("th", {scope: "row"}, title),
+    element("td", null, numberText(before[key], digits)), element("td", null, numberText(scored[key], digits)), element("td", {class: "rmkit-change"}, signed(change(key), digits))));
+  view.nodes.result.replaceChildren(element("div", {class: "rmkit-rescored"}, element("p", null, "Edited: ", verdictSign(verdictOf(scored.reward_margin)),
+    finite(scored.seconds) && element("span", {class: "rmkit-soft"}, `, scored in ${numberText(scored.seconds)} s`)),
+    tableNode(["", "original", "edited", "change"], rows, "rmkit-numbers")), editedParts(view, scored), historyTable(view, history));
 }
 
 function editedParts(view, scored) {
@@ -930,7 +945,7 @@ function drawTraining(view) {
 }
 
 function stepCard(view) {
-  const {moves} = view.table, edges = commonEdges(moves.margins), said = element("p", {class: "rmkit-said", "aria-live": "polite"});
+  const {moves} = view.table, edges = commonEdges(moves.margins), said = element("p", {class: "rmkit-unseen", "aria-live": "polite"});
   const slider = element("input", {type: "range", min: 0, max: moves.steps.length - 1, step: 1, value: view.step, "aria-label": "Step", oninput: event => { view.step = Number(event.target.value); showStep(view); }});
   const name = element("output", {class: "rmkit-stepname"}), sides = element("div", {class: "rmkit-bar rmkit-became"});
   const counts = moves.margins.map(at => countsIn(edges, at)), most = Math.max(...counts.flat());
@@ -958,7 +973,7 @@ function showStep(view) {
 }
 
 function mapCard(view) {
-  const {moves, verdicts, n} = view.table, ids = sampled(n, 2000), wide = quantile(moves.std, 0.67), said = element("p", {class: "rmkit-said", "aria-live": "polite"});
+  const {moves, verdicts, n} = view.table, ids = sampled(n, 2000), wide = quantile(moves.std, 0.67), said = element("p", {class: "rmkit-unseen", "aria-live": "polite"});
   const most = Math.max(0.05, ...ids.map(i => moves.std[i]).filter(finite));
   const chart = fluid(width => dotChart({width, height: 300, ids, x: ids.map(i => moves.std[i]), y: ids.map(i => moves.mean[i]), marks: ids.map(i => `rmkit-dot-${verdicts[i]}`), xlabel: "standard deviation of P(chosen) over steps", ylabel: "mean of P(chosen) over steps",
     label: "Map of the pairs: mean of P(chosen) by its standard deviation", xdomain: [0, most * 1.05],
@@ -1010,6 +1025,7 @@ function takeMeta(view) {
   view.marks = view.meta.marks ?? {};
   if (!sortsOf(view.table).some(([key]) => key === view.sort)) view.sort = "wrong";
   view.snippets.clear();
+  if (view.open >= view.table.n) Object.assign(view, {open: null, pair: null});
   view.nodes.title.textContent = view.meta.title ?? "";
   view.nodes.title.hidden = !view.meta.title;
   view.shown = matching(view.table, view.filters, view.sort, view.marks);
@@ -1018,6 +1034,8 @@ function takeMeta(view) {
   drawFilterBar(view);
   drawTabs(view);
   refresh(view);
+  if (view.open !== null && !view.nodes.pair.contains(activeElement(view))) openPair(view, view.open);
+  if (view.filters.text) search(view, view.filters.text);
 }
 
 export function mount(el, source) {
