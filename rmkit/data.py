@@ -8,7 +8,7 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT', 'NEXT_ROLES', 'TRUNCATED', 'IDS', 'MESSAGES',
            'LOADERS', 'BadRowError', 'Format', 'detect_format', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh',
            'to_pairs', 'Markers', 'find_markers', 'render', 'tokenize', 'common_prefix_length', 'prompt_length',
-           'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'load_rows', 'split_by_prompt']
+           'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'message_text', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
@@ -855,13 +855,16 @@ def as_text(
     "Text as it is; a lone message's content; several messages with their speakers."
     if isinstance(prompt_or_answer, str):
         return prompt_or_answer
-    contents = [_content(message) for message in prompt_or_answer]
+    contents = [message_text(message) for message in prompt_or_answer]
     if len(contents) == 1 and prompt_or_answer[0]["role"] in ("user", "assistant"):
         return contents[0]
     return "\n\n".join(f"{m['role'].capitalize()}: {content}" for m, content in zip(prompt_or_answer, contents))
 
 
-def _content(message):
+def message_text(
+    message:dict, # a message with `content` (text or parts) and perhaps `tool_calls`
+) -> str:
+    "What one message says: its text, a placeholder for each part that isn't text, its tool calls as JSON."
     content = message.get("content") or ""
     if isinstance(content, list):
         content = "".join(part.get("text") or f"[{part.get('type', 'part')}]" for part in map(dict, content))

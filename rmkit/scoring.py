@@ -516,7 +516,24 @@ class TokenRewards(NamedTuple):
     "A reward at every token."
     tokens: list[str]  # L tokens of prompt + response
     rewards: np.ndarray  # (L,) float32; the last is the reward of the response
+    special: np.ndarray  # (L,) bool: tokens of the chat template
+    start: int  # first token after the prompt
 
+def _token_texts(ids, tokenizer):
+    "What each token writes; a character that takes several tokens is written by the last, and the others are ⋯."
+    texts, waiting = [], []
+    for i in ids:
+        waiting.append(i)
+        text = tokenizer.decode(waiting)
+        if text.endswith("\ufffd") and len(waiting) < 8:
+            texts.append("⋯")
+        else:
+            texts.append(text)
+            waiting = []
+    return texts
+
+
+# %% ../nbs/08_scoring.ipynb #c066a
 @patch
 def token_rewards(
     self: RewardModel,
@@ -524,7 +541,7 @@ def token_rewards(
     response,  # text or messages
 ) -> TokenRewards:
     "The head's value at every token of one response; a ValueError for an encoder, or a response that is too long."
-    ids = self._ids([prompt], [response])[0]
+    ids, before = self._ids([prompt], [response])[0], self._ids([prompt], [""])[0]
     if ids is None:
         raise ValueError(f"the response is longer than max_length={self.max_length} even without its prompt")
     was_training = self.model.training
@@ -534,7 +551,8 @@ def token_rewards(
             r_BL = rewards_at_tokens(self.model, *_padded([ids], 0, next(self.model.parameters()).device))
     finally:
         self.model.train(was_training)
-    return TokenRewards([self.tokenizer.decode([i]) for i in ids], r_BL[0].cpu().numpy())
+    special = np.isin(ids, self.tokenizer.all_special_ids)
+    return TokenRewards(_token_texts(ids, self.tokenizer), r_BL[0].cpu().numpy(), special, common_prefix_length(ids, before or []))
 
 # %% ../nbs/08_scoring.ipynb #c069
 def pair_texts(

@@ -159,7 +159,7 @@ def test_compare_and_rank(rm):
 
 
 def test_token_rewards_end_with_the_reward(rm):
-    tokens, rewards = rm.token_rewards(ASK, "cat, dog, horse.")
+    tokens, rewards, special, start = rm.token_rewards(ASK, "cat, dog, horse.")
     assert len(tokens) == len(rewards) and "".join(tokens).endswith("horse.<|end|>")
     assert rewards[-1] == pytest.approx(rm.score(ASK, "cat, dog, horse.")[0], abs=1e-5)
 
