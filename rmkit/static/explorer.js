@@ -306,6 +306,7 @@ function verdictSign(verdict, text = VERDICTS[verdict][1]) {
   return element("span", {class: `rmkit-verdict rmkit-is-${verdict}`}, element("span", {class: "rmkit-sign", "aria-hidden": "true"}, VERDICTS[verdict][0]), text);
 }
 
+const counted = (n, what) => `${countText(n)} ${what}${n === 1 ? "" : "s"}`;
 const signed = (value, digits = 2) => finite(value) ? (value > 0 ? "+" : "") + numberText(value, digits) : "–";
 
 function textBox(content, label) {
@@ -371,6 +372,7 @@ function refresh(view) {
   view.cursor = 0;
   drawStatus(view);
   drawRows(view);
+  if (view.pair) view.nodes.pair.querySelector("header").replaceWith(pairHead(view));
   view.root.dataset.ms = (performance.now() - start).toFixed(1);
 }
 
@@ -387,7 +389,7 @@ function setMarks(view, marks) {
 
 function drawStatus(view) {
   const {filters, shown, table} = view, chips = chipsOf(filters, table.sources);
-  const count = element("span", {class: "rmkit-count", role: "status"}, `${countText(shown.length)} of ${countText(table.n)} ${table.n === 1 ? "pair" : "pairs"}`);
+  const count = element("span", {class: "rmkit-count", role: "status"}, `${countText(shown.length)} of ${counted(table.n, "pair")}`);
   redrawn(view, view.nodes.status, [count,
     ...chips.map(([key, label]) => element("span", {class: "rmkit-chip"}, isolated(cut(label, 60)),
       button("×", () => setFilters(view, withoutFilter(view.filters, key)), {"aria-label": `Remove filter ${cut(label, 60)}`, class: "rmkit-remove", "data-keep": `chip ${key}`}))),
@@ -688,8 +690,8 @@ function pairHead(view) {
     source && element("span", {class: "rmkit-soft"}, "source ", isolated(cut(source, 100))),
     element("span", {class: "rmkit-spring"}),
     element("span", {class: "rmkit-soft"}, at < 0 ? "not in the list" : `${countText(at + 1)} of ${countText(shown.length)} in the list`),
-    button("‹ Previous", () => stepPair(view, -1), {"aria-label": "Previous pair", "aria-keyshortcuts": "K", title: "K", "data-keep": "previous", disabled: at === 0}),
-    button("Next ›", () => stepPair(view, 1), {"aria-label": "Next pair", "aria-keyshortcuts": "J", title: "J", "data-keep": "next", disabled: at === shown.length - 1}));
+    button("‹ Previous", () => stepPair(view, -1), {"aria-label": "Previous pair", "aria-keyshortcuts": "K", title: "K", "data-keep": "previous", disabled: at === 0 || !shown.length}),
+    button("Next ›", () => stepPair(view, 1), {"aria-label": "Next pair", "aria-keyshortcuts": "J", title: "J", "data-keep": "next", disabled: at === shown.length - 1 || !shown.length}));
 }
 
 function pairMarks(view) {
@@ -711,7 +713,7 @@ async function markPair(view, mark, note) {
 
 function promptPart(pair) {
   return element("section", {class: "rmkit-prompt", "aria-label": "Prompt"}, ...pair.prompt.map(({role, text}, k) =>
-    element("details", {open: k === pair.prompt.length - 1}, element("summary", null, `turn ${k + 1} of ${pair.prompt.length} · `, isolated(cut(role ?? "", 40)), ` · ${countText(text.length)} characters`),
+    element("details", {open: k === pair.prompt.length - 1}, element("summary", null, `turn ${k + 1} of ${pair.prompt.length} · `, isolated(cut(role ?? "", 40)), ` · ${counted(text.length, "character")}`),
       textBox(text, `prompt, turn ${k + 1}`))));
 }
 
@@ -735,7 +737,7 @@ function responseCard(side, messages, diff, reward, length) {
 function pairFacts(view) {
   const {pair, table: {columns}} = view, i = pair.id;
   const facts = [["reward margin", signed(columns.reward_margin[i])], ["P(chosen)", numberText(columns.p_chosen[i], 3)],
-    columns.length_gap && ["length gap", signed(columns.length_gap[i], 0)], columns.margin && ["label's margin", numberText(columns.margin[i])], ...(pair.details ?? [])].filter(Boolean);
+    columns.length_gap && ["length gap", signed(columns.length_gap[i], 0)], columns.margin && ["label's margin", numberText(columns.margin[i])], ...(pair.details ?? []).filter(([name]) => !(name === "margin" && columns.margin))].filter(Boolean);
   return element("dl", {class: "rmkit-facts"}, ...facts.map(([name, value]) => element("div", null, element("dt", null, isolated(String(name))), element("dd", null, isolated(String(value))))));
 }
 
@@ -788,7 +790,7 @@ function drawBlocks(parts) {
   drawShades(legendPart, scale, state.by);
   blocks.replaceChildren(tokenBlock(parts, "chosen", lists[0].slice(0, a), scale), tokenBlock(parts, "rejected", lists[1].slice(0, b), scale));
   const left = lists[0].length + lists[1].length - a - b;
-  more.replaceChildren(...(left > 0 ? [button("Show 2,000 more", () => { state.limit += 2000; draw(); }), element("span", {class: "rmkit-soft"}, `${countText(left)} tokens not drawn`)] : []));
+  more.replaceChildren(...(left > 0 ? [button("Show 2,000 more", () => { state.limit += 2000; draw(); }), element("span", {class: "rmkit-soft"}, `${counted(left, "token")} not drawn`)] : []));
 }
 
 function drawShades(part, {centre, span}, by) {
@@ -805,8 +807,8 @@ function tokenBlock({tokens, state, status, draw}, side, shown, scale) {
   list.addEventListener("pointermove", tell);
   list.addEventListener("focusin", tell);
   list.addEventListener("keydown", tokenKeys);
-  return element("article", {class: `rmkit-side rmkit-${side}`}, element("h4", null, side, element("span", {class: "rmkit-soft"}, `${countText(trace.text.length - prompt)} tokens`)),
-    prompt > 0 && button(state[side] ? `Hide ${countText(prompt)} prompt tokens` : `Show ${countText(prompt)} prompt tokens`, () => { state[side] = !state[side]; draw(); }, {class: "rmkit-button rmkit-fold", "aria-expanded": String(state[side])}), list);
+  return element("article", {class: `rmkit-side rmkit-${side}`}, element("h4", null, side, element("span", {class: "rmkit-soft"}, counted(trace.text.length - prompt, "token"))),
+    prompt > 0 && button(`${state[side] ? "Hide" : "Show"} ${counted(prompt, "prompt token")}`, () => { state[side] = !state[side]; draw(); }, {class: "rmkit-button rmkit-fold", "aria-expanded": String(state[side])}), list);
 }
 
 function tokenNode(trace, i, by, {centre, span}, first) {
