@@ -7,8 +7,9 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 # %% auto #0
 __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT', 'NEXT_ROLES', 'TRUNCATED', 'IDS', 'MESSAGES',
            'LOADERS', 'BadRowError', 'Format', 'detect_format', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh',
-           'to_pairs', 'Markers', 'find_markers', 'render', 'tokenize', 'common_prefix_length', 'prompt_length',
-           'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'message_text', 'load_rows', 'split_by_prompt']
+           'to_pairs', 'Markers', 'find_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length',
+           'prompt_length', 'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'message_text', 'load_rows',
+           'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
@@ -422,6 +423,13 @@ def _undouble(
     return ids
 
 # %% ../nbs/01_data.ipynb #c054
+def well_formed(
+    text:str, # anything
+) -> str: # what a tokenizer takes
+    "`text` with halves of surrogate pairs, which no tokenizer can encode, replaced by question marks."
+    return text.encode("utf-8", "replace").decode()
+
+
 def tokenize(
     texts:list[str], # rendered texts
     tokenizer:PreTrainedTokenizerBase, # a fast one takes the whole list at once
@@ -431,7 +439,7 @@ def tokenize(
     "Token ids, with no special token doubled at either end."
     if not texts:
         return []
-    ids_list = tokenizer(texts, add_special_tokens=not is_chat, padding=False, truncation=False,
+    ids_list = tokenizer(list(map(well_formed, texts)), add_special_tokens=not is_chat, padding=False, truncation=False,
                          return_attention_mask=False, verbose=False)["input_ids"]
     bos, eos = (tokenizer.convert_tokens_to_ids(token) if token else None for token in (markers.bos, markers.eos))
     return ids_list if is_chat else [_undouble(ids, (bos, eos)) for ids in ids_list]

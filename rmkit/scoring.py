@@ -33,7 +33,7 @@ from transformers.utils import find_adapter_config_file
 
 from .collator import lay_out, shared_length
 from .data import (ID_COLUMNS, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
-                        prepare_dataset, prompt_length, render, tokenize)
+                        prepare_dataset, prompt_length, render, tokenize, well_formed)
 from .metrics import wins
 from .model import HUB_KEYS, flat_rewards, load_reward_model, needs_padding, unwrap
 from .model import rewards as rewards_at_end
@@ -571,7 +571,7 @@ def response_lengths(
     tokenizer: PreTrainedTokenizerBase,  # counts them
 ) -> list[int]:
     "Tokens of each response by itself, without the template's."
-    texts = [as_text(text) for text in texts]
+    texts = [well_formed(as_text(text)) for text in texts]
     return [len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]] if texts else []
 
 # %% ../nbs/08_scoring.ipynb #c070

@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/visualizer.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'NEEDED', 'WORDS', 'SNIPPET', 'MARKS', 'SAVED', 'START', 'complete', 'columns', 'histogram', 'pictures',
-           'messages', 'word_diff', 'traces', 'RewardVisualizer', 'front_end', 'style', 'Snapshots']
+           'messages', 'word_diff', 'traces', 'RewardVisualizer', 'front_end', 'style', 'hear_while_busy', 'Snapshots']
 
 # %% ../nbs/10_visualizer.ipynb #c002
 import base64
@@ -16,6 +16,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from difflib import SequenceMatcher
 from functools import cached_property, lru_cache
 from html import escape
@@ -156,6 +157,15 @@ def word_diff(
     return dict(chosen=pieces(words_a, 0), rejected=pieces(words_b, 2))
 
 # %% ../nbs/10_visualizer.ipynb #c027
+@contextmanager
+def _quiet():
+    "Without the warnings of scoring: they would be printed under the view at every click."
+    scoring = logging.getLogger("rmkit.scoring")
+    level = scoring.level
+    scoring.setLevel(logging.ERROR)
+    try: yield
+    finally: scoring.setLevel(level)
+
 def _trace(model, prompt, response):
     "`token_rewards` for the browser."
     found = model.token_rewards(prompt, response)
@@ -168,8 +178,10 @@ def traces(
     rejected,  # text or messages
 ) -> tuple[dict | None, str | None]:  # the reward at each token of both; or None, and why
     "Both branches, token by token."
-    try: return dict(chosen=_trace(model, prompt, chosen), rejected=_trace(model, prompt, rejected)), None
+    try:
+        with _quiet(): return dict(chosen=_trace(model, prompt, chosen), rejected=_trace(model, prompt, rejected)), None
     except ValueError as error: return None, visible(str(error))
+
 
 # %% ../nbs/10_visualizer.ipynb #c030
 class RewardVisualizer:
@@ -280,7 +292,7 @@ def rescore(
     if self.busy(): raise ValueError("The model is being trained; it can score when the run is over.")
     prompt, chosen, rejected = (_edited(self.scores.at[i, name], changes, name)
                                 for name, changes in dict(prompt=prompt, chosen=chosen, rejected=rejected).items())
-    r_chosen, r_rejected = self.model.score([prompt, prompt], [chosen, rejected], progress=False)
+    with _quiet(): r_chosen, r_rejected = self.model.score([prompt, prompt], [chosen, rejected], progress=False)
     row = pair_scores([prompt], [chosen], [rejected], [r_chosen], [r_rejected]).iloc[0]
     found = {name: _plain([row[name]])[0] for name in ("reward_chosen", "reward_rejected", "reward_margin", "p_chosen")}
     lengths = response_lengths([chosen, rejected], self.model.tokenizer)
@@ -393,6 +405,13 @@ def style() -> str:
     "The views' style sheet."
     return (files("rmkit")/"static"/"explorer.css").read_text(encoding="utf-8")
 
+def hear_while_busy(
+    widget,  # just made
+):
+    "Have messages from the browser handled in a thread of their own, so that they are heard while a cell runs (ipykernel 7)."
+    if hasattr(widget.comm, "_reply_subshell_for"):  # from 7.4 on it would leave them to the thread that is busy
+        widget.comm._reply_subshell_for = lambda data, default: default
+
 @lru_cache
 def _widget_class():
     "Made on first use: importing anywidget takes longer than the rest of this module."
@@ -419,6 +438,7 @@ def widget(self: RewardVisualizer):
     if getattr(self, "_shown", None) is None:
         self._shown = _widget_class()(meta=json.dumps(self.meta(), allow_nan=False))
         self._shown.on_msg(self._reply)
+        hear_while_busy(self._shown)
     return self._shown
 
 @patch
