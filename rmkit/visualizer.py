@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
@@ -106,6 +107,11 @@ def _marks(bins, x, label=None):
     return [dict(x=row[x], label=label(row) if label else None, y=row["accuracy"], low=row["low"], high=row["high"], n=int(row["pairs"]),
                  range=[row["least"], row["most"]], source=None) for row in rows]
 
+def _gap_label(row):
+    "The gaps of a bin: `-5 to -4`, or one number."
+    least, most = (f"{row[name]:+.0f}" if row[name] else "0" for name in ("least", "most"))
+    return least if least == most else f"{least} to {most}"
+
 def _by_source(table):
     "Accuracy of each source, the largest first."
     codes, names = _source_codes(table)
@@ -124,7 +130,7 @@ def pictures(
              dict(id="reliability", title="Reliability", kind="points", diagonal=True, columns=["confidence"], xlabel="how sure the model is",
                   ylabel="how often it is right", points=_marks(reliability(margin), "confidence"))]
     if {"length_chosen", "length_rejected"} <= set(known):
-        bars = _marks(accuracy_by_length_gap(known), "gap", lambda row: f"{row['least']:+.0f} to {row['most']:+.0f}")
+        bars = _marks(accuracy_by_length_gap(known), "gap", _gap_label)
         found.append(dict(id="length_gap", title="Accuracy by length gap", kind="bars", bars=bars, columns=["length_gap"],
                           xlabel="tokens by which the chosen response is longer", ylabel="accuracy", line=dict(y=0.5, label="chance")))
     if len(known) and "source" in known and len(sources := _by_source(known)) > 1:
@@ -159,12 +165,14 @@ def word_diff(
 # %% ../nbs/10_visualizer.ipynb #c027
 @contextmanager
 def _quiet():
-    "Without the warnings of scoring: they would be printed under the view at every click."
-    scoring = logging.getLogger("rmkit.scoring")
+    "Without the warnings and bars of scoring: they would be printed under the view at every click or snapshot."
+    scoring, had_bars = logging.getLogger("rmkit.scoring"), not are_progress_bars_disabled()
     level = scoring.level
-    scoring.setLevel(logging.ERROR)
+    scoring.setLevel(logging.ERROR), disable_progress_bars()
     try: yield
-    finally: scoring.setLevel(level)
+    finally:
+        scoring.setLevel(level)
+        if had_bars: enable_progress_bars()
 
 def _trace(model, prompt, response):
     "`token_rewards` for the browser."
@@ -265,8 +273,8 @@ def pair(
     diff = word_diff(found["chosen"][0]["text"], found["rejected"][0]["text"]) if single else None
     note = None if diff else "Differences aren't marked: the responses are too long, or have several turns."
     tokens, tokens_note = self._traces(row["prompt"], row["chosen"], row["rejected"])
-    extra = [name for name in self.scores if name not in {*NEEDED, "reward_margin", "p_chosen", "length_chosen", "length_rejected"}]
-    details = [[visible(name), visible(str(row[name]))[:300]] for name in map(str, extra)]
+    extra = [name for name in self.scores if name not in {*NEEDED, "reward_margin", "p_chosen", "length_chosen", "length_rejected", "source"}]
+    details = [["label margin" if name == "margin" else visible(str(name)), visible(str(row[name]))[:300]] for name in extra]
     return dict(id=i, **found, diff=diff, diff_note=note, tokens=tokens, tokens_note=tokens_note, details=details)
 
 # %% ../nbs/10_visualizer.ipynb #c041
@@ -505,7 +513,7 @@ class Snapshots(TrainerCallback):
     ):
         "Score the pairs, and remember their reward margins."
         if self.steps[-1:] == [step]: return
-        self.scores = model.score_pairs(self.pairs, progress=False)
+        with _quiet(): self.scores = model.score_pairs(self.pairs, progress=False)
         self.steps.append(step)
         self.margins.append(self.scores["reward_margin"].to_numpy(dtype=float))
 
