@@ -1,4 +1,5 @@
 "Training on flat rows: the same run as on padded ones, however it is cut, whatever memory does, on one process or two."
+import importlib.util
 import json
 import logging
 import os
@@ -11,7 +12,7 @@ import pytest
 import torch
 from datasets import IterableDataset
 from peft import LoraConfig
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import BertConfig, BertForSequenceClassification, BitsAndBytesConfig
 
 from rmkit import DataCollatorForPreference, PrefixSharingCollator, RewardConfig, RewardTrainer, load_rows, prepare_dataset
 from rmkit.collator import lay_out
@@ -335,3 +336,18 @@ def test_tokenised_rows_are_cached(tmp_path, monkeypatch, pairs):
     assert sum(calls) == 2 * len(pairs) and len(calls) == once
     assert second["chosen_ids"] == first["chosen_ids"] and str(again) == str(report)
     assert [f["filename"] for f in first.cache_files] == [f["filename"] for f in second.cache_files] != []
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed (rmkit[qlora])")
+def test_qlora_over_flat_rows(tmp_path):
+    "Four-bit weights: the losses of padded batches, within what they round"
+    tiny_model(seed=0).save_pretrained(tmp_path), tiny_tokenizer().save_pretrained(tmp_path)
+    def run(padding_free):
+        cfg = RewardConfig(str(tmp_path/"out"), max_steps=3, per_device_train_batch_size=8, learning_rate=1e-3, logging_steps=1, report_to="none",
+                           disable_tqdm=True, use_cpu=True, bf16=False, save_strategy="no", padding_free=padding_free)
+        trainer = RewardTrainer(str(tmp_path), cfg, train_dataset=make_pairs(24, seed=1), quantization_config=BitsAndBytesConfig(load_in_4bit=True),
+                                peft_config=LoraConfig(r=4, target_modules=["q_proj", "v_proj"]))
+        trainer.train()
+        assert trainer.flat == padding_free
+        return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    assert run(True) == pytest.approx(run(False), abs=1e-4)

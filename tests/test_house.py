@@ -171,6 +171,16 @@ def test_no_path_of_one_machine():
     assert not found
 
 
+MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|javascript:"
+                    r"|\beval\(|new Function|\bimport\b|\bfetch\(|XMLHttpRequest|WebSocket|https?://(?!www\.w3\.org/)")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rmkit" / "static").iterdir()), ids=name_of)
+def test_what_runs_in_the_browser_makes_no_markup_of_text_and_asks_nobody(path):
+    code = re.sub(r"^\s*//.*$", "", path.read_text(encoding="utf-8"), flags=re.M)
+    assert not [match[0] for match in MARKUP.finditer(code)]
+
+
 # Documentation ------------------------------------------------------------------------------------------------------
 
 def public(module):

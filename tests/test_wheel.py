@@ -50,8 +50,9 @@ def metadata(wheel):
 
 
 def test_wheel_holds_the_package_and_nothing_else(wheel):
-    modules = {f"rmkit/{path.name}" for path in (ROOT / "rmkit").glob("*.py")}
-    assert {name for name in wheel if ".dist-info/" not in name} == modules
+    package = {f"rmkit/{path.name}" for path in (ROOT / "rmkit").glob("*.py")}
+    package |= {f"rmkit/static/{path.name}" for path in (ROOT / "rmkit" / "static").iterdir()}
+    assert {name for name in wheel if ".dist-info/" not in name} == package
     assert any(name.endswith("/LICENSE") for name in wheel)
 
 
