@@ -57,6 +57,9 @@ class RewardConfig(TrainingArguments):
     use_liger_kernel: bool | None = field(default=None, metadata={"help": "Liger's fused kernels (`pip install 'rmkit[liger]'`). Unset: on a GPU where they are installed."})
     activation_offloading: bool = field(default=False, metadata={"help": "Keep activations in CPU memory between forward and backward: less GPU memory, slower."})
 
+    # What you see
+    dashboard: str = field(default="auto", metadata={"help": "Show the run in a notebook while it trains, with a button that stops it (`rmkit.dashboard`). 'auto': in a notebook; true: also where none is recognised; false: transformers' own progress bar."})
+
     def __post_init__(self):
         if self.bf16 is None: self.bf16 = not (self.fp16 or self.use_cpu) and is_torch_bf16_gpu_available()
         if self.use_liger_kernel is None: self.use_liger_kernel = not self.use_cpu and torch.cuda.is_available() and is_liger_kernel_available()
@@ -65,7 +68,7 @@ class RewardConfig(TrainingArguments):
         super().__post_init__()
         self.dataloader_pin_memory = self.dataloader_pin_memory and self.device.type == "cuda" # elsewhere it only warns
         self.pad_to_multiple_of = _multiple(self.pad_to_multiple_of)
-        if self.padding_free != "auto": self.padding_free = _truth(self.padding_free)
+        for name in ("padding_free", "dashboard"): setattr(self, name, _truth(name, getattr(self, name)))
         if self.tokens_per_micro_batch != "auto": self.tokens_per_micro_batch = int(self.tokens_per_micro_batch)
         check_config(self)
 
@@ -77,12 +80,13 @@ def _multiple(
     return None if x is None or str(x).lower() in ("auto", "none", "null") else int(x)
 
 def _truth(
-    x, # a bool, or what a command line makes of it
+    name, # of the field
+    x, # 'auto', a bool, or what a command line makes of it
 ):
-    "`x` as a bool; ValueError for anything else"
+    "`x` as a bool or 'auto'; ValueError for anything else"
     word = str(x).lower()
-    if word not in ("true", "false"): raise ValueError(f"`padding_free={x!r}` is unknown; use True, False or 'auto'.")
-    return word == "true"
+    if word not in ("true", "false", "auto"): raise ValueError(f"`{name}={x!r}` is unknown; use True, False or 'auto'.")
+    return word if word == "auto" else word == "true"
 
 # %% ../nbs/00_config.ipynb #c008
 def check_config(

@@ -6,16 +6,18 @@ Docs: https://rmkit.github.io/rmkit/trainer.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'MOST', 'FOUR_COLUMNS', 'EVAL_TOKENS', 'WEIGHTS', 'CARD', 'stack_pairs', 'RunningMetrics', 'pair_rows',
-           'evaluation_metrics', 'one_output', 'set_special_tokens', 'take_chat_template', 'train_new_tokens',
-           'dropout_rates', 'disable_dropout', 'RewardTrainer', 'reward_config', 'one_tokenizer', 'is_flat',
-           'rewards_of_pairs', 'memory_of', 'guess_budget', 'JoinedBatches', 'is_torn', 'last_whole_checkpoint',
-           'results_table']
+           'peak_memory', 'evaluation_metrics', 'one_output', 'set_special_tokens', 'take_chat_template',
+           'train_new_tokens', 'dropout_rates', 'disable_dropout', 'RewardTrainer', 'reward_config', 'one_tokenizer',
+           'is_flat', 'rewards_of_pairs', 'memory_of', 'guess_budget', 'JoinedBatches', 'is_torn',
+           'last_whole_checkpoint', 'results_table']
 
 # %% ../nbs/12_trainer.ipynb #c002
 import json
 import logging
 import math
 import os
+import sys
+import time
 import warnings
 from contextlib import nullcontext
 from copy import copy, deepcopy
@@ -30,17 +32,19 @@ from huggingface_hub import ModelCard, ModelCardData
 from peft import PeftModel
 from torch.nn.functional import pad
 from torch.utils.data import SequentialSampler
-from transformers import AutoTokenizer, Trainer, TrainerCallback, TrainingArguments
+from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_callback import ExportableState
 
 from .collator import DataCollatorForPreference, PrefixSharingCollator, cut_by_tokens, join_flat, take_groups, tokens_of_groups
 from .config import RewardConfig
+from .dashboard import Dashboard
 from .data import prepare_dataset
 from .losses import preference_loss
-from .metrics import pair_metrics
+from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, flat_rewards, grow_embeddings, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
                          unwrap)
-from .scoring import pair_scores, pair_texts, response_lengths
+from .scoring import in_notebook, pair_scores, pair_texts, response_lengths
 
 # %% ../nbs/12_trainer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -63,16 +67,17 @@ def stack_pairs(
 # %% ../nbs/12_trainer.ipynb #c010
 class RunningMetrics(TrainerCallback, ExportableState):
     "Sums over the pairs trained on since the last log, kept on the device, saved with the trainer's state"
-    names = "pairs loss correct ties margin reward tokens".split()
+    names = "pairs loss correct ties margin reward tokens chosen chosen_squared rejected rejected_squared".split()
 
     def __init__(self):
         self.reset()
         self.total = dict.fromkeys(("pairs", "loss", "tokens"), 0.0)
         self.budget = None # tokens of a pass, once memory has forced it down
+        self.clock = None # when the steps that are being timed began
 
     def reset(self):
         "Forget the pairs since the last log"
-        self.sums, self.low, self.high = torch.zeros(len(self.names)), torch.tensor(math.inf), torch.tensor(-math.inf)
+        self.sums, self.low, self.high, self.seconds = torch.zeros(len(self.names)), torch.tensor(math.inf), torch.tensor(-math.inf), 0.0
 
     def add(self,
         rows:torch.Tensor, # (B, 6), one row a pair: see `pair_rows`
@@ -81,7 +86,7 @@ class RunningMetrics(TrainerCallback, ExportableState):
         rows = rows.detach() if rows.device.type == "mps" else rows.detach().double()
         diff, both = rows[:, 1] - rows[:, 2], rows[:, 1:3]
         now = torch.stack([torch.ones_like(diff).sum(), rows[:, 0].sum(), ((diff > 0) + .5 * (diff == 0)).sum(), (diff == 0).sum(),
-                           diff.sum(), both.mean(1).sum(), rows[:, 3:5].sum()])
+                           diff.sum(), both.mean(1).sum(), rows[:, 3:5].sum(), *torch.stack([both, both**2], 2).sum(0).flatten()])
         self.sums = self.sums.to(now) + now
         self.low, self.high = torch.minimum(self.low.to(now), both.min()), torch.maximum(self.high.to(now), both.max())
 
@@ -112,21 +117,54 @@ def merge(self:RunningMetrics,
     every = accelerator.gather(torch.cat([self.sums, self.low[None], self.high[None]]).to(accelerator.device)[None])
     self.sums, self.low, self.high = every[:, :-2].sum(0), every[:, -2].min(), every[:, -1].max()
 
+def _spread(total, squares, n):
+    "Mean and standard deviation of `n` values from their sum and the sum of their squares."
+    mean = total / n
+    return mean, math.sqrt(max(0.0, squares / n - mean**2)) if math.isfinite(mean) else math.nan
+
 @patch
 def means(self:RunningMetrics) -> dict:
     "Metrics of the pairs since the last call, `{}` if none; adds them to the run's total and starts afresh"
-    s, low, high = dict(zip(self.names, self.sums.tolist())), self.low.item(), self.high.item()
+    s, low, high, seconds = dict(zip(self.names, self.sums.tolist())), self.low.item(), self.high.item(), self.seconds
     self.reset()
     if not (n := s["pairs"]): return {}
     for k in self.total: self.total[k] += s[k]
-    return dict(loss=s["loss"]/n, accuracy=s["correct"]/n, ties=s["ties"]/n, margin=s["margin"]/n, min_reward=low, mean_reward=s["reward"]/n,
-                max_reward=high, num_tokens=self.total["tokens"])
+    metrics = dict(loss=s["loss"]/n, accuracy=s["correct"]/n, ties=s["ties"]/n, margin=s["margin"]/n, min_reward=low, mean_reward=s["reward"]/n,
+                   max_reward=high, num_tokens=self.total["tokens"])
+    metrics["accuracy_low"], metrics["accuracy_high"] = wilson_interval(metrics["accuracy"], n)
+    for which in ("chosen", "rejected"):
+        metrics[f"mean_reward_{which}"], metrics[f"std_reward_{which}"] = _spread(s[which], s[f"{which}_squared"], n)
+    return metrics | (dict(pairs_per_second=n/seconds, tokens_per_second=s["tokens"]/seconds) if seconds else {})
+
+# %% ../nbs/12_trainer.ipynb #d002
+@patch
+def on_step_begin(self:RunningMetrics, args, state, control, **kwargs):
+    "Start the watch where it stands"
+    if self.clock is None: self.clock = time.perf_counter()
+
+@patch
+def pause(self:RunningMetrics):
+    "Stop the watch, and add what it shows"
+    if self.clock is None: return
+    if self.sums.device.type == "cuda": torch.cuda.synchronize(self.sums.device)
+    self.seconds, self.clock = self.seconds + time.perf_counter() - self.clock, None
+
+# %% ../nbs/12_trainer.ipynb #d006
+def peak_memory(
+    device:torch.device, # of the model
+) -> float|None: # GiB; None where it can't be told
+    "Most memory that tensors took on the device so far; on a CPU, that the process took"
+    if device.type == "cuda": return torch.cuda.max_memory_allocated(device) / 2**30
+    if device.type == "mps": return torch.mps.driver_allocated_memory() / 2**30
+    try: from resource import RUSAGE_SELF, getrusage # not on Windows
+    except ImportError: return None
+    return getrusage(RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
 
 # %% ../nbs/12_trainer.ipynb #c019
 @patch
 def state(self:RunningMetrics) -> dict:
     "What a checkpoint keeps; floats survive JSON exactly"
-    now = {k: getattr(self, k).tolist() for k in ("sums", "low", "high")} if self.sums[0] else None
+    now = {k: getattr(self, k).tolist() for k in ("sums", "low", "high")} | dict(seconds=self.seconds) if self.sums[0] else None
     return dict(args={}, attributes=dict(total=dict(self.total), now=now, budget=self.budget))
 
 @patch
@@ -135,8 +173,11 @@ def on_train_begin(self:RunningMetrics, args, state, control, **kwargs):
     self.__init__()
     saved = state.stateful_callbacks.setdefault(type(self).__name__, self.state())["attributes"]
     if not state.global_step: return
-    self.total, self.budget = dict(saved["total"]), saved.get("budget")
-    if saved["now"] and args.process_index == 0: self.sums, self.low, self.high = (torch.tensor(saved["now"][k], dtype=torch.float64) for k in ("sums", "low", "high"))
+    self.total, self.budget, now = dict(saved["total"]), saved.get("budget"), saved["now"]
+    if not now or args.process_index: return
+    if len(now["sums"]) != len(self.names): return logger.warning("The checkpoint is of an older rmkit: the first log covers only the pairs since the resume.")
+    self.sums, self.low, self.high = (torch.tensor(now[k], dtype=torch.float64) for k in ("sums", "low", "high"))
+    self.seconds = now["seconds"]
 
 # %% ../nbs/12_trainer.ipynb #c021
 def evaluation_metrics(
@@ -262,6 +303,7 @@ class RewardTrainer(Trainer):
             preprocess_logits_for_metrics=preprocess_logits_for_metrics)
         if args.n_gpu > 1: raise ValueError("Several GPUs in one process (DataParallel) are not supported; start with `accelerate launch`, or make one visible with CUDA_VISIBLE_DEVICES.")
         self.add_callback(self.running)
+        self._watch()
         self._layout()
         self._unrehearsed = True
         self.budget = guess_budget(self.model, memory_of(args.device), args.gradient_checkpointing) if args.tokens_per_micro_batch == "auto" else args.tokens_per_micro_batch
@@ -571,6 +613,7 @@ def _get_eval_sampler(self:RewardTrainer, eval_dataset):
 def evaluation_loop(self:RewardTrainer, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"):
     "`Trainer`'s loop, its metrics replaced by means over pairs"
     self._rows = []
+    self.running.pause()
     if self.flat and self.args.world_size == 1:
         dataloader = JoinedBatches(dataloader, EVAL_TOKENS)
         self.gather_function = self.accelerator.gather # the one for metrics would cut a joined batch to the loader's last
@@ -654,11 +697,28 @@ def visualize_samples(self:RewardTrainer,
 def log(self:RewardTrainer, logs:dict, start_time=None):
     "Add the metrics of the pairs trained on since the last log"
     if "loss" in logs or "train_loss" in logs:
+        self.running.pause()
         self.running.merge(self.accelerator)
-        now, total = self.running.means(), self.running.total
-        if "loss" in logs: logs.update(now)
+        now, total, memory = self.running.means(), self.running.total, peak_memory(self.args.device)
+        if "loss" in logs: logs.update(now, **({} if memory is None else dict(memory_gib=memory)))
         elif total["pairs"]: logs["train_loss"] = total["loss"] / total["pairs"]
     Trainer.log(self, logs, start_time)
+
+# %% ../nbs/12_trainer.ipynb #d021
+@patch(as_prop=True)
+def dashboard(self:RewardTrainer) -> Dashboard|None:
+    "What shows the run, if anything does"
+    return next((callback for callback in self.callback_handler.callbacks if isinstance(callback, Dashboard)), None)
+
+@patch
+def _watch(self:RewardTrainer):
+    "Add a dashboard where one is wanted, in the place of `transformers`' progress"
+    args = self.args
+    if args.world_size > 1: return self.remove_callback(Dashboard)
+    wanted = in_notebook() if args.dashboard == "auto" else args.dashboard
+    if wanted and self.dashboard is None: self.add_callback(Dashboard(True))
+    if self.dashboard is None or self.dashboard.display is None: return
+    self.dashboard.outside = self.pop_callback(PrinterCallback if args.disable_tqdm else DEFAULT_PROGRESS_CALLBACK)
 
 # %% ../nbs/12_trainer.ipynb #c066
 WEIGHTS = "model.safetensors model.safetensors.index.json adapter_model.safetensors pytorch_model.bin pytorch_model_fsdp_0 pytorch_model_fsdp.bin".split()
@@ -699,13 +759,17 @@ def train(self:RewardTrainer,
                              "To train on from its weights as a new run, pass the folder as `model`.")
     # an earlier `evaluate` marks the model as prepared, and accelerate would then train it without DDP: each process alone
     if self.args.world_size > 1 and self.model_wrapped is self.model: self.model._is_accelerate_prepared = False
-    out = Trainer.train(self, folder or None, trial, ignore_keys_for_eval)
+    try: out = Trainer.train(self, folder or None, trial, ignore_keys_for_eval)
+    except BaseException as error:
+        if self.dashboard: self.dashboard.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
     self._say("train")
     return out
 
 @patch
 def _save_checkpoint(self:RewardTrainer, model, trial):
     "A checkpoint with the running sums of all processes and a model card"
+    self.running.pause()
     self.running.merge(self.accelerator)
     if self.args.process_index: self.running.reset()
     (Path(self._get_output_dir(trial))/f"checkpoint-{self.state.global_step}"/"trainer_state.json").unlink(missing_ok=True)

@@ -3,6 +3,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2For
 
 from rmkit import DataCollatorForPreference, RewardConfig, RewardDataCollatorWithPadding, RewardModel, RewardTrainer, compute_accuracy
 from rmkit.data import prepare_dataset
+from rmkit.metrics import wilson_interval
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.trainer import stack_pairs
 
@@ -179,9 +181,25 @@ def test_train_metrics_are_exact(tmp_path, pairs):
     assert {"loss", "accuracy", "margin", "min_reward", "mean_reward", "max_reward", "num_tokens", "grad_norm", "learning_rate"} <= set(entry)
     r = t.predict(pairs).predictions
     assert entry["accuracy"] == pytest.approx((r[:, 0] > r[:, 1]).mean())
+    assert (entry["accuracy_low"], entry["accuracy_high"]) == pytest.approx(wilson_interval(entry["accuracy"], 64))
+    for i, which in enumerate(("chosen", "rejected")):
+        assert entry[f"mean_reward_{which}"] == pytest.approx(r[:, i].mean(), abs=1e-5) and entry[f"std_reward_{which}"] == pytest.approx(r[:, i].std(), abs=1e-5)
+    assert entry["pairs_per_second"] > 0 and entry["tokens_per_second"] > entry["pairs_per_second"] and entry["memory_gib"] > 0
     assert entry["min_reward"] == pytest.approx(r.min(), abs=1e-5) and entry["mean_reward"] == pytest.approx(r.mean(), abs=1e-5)
     ids = t.train_dataset
     assert entry["num_tokens"] == sum(map(len, ids["chosen_ids"])) + sum(map(len, ids["rejected_ids"]))
+
+
+def test_speed_leaves_evaluation_and_saving_out(tmp_path, pairs, monkeypatch):
+    "An evaluation and a save that take half a second each, within one log's steps"
+    t = trainer_of(tmp_path, pairs, eval_dataset=pairs, config=dict(eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1, max_steps=4, logging_steps=4))
+    evaluate, save = t.evaluation_loop, t._save_optimizer_and_scheduler
+    monkeypatch.setattr(t, "evaluation_loop", lambda *a, **kw: (out := evaluate(*a, **kw), time.sleep(.5))[0])
+    monkeypatch.setattr(t, "_save_optimizer_and_scheduler", lambda *a: (save(*a), time.sleep(.5)))
+    began = time.perf_counter()
+    t.train()
+    seconds, (speed,) = time.perf_counter() - began, logged(t, "pairs_per_second")
+    assert seconds > 4 and 16 / speed < seconds - 3
 
 
 def test_compute_metrics_and_preprocess(tmp_path, pairs):
