@@ -4,6 +4,7 @@
 //
 //   element(name, attributes, ...children)          an HTML element; `onclick: f` listens, `style: {name: value}` sets, null and false are left out
 //   svgElement(name, attributes, ...children)       the same in SVG
+//   ownsItsKeys(root)                               root, whose keys a notebook leaves alone
 //   linearScale(domain, range)                      value -> pixel, with .invert, .domain, .range
 //   ticks(low, high, count = 5)                     round values within [low, high]
 //   tickText(value, step)                           a tick's label; numberText(value, digits = 2); countText(value); percentText(value, digits = 0)
@@ -44,6 +45,13 @@ function element(name, attributes, ...children) {
 
 function svgElement(name, attributes, ...children) {
   return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+}
+
+// JupyterLab and Notebook 7 look upwards from the focused element for this attribute before they take a key for themselves,
+// and in Notebook 7 the focused element itself already matches.
+function ownsItsKeys(root) {
+  root.addEventListener("focusin", event => event.target.setAttribute("data-lm-suppress-shortcuts", "true"));
+  return root;
 }
 
 // ---- numbers

@@ -1045,8 +1045,7 @@ export function mount(el, source) {
     snippets: new Map(), asked: new Set(), drafts: new Map(), show: {tokens: false, edit: false}, tokens: {by: "value", specials: true}, pictures: new Map()};
   view.nodes = nodesOf(view);
   const {title, alert, busy, tabs, status, panel} = view.nodes;
-  // JupyterLab looks for this attribute before it takes a key for itself.
-  view.root = element("div", {class: "rmkit", "data-lm-suppress-shortcuts": "true", onkeydown: event => rootKeys(view, event)}, title, tabs, alert, busy, status, panel);
+  view.root = ownsItsKeys(element("div", {class: "rmkit", onkeydown: event => rootKeys(view, event)}, title, tabs, alert, busy, status, panel));
   el.append(view.root);
   takeMeta(view);
   const stop = source.on_update?.(() => takeMeta(view));
