@@ -26,6 +26,7 @@ from transformers import TrainerCallback
 
 from .plots import held_out_sets, plot_dashboard, training_panels
 from .scoring import in_notebook, visible
+from .visualizer import front_end, hear_while_busy, style
 
 # %% ../nbs/11_dashboard.ipynb #c005
 def clock(
@@ -188,10 +189,6 @@ def read_run(
 # %% ../nbs/11_dashboard.ipynb #c030
 REPEATED = 20 # entries that a message holds again
 
-def _static(*names):
-    "The text of files in `static/`, one after the other."
-    return "\n".join((files("rmkit")/"static"/name).read_text(encoding="utf-8") for name in names)
-
 @cache
 def _widget_class():
     "The widget; made on first use, since its libraries take a while to import."
@@ -199,7 +196,7 @@ def _widget_class():
     from traitlets import Unicode
 
     class DashboardWidget(AnyWidget):
-        _esm, _css = _static("charts.js", "dashboard.js"), _static("explorer.css", "dashboard.css")
+        _esm, _css = front_end("dashboard"), style() + (files("rmkit")/"static"/"dashboard.css").read_text(encoding="utf-8")
         panels = Unicode("[]").tag(sync=True)
         news = Unicode("{}").tag(sync=True)
     return DashboardWidget
@@ -219,8 +216,7 @@ class WidgetDisplay:
         self.view, self.heard = view, heard
         self.widget = self.make(panels=view.panels(), news=view.news())
         self.widget.on_msg(self._answer)
-        if hasattr(self.widget.comm, "_reply_subshell_for"): # ipykernel from 7.4 on would leave messages to the thread that is training
-            self.widget.comm._reply_subshell_for = lambda data, default: default
+        hear_while_busy(self.widget)
         self.handle = display(self.widget, display_id=True)
 
     def _answer(self, widget, content, buffers):

@@ -280,7 +280,7 @@ class Panel(NamedTuple):
     percent: bool = False  # whether values are shares
     guide: float | None = None  # where a line is drawn across: what guessing gives
 
-TITLES = dict(loss="Loss", accuracy="Accuracy, 95% interval", margin="Reward margin", rewards="Rewards: mean and standard deviation", learning_rate="Learning rate",
+TITLES = dict(loss="Loss", accuracy="Accuracy, 95% interval", margin="Reward margin", rewards="Rewards, mean ± std", learning_rate="Learning rate",
               grad_norm="Gradient norm", pairs_per_second="Pairs/s", tokens_per_second="Tokens/s", memory_gib="Memory, GiB")
 
 # %% ../nbs/09_plots.ipynb #e022
@@ -308,7 +308,7 @@ def training_panels(
     return panels
 
 # %% ../nbs/09_plots.ipynb #e026
-def _thin(columns, most=300):
+def _thin(columns, most):
     "K columns of numbers with neighbours averaged to at most `most` of them."
     if columns.shape[1] <= most:
         return columns
@@ -320,8 +320,10 @@ def _look(curve):
     return dict(lw=1.5) | looks.get(curve.name, dict(color=HELD_OUT, ls="--", ms=4, zorder=3))
 
 def _draw_curve(ax, log_history, curve, marker):
-    "The curve, its band first."
-    def logged(*keys): return _thin(_logged(log_history, *keys))
+    "The curve, its band first; a point takes about a fiftieth of an inch."
+    most = int(50 * ax.get_position().width * ax.figure.get_figwidth())
+    def logged(*keys):
+        return _thin(_logged(log_history, *keys), max(40, most))
     look = _look(curve)
     steps, low, high = logged(curve.key, curve.spread) if curve.spread else logged(curve.low, curve.high) if curve.low else np.empty((3, 0))
     if curve.spread:

@@ -113,7 +113,7 @@ def test_any_log(log_history):
 
 
 def test_a_panel_has_the_curves_that_were_logged():
-    panels = {panel.name: panel for panel in training_panels({key for log in a_log(3, ["eval_a", "eval_b"]) for key in log})}
+    panels = {panel.name: panel for panel in training_panels(key for log in a_log(3, ["eval_a", "eval_b"]) for key in log)}
     assert [curve.name for curve in panels["loss"].curves] == ["training", "held out: a", "held out: b"]
     assert [curve.key for curve in panels["rewards"].curves] == ["mean_reward_chosen"] and not panels["grad_norm"].curves
 
@@ -121,7 +121,7 @@ def test_a_panel_has_the_curves_that_were_logged():
 def test_long_logs_are_averaged():
     ax = plot_panel([dict(step=s, loss=s % 2) for s in range(2000)], "loss")
     line = ax.lines[0].get_xydata()
-    assert len(line) == 300 and abs(line[:, 1].mean() - 0.5) < 0.01
+    assert 100 < len(line) < 500 and abs(line[:, 1].mean() - 0.5) < 0.01
 
 
 def test_unknown_panel():

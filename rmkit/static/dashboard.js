@@ -4,7 +4,7 @@
 //   news:   {from, rows, state}: log entries from number `from` on, and where the run stands, in words
 // Texts are set as text, never as markup.
 
-const LARGE = ["loss", "accuracy", "margin", "rewards"], MOST_POINTS = 300, PAUSE = 200, PATIENCE = 5000;
+const LARGE = ["loss", "accuracy", "margin", "rewards"], PIXELS_A_POINT = 4, PAUSE = 200, PATIENCE = 5000;
 const NOT_REACHED = "If Stop doesn't answer, this front end keeps messages back while a cell runs: interrupt the cell once (■). That stops after the step, and saves, too; a second time interrupts at once.";
 
 // ---- data
@@ -17,13 +17,13 @@ function lookOf(name) {
 const mean = values => values.some(finite) ? values.filter(finite).reduce((sum, value) => sum + value, 0) / values.filter(finite).length : null;
 
 // Neighbours averaged until at most `most` are left.
-function averaged(values, most = MOST_POINTS) {
+function averaged(values, most) {
   if (!values || values.length <= most) return values;
   const n = values.length;
   return Array.from({length: most}, (_, i) => mean(values.slice(Math.floor(i * n / most), Math.floor((i + 1) * n / most))));
 }
 
-function seriesOf(rows, curve) {
+function seriesOf(rows, curve, most) {
   const there = rows.filter(row => curve.key in row && finite(row.step)), y = there.map(row => row[curve.key]);
   const series = {name: curve.name, x: there.map(row => row.step), y, ...lookOf(curve.name)};
   if (curve.spread) {
@@ -33,11 +33,14 @@ function seriesOf(rows, curve) {
     series.low = there.map(row => row[curve.low] ?? null);
     series.high = there.map(row => row[curve.high] ?? null);
   }
-  for (const list of ["x", "y", "low", "high"]) series[list] = averaged(series[list]);
+  for (const list of ["x", "y", "low", "high"]) series[list] = averaged(series[list], most);
   return series;
 }
 
-const shortNumber = value => Math.abs(value) >= 1000 || value === 0 ? numberText(value, 0) : String(Number(value.toPrecision(4)));
+function shortNumber(value) {
+  const size = Math.abs(value);
+  return size >= 1000 || size === 0 ? numberText(value, 0) : size < 1e-3 ? String(Number(value.toPrecision(3)).toExponential()) : String(Number(value.toPrecision(4)));
+}
 
 // ---- one panel
 
@@ -58,7 +61,7 @@ function panelOf(name, rows) {
 }
 
 function drawn(panel, rows, width, height) {
-  const series = (panel?.curves ?? []).map(curve => seriesOf(rows, curve)).filter(one => one.x.length);
+  const series = (panel?.curves ?? []).map(curve => seriesOf(rows, curve, Math.max(40, Math.round(width / PIXELS_A_POINT)))).filter(one => one.x.length);
   if (!series.length) return element("p", {class: "rmkit-hint", style: {"min-height": `${height}px`}}, "waiting for the first log");
   const text = panel.percent ? value => percentText(value, 1).replace(".0%", "%") : shortNumber;
   const guide = panel.name === "accuracy" ? [0.5] : panel.name === "margin" ? [0] : [];
