@@ -11,10 +11,13 @@ ARGS ?=
 
 BIN := .venv/bin
 WHEEL := build/wheel
+# Colab's line of widgets, in an environment of its own: its packages come first, then those of .venv (torch and the like).
+WIDGETS7 := .venv/widgets7
+WIDGETS7_PACKAGES := "ipywidgets==7.7.1" "jupyterlab-widgets<3" "jupyterlab<4" "notebook<7" "ipykernel<7" "anywidget>=0.9"
 DEMO_SECONDS := 180
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test pytest wheel-demo browser prepare clean
+.PHONY: help demo test pytest wheel-demo browser widgets7 prepare clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +29,7 @@ test: pytest wheel-demo  ## everything that .ci/run runs
 	@tail -n 1 build/pytest.log
 
 # Two processes on one thread each finish sooner than one on two, and don't disturb each other's timings.
-pytest: .venv/.test browser  ## notebooks, house rules and unit tests
+pytest: .venv/.test browser widgets7  ## notebooks, house rules and unit tests
 	@mkdir -p build
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n 2 --dist worksteal --durations 15 $(ARGS) | tee build/pytest.log
 
@@ -50,6 +53,18 @@ browser:
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qqy --no-install-recommends chromium; } \
 	      > /dev/null || echo "chromium could not be installed"; \
 	  else echo "No chromium here: the browser tests are skipped (with CI=true they fail)."; fi; fi
+
+# Without it the tests under ipywidgets 7.7 are skipped; with CI=true they fail.
+widgets7: .venv/.library
+	@if ! grep -qxF '$(WIDGETS7_PACKAGES)' $(WIDGETS7)/.done 2> /dev/null; then \
+	  echo "Installing ipywidgets 7.7 and JupyterLab 3.6 into $(WIDGETS7) (once) ..."; \
+	  rm -rf $(WIDGETS7); \
+	  { $(PYTHON) -m venv --without-pip $(WIDGETS7) && \
+	    $(BIN)/pip --python $(WIDGETS7)/bin/python install -qq $(WIDGETS7_PACKAGES) && \
+	    purelib='import sysconfig; print(sysconfig.get_path("purelib"))' && \
+	    echo "import site; site.addsitedir('$$($(BIN)/python -c "$$purelib")')" \
+	      > "$$($(WIDGETS7)/bin/python -c "$$purelib")/behind.pth" && \
+	    echo '$(WIDGETS7_PACKAGES)' > $(WIDGETS7)/.done; } || echo "$(WIDGETS7) could not be made"; fi
 
 prepare: .venv/.test  ## after an edit: export the modules, clean the notebooks, write the README
 	$(BIN)/nbdev-export
