@@ -63,7 +63,7 @@ class Visit:
         self.context.on("request", lambda request: self.requests.append(request.url))
         self.context.on("page", lambda page: self.requests.append(f"a new window: {page.url}"))
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+        self.page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error.stack or error}"))
         self.page.goto(url)
 
     def __enter__(self):
@@ -80,7 +80,7 @@ class Visit:
         self.page.wait_for_timeout(100)  # for what takes a moment: an image's error, an animation
         assert self.page.evaluate("window.hit") is None, "a script ran"
         assert self.page.evaluate("({}).hit") is None, "every object's prototype was changed"
-        assert not self.dialogs and not self.errors
+        assert not self.dialogs and not self.errors, [*self.dialogs, *self.errors]
         assert not self.outside(), "a request left the page"
         wide, window = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide <= window, "the page is wider than the window"
