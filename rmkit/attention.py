@@ -151,13 +151,14 @@ def rectangles(sizes_R2:np.ndarray, # queries and keys of each text
 @patch
 def plan(self:Branches,
          width:int, # numbers in all heads of a token
-        ) -> tuple[list[Rectangle], torch.Tensor]: # and where each query of the row comes out
+        ) -> tuple[list[Rectangle], torch.Tensor, torch.Tensor, torch.Tensor]: # rectangles; places of all their queries and keys, end to end; where each query of the row comes out
     "The rectangles of this batch, as tensors on its device"
     if width not in self.plans:
         found, come_out = rectangles(self.sizes_R2, width)
         def place(x): return torch.from_numpy(x).to(self.keys_M.device)
         rects = [Rectangle(place(q), self.keys_M[place(k)], sizes, whole) for q, k, sizes, whole in found]
-        self.plans[width] = rects, place(come_out)
+        queries_P, keys_P = (torch.cat([places.flatten() for places in each]) for each in zip(*((r.queries_SQ, r.keys_SK) for r in rects)))
+        self.plans[width] = rects, queries_P, keys_P, place(come_out)
     return self.plans[width]
 
 # %% ../nbs/04_attention.ipynb #c019
@@ -214,12 +215,14 @@ def rectangle_attention(query_NHD:torch.Tensor, # queries of the flat row
                        ) -> torch.Tensor: # (N, H, D)
     "Attention of each text, in rectangles of similar length"
     H, h, on_cpu = query_NHD.shape[1], key_NhD.shape[1], query_NHD.device.type == "cpu"
-    def pick(x_NHD, places_SL): # (S, H, L, D)
-        return x_NHD.flatten(1).index_select(0, places_SL.flatten()).view(*places_SL.shape, *x_NHD.shape[1:]).transpose(1, 2)
-    rects, come_out = branches.plan(H * query_NHD.shape[2])
+    rects, queries_P, keys_P, come_out = branches.plan(H * query_NHD.shape[2])
+    def pick(x_NHD, places_P, name): # one gather for all rectangles: each would cost a pass over the whole gradient; (S, H, L, D)
+        shapes = [getattr(rect, name).shape for rect in rects]
+        parts = x_NHD.flatten(1).index_select(0, places_P).split([S * L for S, L in shapes])
+        return [part.view(*shape, *x_NHD.shape[1:]).transpose(1, 2) for part, shape in zip(parts, shapes)]
+    picked = zip(rects, pick(query_NHD, queries_P, "queries_SQ"), pick(key_NhD, keys_P, "keys_SK"), pick(value_NhD, keys_P, "keys_SK"))
     outs = []
-    for rect in rects:
-        q, k, v = pick(query_NHD, rect.queries_SQ), pick(key_NhD, rect.keys_SK), pick(value_NhD, rect.keys_SK)
+    for rect, q, k, v in picked:
         if softcap or (on_cpu and len(q) * H * q.shape[2] * k.shape[2] <= FEW):
             out = _products(q, k, v, _mask(rect, window, q.dtype), scale, softcap)
         else:

@@ -44,7 +44,8 @@ from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, flat_rewards, grow_embeddings, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
                          unwrap)
-from .scoring import in_notebook, pair_scores, pair_texts, response_lengths
+from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
+from .visualizer import RewardVisualizer
 
 # %% ../nbs/12_trainer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -660,8 +661,8 @@ def predict(self:RewardTrainer,
 
 # %% ../nbs/12_trainer.ipynb #c052
 @patch
-def _show(self:RewardTrainer, n:int, title:str):
-    "The first `n` pairs of the last evaluation as a table, here and in Weights & Biases where it runs"
+def _show(self:RewardTrainer, n:int, title:str, explore:bool=False):
+    "The first `n` pairs of the last evaluation as a table, or in a notebook to explore, and in Weights & Biases where it runs"
     rows, source = self._scored
     if source is None or self.args.process_index != 0: return
     n = len(rows) if n < 0 else min(n, len(rows))
@@ -670,7 +671,10 @@ def _show(self:RewardTrainer, n:int, title:str):
     named = {k: picked[k] for k in ("margin", "source") if k in picked.column_names}
     named |= {f"length_{k}": response_lengths(texts, self.processing_class) for k, texts in (("chosen", chosen), ("rejected", rejected))}
     scores = pair_scores(prompts, chosen, rejected, rows[:, 1], rows[:, 2], **named)
-    scores.show(n, title=title)
+    if explore and in_notebook():
+        from IPython.display import display
+        display(self._explorer(scores, title))
+    else: scores.show(n, title=title)
     if "wandb" in self.args.report_to:
         import wandb
         if wandb.run is not None: wandb.log({"completions": wandb.Table(dataframe=scores.astype(str))})
@@ -681,7 +685,7 @@ def visualize_samples(self:RewardTrainer,
     num_print_samples:int=4, # pairs to show; -1 for all
     dataset=None, # any dataset; default: the evaluation set
 ):
-    "Score the first pairs in evaluation mode and show them; returns the table (`PairScores`)"
+    "Score the first pairs in evaluation mode and show them, in a notebook to explore; returns the table (`PairScores`)"
     dataset = self._prepare(dataset, "samples") if dataset is not None else self.eval_dataset if self.eval_dataset is not None else self.train_dataset
     if isinstance(dataset, dict): return {k: self.visualize_samples(num_print_samples, d) for k, d in dataset.items()}
     if isinstance(dataset, IterableDataset): dataset = Dataset.from_list(list(dataset.take(num_print_samples) if num_print_samples >= 0 else dataset))
@@ -690,7 +694,26 @@ def visualize_samples(self:RewardTrainer,
     training = self.model.training
     self.predict(dataset.select(range(n)))
     self.model.train(training)
-    return self._show(n, "samples")
+    return self._show(n, "samples", explore=True)
+
+# %% ../nbs/12_trainer.ipynb #e002
+@patch
+def visualize(self:RewardTrainer,
+    dataset=None, # pairs in any format; default: the evaluation set, or the training set where there is none
+    snapshots=None, # a `rmkit.visualizer.Snapshots` of the same pairs
+) -> RewardVisualizer: # shows itself as the last line of a cell
+    "Score all pairs of a dataset and explore them; a RuntimeError while training runs"
+    if self.is_in_train: raise RuntimeError("the model is being trained; explore it when the run is over, or take `Snapshots` along.")
+    dataset = dataset if dataset is not None else self.eval_dataset if self.eval_dataset is not None else self.train_dataset
+    if dataset is None: raise ValueError("There is no dataset to explore; pass one here or to `RewardTrainer`.")
+    if isinstance(dataset, dict): raise ValueError(f"`eval_dataset` is a dict of datasets; explore one of them: visualize(trainer.eval_dataset[{next(iter(dataset))!r}]).")
+    scores = RewardModel(self.model, self.processing_class, self.args.max_length).score_pairs(dataset)
+    return self._explorer(scores, f"{Path(self.args.output_dir).name}, step {self.state.global_step}", snapshots)
+
+@patch
+def _explorer(self:RewardTrainer, scores, title, snapshots=None):
+    "The explorer of scored pairs, with the model attached while it isn't being trained"
+    return RewardVisualizer(scores, RewardModel(self.model, self.processing_class, self.args.max_length), snapshots, title, busy=lambda: self.is_in_train)
 
 # %% ../nbs/12_trainer.ipynb #c054
 @patch

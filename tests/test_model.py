@@ -506,7 +506,7 @@ def test_further_training_of_a_loaded_adapter(tmp_path):
     assert close(plain_score(AutoModelForSequenceClassification.from_pretrained(tmp_path/"two"), tokenizer), expected, 1e-4)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed here")
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed here: nothing is missing")
 @pytest.mark.parametrize("config", [BitsAndBytesConfig(load_in_4bit=True), {"load_in_8bit": True}])
 def test_quantised_loading_says_what_is_missing(config, tmp_path):
     causal_folder("llama", tmp_path)

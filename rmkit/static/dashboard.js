@@ -117,7 +117,7 @@ function headOf() {
 export function mount(el, source) {
   const rows = [], head = headOf(), tiles = tilesOf(), panels = new Map();
   const large = element("div", {class: "rmkit-panels"}), small = element("div", {class: "rmkit-panels"});
-  el.append(element("div", {class: "rmkit rmkit-dashboard"}, head, tiles, large, small));
+  el.append(ownsItsKeys(element("div", {class: "rmkit rmkit-dashboard"}, head, tiles, large, small)));
   let state = null, waiting = null, closed = false;
 
   const draw = () => {
