@@ -18,6 +18,9 @@ _home = {
     "compute_accuracy": "metrics",
     "RewardModel": "scoring",
     "PairScores": "scoring",
+    "RewardVisualizer": "visualizer",
+    "Snapshots": "visualizer",
+    "Dashboard": "dashboard",
     "RewardTrainer": "trainer",
 }
 __all__ = ["__version__", *_home]

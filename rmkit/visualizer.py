@@ -35,6 +35,7 @@ from transformers import TrainerCallback
 
 from .data import as_text, message_text
 from .metrics import accuracy_by_length_gap, headline, reliability, summarize
+from .plots import bin_edges
 from .scoring import PairScores, RewardModel, pair_scores, response_lengths, visible
 
 # %% ../nbs/10_visualizer.ipynb #c003
@@ -78,16 +79,6 @@ def columns(
     return found | ({"source": _source_codes(table)[0]} if "source" in table else {})
 
 # %% ../nbs/10_visualizer.ipynb #c015
-def _edges(values, with_zero=False):
-    "Edges of a histogram's bins, 5 to 40 of them; with zero among them where asked."
-    low, high = (values.min(), values.max()) if len(values) else (0.0, 1.0)
-    low, high = (min(low, 0), max(high, 0)) if with_zero else (low, high)
-    n = int(np.clip(np.sqrt(len(values)), 5, 40))
-    width = (high - low) / n or 1.0
-    if with_zero:
-        return width * np.arange(np.floor(low / width), np.floor(high / width) + 2)
-    return low + width * np.arange(n + 1)
-
 def histogram(
     id: str,  # of the picture
     title: str,  # above it
@@ -98,7 +89,7 @@ def histogram(
     zero: bool = False,  # whether zero parts right from wrong
 ) -> dict:  # of plain numbers, as `charts.js` takes it
     "How often each value is met."
-    edges = _edges(np.concatenate(list(series.values())), zero)
+    edges = bin_edges(np.concatenate(list(series.values())), zero)
     counts = [dict(name=name, counts=np.histogram(values, edges)[0].tolist()) for name, values in series.items()]
     return dict(id=id, title=title, kind="histogram", edges=edges.tolist(), series=counts, columns=columns, xlabel=xlabel, ylabel=ylabel, zero=zero)
 
