@@ -25,10 +25,13 @@ EXACT = dict(
     Mistral=dict(sliding_window=6), Olmo3=BOTH_KINDS, Gemma3Text=HEAD | BOTH_KINDS, Starcoder2=dict(sliding_window=6),
     Gemma2=dict(**HEAD, sliding_window=6, attn_logit_softcapping=1.0, query_pre_attn_scalar=8))
 REFUSED = dict(
-    Falcon=({}, "attention of its own"), Bloom=({}, "attention of its own"), GPTJ=(GPT2_NAMES | dict(rotary_dim=8), "attention of its own"),
+    Falcon=({}, "attention of its own"), Bloom=({}, "attention of its own"),
     StableLm=({}, "attention of its own"), DebertaV2=({}, "attention of its own"), GptOss=(dict(**HEAD, num_local_experts=4), "s_aux"),
     Jamba=({}, "layers other than attention"), Nemotron=({}, "keywords"), Bert=({}, "later"), ModernBert=({}, "later"),
     T5=(dict(d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4, decoder_start_token_id=0), "later"))
+GPTJ = GPT2_NAMES | dict(rotary_dim=8)
+if transformers.GPTJPreTrainedModel._supports_attention_backend: EXACT["GPTJ"] = GPTJ  # from transformers 5.24 on
+else: REFUSED["GPTJ"] = GPTJ, "attention of its own"
 
 
 def build(family, **changes):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# Imported by transformers on our behalf: Trainer runs on accelerate, chat templates are jinja2's.
-INDIRECT = {"accelerate", "jinja2"}
+# Imported on our behalf: Trainer runs on accelerate, chat templates are jinja2's, anywidget's widgets are ipywidgets'.
+INDIRECT = {"accelerate", "jinja2", "ipywidgets"}
 # Imported only where the user already has them: inside a notebook, by a run that reports to wandb.
 USERS_OWN = {"ipython", "wandb"}
 
