@@ -217,6 +217,7 @@ def hear_waiting():
         else: kernel.comm_manager.comm_msg(kernel.shell_stream, idents, kernel.session.deserialize(frames, content=True, copy=False))
     for item in later: kernel.msg_queue.put_nowait(item)
 
+# %% ../nbs/11_dashboard.ipynb #c031c
 class WidgetDisplay:
     "Shows a `RunView` in a notebook: while the run lasts as a widget, then as a picture in its place"
     def __init__(self):

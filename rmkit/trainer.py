@@ -481,6 +481,7 @@ def _passes(self:RewardTrainer, inputs):
     finer = self._cut(inputs, at_least=most)
     return finer if len(finer) == most else [None] * (most - len(parts)) + parts
 
+# %% ../nbs/12_trainer.ipynb #c043b
 @patch
 def training_step(self:RewardTrainer, model, inputs, num_items_in_batch=None):
     "All passes of a step over flat rows, or one over a padded batch; activations in CPU memory where the config says so"
@@ -507,6 +508,7 @@ def _run_passes(self:RewardTrainer, model, inputs, parts, n_pairs):
         if part is None: self.running.take_back(before)
     return loss
 
+# %% ../nbs/12_trainer.ipynb #c043d
 @patch
 def _rehearse(self:RewardTrainer, model, inputs):
     "With several processes, find a budget that fits before the first step: once gradients are being exchanged, no process can go back"
