@@ -24,7 +24,8 @@ from fastcore.basics import patch
 from matplotlib.figure import Figure
 from transformers import TrainerCallback
 
-from .plots import held_out_sets, plot_dashboard, training_panels
+from .metrics import percent
+from .plots import held_out_sets, plot_dashboard, short_number, training_panels
 from .scoring import in_notebook, visible
 from .visualizer import front_end, hear_while_busy, style
 
@@ -36,10 +37,6 @@ def clock(
     minutes, s = divmod(max(0, round(seconds)), 60)
     h, m = divmod(minutes, 60)
     return f"{h}:{m:02}:{s:02}" if h else f"{m}:{s:02}"
-
-def _number(value):
-    "A metric with about four digits."
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 def numbers_of(
     entry, # of a trainer's `state.log_history`
@@ -90,25 +87,21 @@ def line(self:RunView) -> str:
     return " · ".join(parts)
 
 # %% ../nbs/11_dashboard.ipynb #c014
-def _percent(share):
-    "A share with one decimal."
-    return f"{share:.1%}"
-
 @patch
 def tiles(self:RunView) -> list[tuple[str, str, str]]: # name, value, note
     "The latest numbers, those that were logged"
     last = self.last
     def known(*keys): return all(key in last for key in keys)
     def held_out(metric, write): return [f"{visible(name)} {write(last[f'{prefix}_{metric}'])}" for name, prefix in held_out_sets(last).items() if known(f"{prefix}_{metric}")]
-    def tile(name, key, *notes, write=_number): return [(name, write(last[key]), " · ".join(notes))] if known(key) else []
-    interval = [f"95%: {_percent(last['accuracy_low'])} to {_percent(last['accuracy_high'])}"] if known("accuracy_low", "accuracy_high") else []
-    spread = [f"spread {_number(last['std_reward_chosen'])}, {_number(last['std_reward_rejected'])}"] if known("std_reward_chosen", "std_reward_rejected") else []
-    found = tile("Loss", "loss", *held_out("loss", _number)) + tile("Accuracy", "accuracy", *interval, *held_out("accuracy", _percent), write=_percent)
-    found += tile("Reward margin", "margin", *held_out("margin", _number))
+    def tile(name, key, *notes, write=short_number): return [(name, write(last[key]), " · ".join(notes))] if known(key) else []
+    interval = [f"95%: {percent(last['accuracy_low'])} to {percent(last['accuracy_high'])}"] if known("accuracy_low", "accuracy_high") else []
+    spread = [f"spread {short_number(last['std_reward_chosen'])}, {short_number(last['std_reward_rejected'])}"] if known("std_reward_chosen", "std_reward_rejected") else []
+    found = tile("Loss", "loss", *held_out("loss", short_number)) + tile("Accuracy", "accuracy", *interval, *held_out("accuracy", percent), write=percent)
+    found += tile("Reward margin", "margin", *held_out("margin", short_number))
     if known("mean_reward_chosen", "mean_reward_rejected"):
         found.append(("Chosen, rejected", " · ".join(f"{last[f'mean_reward_{which}']:.2f}" for which in ("chosen", "rejected")), " · ".join(["mean", *spread])))
     found += tile("Learning rate", "learning_rate") + tile("Gradient norm", "grad_norm")
-    found += tile("Pairs/s", "pairs_per_second", *([f"{_number(last['tokens_per_second'])} tokens/s"] if known("tokens_per_second") else []))
+    found += tile("Pairs/s", "pairs_per_second", *([f"{short_number(last['tokens_per_second'])} tokens/s"] if known("tokens_per_second") else []))
     return found + tile("Memory", "memory_gib", "peak", write=lambda gib: f"{gib:.1f} GiB")
 
 # %% ../nbs/11_dashboard.ipynb #c018

@@ -8,7 +8,7 @@ Docs: https://rmkit.github.io/rmkit/plots.html.md"""
 __all__ = ['CHOSEN', 'REJECTED', 'HELD_OUT', 'NEUTRAL', 'TITLES', 'bin_edges', 'plot_rewards', 'plot_reward_margins',
            'plot_reliability', 'plot_accuracy_by_length_gap', 'plot_accuracy_by_source', 'plot_margins',
            'plot_token_rewards', 'plot_cartography', 'plot_training', 'Curve', 'Panel', 'held_out_sets',
-           'training_panels', 'plot_panel', 'plot_dashboard']
+           'training_panels', 'short_number', 'plot_panel', 'plot_dashboard']
 
 # %% ../nbs/09_plots.ipynb #c002
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from .data import common_prefix_length
 from .metrics import accuracy, accuracy_by_length_gap, length_rule, reliability, summarize
 from .scoring import TokenRewards, visible
 
@@ -196,17 +197,13 @@ def plot_margins(
     return ax
 
 # %% ../nbs/09_plots.ipynb #e008
-def _shared(a, b):
-    "How many tokens two texts begin with in common."
-    return next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
-
 def plot_token_rewards(
     chosen: TokenRewards,  # of the chosen text
     rejected: TokenRewards | None = None,  # of the rejected text, if there is one
     ax: Axes | None = None,  # where to draw; new axes if None
 ) -> Axes:
     "The running reward of both texts of a pair, from the last token that they share."
-    n = _shared(chosen.tokens, rejected.tokens) if rejected is not None else 0
+    n = common_prefix_length(chosen.tokens, rejected.tokens) if rejected is not None else 0
     ax, start = _axes(ax, f"tokens after the {n:,} that both texts begin with" if n else "token", "running reward"), max(0, n - 1)
     for name, trace, color, ls in (("chosen", chosen, CHOSEN, "-"), ("rejected", rejected, REJECTED, "--")):
         if trace is None or not len(trace.rewards):
@@ -339,8 +336,11 @@ def _draw_curve(ax, log_history, curve, marker):
     ax.plot(steps, values, marker="o" if len(steps) == 1 and not marker else marker, label=_short(curve.name).replace("$", r"\$"), **look)
 
 # %% ../nbs/09_plots.ipynb #e027
-def _number(value, _=None):
-    "A tick of an axis whose values may be rates of 1e-5 or tokens by the ten thousand."
+def short_number(
+    value: float,  # a rate of 1e-5, or tokens by the ten thousand
+    _=None,  # the place of a tick, which matplotlib hands over
+) -> str:
+    "A number with about four digits."
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 def plot_panel(
@@ -358,7 +358,7 @@ def plot_panel(
         _draw_curve(ax, log_history, curve, marker)
     if panel.guide is not None:
         ax.axhline(panel.guide, color=NEUTRAL, lw=1, ls=":")
-    ax.yaxis.set_major_formatter(FuncFormatter(_percent if panel.percent else _number))
+    ax.yaxis.set_major_formatter(FuncFormatter(_percent if panel.percent else short_number))
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if several:
         ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, borderpad=0, ncols=4, fontsize="small")

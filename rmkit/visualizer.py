@@ -36,7 +36,7 @@ from transformers import TrainerCallback
 from .data import as_text, message_text
 from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
-from .scoring import PairScores, RewardModel, pair_scores, response_lengths, visible
+from .scoring import PairScores, RewardModel, pair_scores, response_lengths, sigmoid, visible
 
 # %% ../nbs/10_visualizer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -258,20 +258,25 @@ def _traces(self: RewardVisualizer, prompt, chosen, rejected):
     return traces(self.model, prompt, chosen, rejected)
 
 @patch
-def pair(
-    self: RewardVisualizer,
-    i: int,  # row of the table
-) -> dict:
-    "All of one pair: messages, where the responses differ, token rewards."
+def _texts(self: RewardVisualizer, i):
+    "What `pair` says without a model: messages, and where the responses differ."
     row = self.scores.iloc[i]
     found = {name: messages(row[name], "user" if name == "prompt" else "assistant") for name in ("prompt", "chosen", "rejected")}
     single = len(found["chosen"]) == len(found["rejected"]) == 1
     diff = word_diff(found["chosen"][0]["text"], found["rejected"][0]["text"]) if single else None
     note = None if diff else "Differences aren't marked: the responses are too long, or have several turns."
-    tokens, tokens_note = self._traces(row["prompt"], row["chosen"], row["rejected"])
     extra = [name for name in self.scores if name not in {*NEEDED, "reward_margin", "p_chosen", "length_chosen", "length_rejected", "source", "margin"}]
     details = [[visible(str(name)), visible(str(row[name]))[:300]] for name in extra]
-    return dict(id=i, **found, diff=diff, diff_note=note, tokens=tokens, tokens_note=tokens_note, details=details)
+    return dict(id=i, **found, diff=diff, diff_note=note, details=details)
+
+@patch
+def pair(
+    self: RewardVisualizer,
+    i: int,  # row of the table
+) -> dict:
+    "All of one pair: messages, where the responses differ, token rewards."
+    tokens, note = self._traces(*self.scores.iloc[i][NEEDED[:3]])
+    return self._texts(i) | dict(tokens=tokens, tokens_note=note)
 
 # %% ../nbs/10_visualizer.ipynb #c041
 def _edited(original, changes, role):
@@ -337,15 +342,19 @@ def _file(table, kind):
     return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 @patch
+def _picked(self: RewardVisualizer, rows):
+    "Rows of the table; the marked ones, with their marks, for None."
+    return self.marked() if rows is None else self.scores.iloc[list(rows)]
+
+@patch
 def export(
     self: RewardVisualizer,
     path,  # a .jsonl or .parquet file to write
     rows=None,  # rows of the table; None: the marked pairs, with their marks and notes
 ) -> Path:
     "Write marked pairs, or some rows, with their rewards."
-    table = self.marked() if rows is None else self.scores.iloc[list(rows)]
     path = Path(path)
-    path.write_bytes(_file(table, path.suffix.removeprefix(".")))
+    path.write_bytes(_file(self._picked(rows), path.suffix.removeprefix(".")))
     return path
 
 # %% ../nbs/10_visualizer.ipynb #c048
@@ -373,11 +382,10 @@ def take_marks(
 
 # %% ../nbs/10_visualizer.ipynb #c052
 @patch
-def _download(self: RewardVisualizer, rows, ids, format):
+def _download(self: RewardVisualizer, rows, format):
     "A file for the browser to save."
-    table = self.marked() if rows == "marks" else self.scores.iloc[ids]
     mime = "application/vnd.apache.parquet" if format == "parquet" else "application/jsonl"
-    return dict(name=f"{'marks' if rows == 'marks' else 'pairs'}.{format}", mime=mime, base64=base64.b64encode(_file(table, format)).decode())
+    return dict(name=f"{'marks' if rows is None else 'pairs'}.{format}", mime=mime, base64=base64.b64encode(_file(self._picked(rows), format)).decode())
 
 @patch
 def answer(
@@ -394,7 +402,7 @@ def answer(
     if what == "take_marks":
         lost = self.take_marks(request["text"])
         return dict(marks=self.marks, message=f"{lost} marks belong to pairs that are not in this table." if lost else None)
-    if what == "export": return self._download(request["rows"], request["ids"], request["format"])
+    if what == "export": return self._download(None if request["rows"] == "marks" else request["ids"], request["format"])
     raise ValueError(f"the view asked for {what!r}, which this version doesn't know; run the cell again.")
 
 # %% ../nbs/10_visualizer.ipynb #c054
@@ -467,12 +475,10 @@ START = "\nmount(document.getElementById('rmkit'), embedded(JSON.parse(document.
 @patch
 def _saved_rows(self: RewardVisualizer, traces):
     "All of every pair, with token rewards of the `traces` most confidently wrong."
-    first = set(np.argsort(self.scores["reward_margin"].to_numpy(dtype=float), kind="stable")[:traces].tolist()) if self.model else set()
-    quiet = RewardVisualizer(self.scores)
+    first = set(np.argsort(self.scores["reward_margin"].to_numpy(dtype=float), kind="stable")[:traces].tolist())
+    left_out = dict(tokens=None, tokens_note=f"Token rewards were saved for the {traces:,} most confidently wrong pairs.")
     for i in tqdm(range(len(self.scores)), desc="Saving", unit=" pairs", delay=2):
-        row = (self if i in first else quiet).pair(i)
-        if self.model and i not in first: row["tokens_note"] = f"Token rewards were saved for the {traces:,} most confidently wrong pairs."
-        yield row
+        yield self.pair(i) if i in first or self.model is None else self._texts(i) | left_out
 
 @patch
 def save(
@@ -523,7 +529,7 @@ def moves(
     if not self.steps: return None
     margins_SN = np.stack(self.margins)
     if margins_SN.shape[1] != n: raise ValueError(f"the snapshots are of {margins_SN.shape[1]} pairs, the table has {n}; look at `snapshots.scores`.")
-    p_SN = 1 / (1 + np.exp(-margins_SN))
+    p_SN = sigmoid(margins_SN)
     return dict(steps=self.steps, margins=[_plain(margins_N) for margins_N in margins_SN], mean=_plain(p_SN.mean(0)), std=_plain(p_SN.std(0)))
 
 # %% ../nbs/10_visualizer.ipynb #c063
