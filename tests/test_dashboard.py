@@ -218,11 +218,16 @@ def test_stop_during_an_evaluation_makes_no_further_step(tmp_path):
 
 def test_a_press_from_another_thread(tmp_path):
     "As the browser's messages arrive while a cell runs"
-    dashboard = Dashboard(Recorder())
-    trainer = trainer_of(tmp_path, dashboard, max_steps=100_000)
-    threading.Timer(.5, lambda: dashboard.heard(dict(what="stop"))).start()
+    dashboard = Dashboard(recorder := Recorder())
+    trainer = trainer_of(tmp_path, dashboard, max_steps=2_000)
+    def press():
+        while not hasattr(recorder, "view"): time.sleep(.01)  # no view, no button
+        dashboard.heard(dict(what="stop"))
+    presser = threading.Thread(target=press, daemon=True)
+    presser.start()
     trainer.train()
-    assert 0 < trainer.state.global_step < 100_000 and not is_torn(tmp_path/f"checkpoint-{trainer.state.global_step}")
+    presser.join()
+    assert 0 < trainer.state.global_step < 2_000 and not is_torn(tmp_path/f"checkpoint-{trainer.state.global_step}")
 
 
 def test_a_press_that_comes_too_late_stops_nothing(tmp_path):
