@@ -98,8 +98,8 @@ CALL = 2_000_000 # what one call costs, in scores × width of all heads that cou
 @dataclass
 class Rectangle:
     "Texts of similar length, gathered for one call"
-    queries_SQ:torch.Tensor # where in the row each query stands; any place where there is none
-    keys_SK:torch.Tensor # where each key stands
+    keys_SK:torch.Tensor # where in the row each key stands; any place where there is none
+    n_queries:int # Q, longest number of queries; the queries are those of the last Q keys
     lengths_S2:np.ndarray # queries and keys of each text
     whole:bool # as many queries as keys: filled on the right, causal without a mask; else filled on the left
     masks:dict[tuple, torch.Tensor] = field(default_factory=dict, repr=False) # see `_mask`
@@ -127,25 +127,27 @@ def _places(starts_S:np.ndarray, # where each stretch starts
 # %% ../nbs/04_attention.ipynb #c013
 def rectangles(sizes_R2:np.ndarray, # queries and keys of each text
                width:int, # numbers in all heads of a token
-              ) -> tuple[list[tuple[np.ndarray, np.ndarray, np.ndarray, bool]], np.ndarray]: # per rectangle: query places (S, Q), places in `keys` (S, K), sizes, whole; and where each query of the row comes out
+              ) -> tuple[list[tuple[np.ndarray, int, np.ndarray, bool]], np.ndarray]: # per rectangle: places in `keys` (S, K), Q, sizes, whole (as in `Rectangle`); and where each query of the row comes out
     "The fewest, least wasteful rectangles for the texts of a row"
     begins = np.cumsum(sizes_R2, 0) - sizes_R2
-    order = np.lexsort((-sizes_R2[:, 1], -sizes_R2[:, 0]))
-    whole = sizes_R2[:, 0] == sizes_R2[:, 1]
+    whole = 2 * sizes_R2[:, 0] >= sizes_R2[:, 1]
+    asked_R2 = np.where(whole[:, None], sizes_R2[:, 1:], sizes_R2)
+    order = np.lexsort((-asked_R2[:, 1], -asked_R2[:, 0]))
     found, come_out, done = [], np.empty(sizes_R2[:, 0].sum(), dtype=np.int64), 0
     for kind in (True, False):
         texts = order[whole[order] == kind]
-        for first, stop in _similar(sizes_R2[texts], width) if len(texts) else []:
+        for first, stop in _similar(asked_R2[texts], width) if len(texts) else []:
             some = texts[first:stop]
-            sizes_S2 = sizes_R2[some]
-            at_q, at_k = (_places(begins[some, i], sizes_S2[:, i], not kind) for i in (0, 1))
-            spots = np.arange(at_q.size).reshape(at_q.shape) + done
-            filled = np.arange(at_q.shape[1]) < sizes_S2[:, :1] # on the right; from the other end on the left
-            real = filled if kind else filled[:, ::-1]
-            come_out[at_q[real]] = spots[real]
-            done += at_q.size
-            found.append((at_q, at_k, sizes_S2, kind))
+            asked_S2, own_S1 = asked_R2[some], sizes_R2[some, :1]
+            Q = asked_S2[0, 0]
+            steps_SQ = np.arange(Q) - ((asked_S2[:, :1] if kind else Q) - own_S1) # 0 at a text's first query of its own
+            spots_SQ = np.arange(steps_SQ.size).reshape(steps_SQ.shape) + done
+            real_SQ = (steps_SQ >= 0) & (steps_SQ < own_S1)
+            come_out[(begins[some, :1] + steps_SQ)[real_SQ]] = spots_SQ[real_SQ]
+            done += steps_SQ.size
+            found.append((_places(begins[some, 1], asked_S2[:, 1], not kind), int(Q), asked_S2, kind))
     return found, come_out
+
 
 # %% ../nbs/04_attention.ipynb #c018
 @patch
@@ -156,17 +158,18 @@ def plan(self:Branches,
     if width not in self.plans:
         found, come_out = rectangles(self.sizes_R2, width)
         def place(x): return torch.from_numpy(x).to(self.keys_M.device)
-        rects = [Rectangle(place(q), self.keys_M[place(k)], sizes, whole) for q, k, sizes, whole in found]
-        queries_P, keys_P = (torch.cat([places.flatten() for places in each]) for each in zip(*((r.queries_SQ, r.keys_SK) for r in rects)))
+        rects = [Rectangle(self.keys_M[place(k)], *rest) for k, *rest in found]
+        queries_P, keys_P = (torch.cat([part.flatten() for part in parts]) for parts in zip(*((r.keys_SK[:, -r.n_queries:], r.keys_SK) for r in rects)))
         self.plans[width] = rects, queries_P, keys_P, place(come_out)
     return self.plans[width]
+
 
 # %% ../nbs/04_attention.ipynb #c019
 def _sees(rect:Rectangle, # filled on one side
           window:int|None, # sliding window
          ) -> torch.Tensor: # (1 or S, 1, Q, K) bool, true where a query sees a key
     "Causal, within the window, and never the filling of another text's"
-    Q, K, device = rect.queries_SQ.shape[1], rect.keys_SK.shape[1], rect.keys_SK.device
+    Q, K, device = rect.n_queries, rect.keys_SK.shape[1], rect.keys_SK.device
     back_QK = torch.arange(Q, device=device)[:, None] + (K - Q) - torch.arange(K, device=device) # tokens from key to query
     seen_QK = back_QK >= 0 if window is None else (back_QK >= 0) & (back_QK < window)
     if rect.whole: return seen_QK[None, None]
@@ -216,11 +219,12 @@ def rectangle_attention(query_NHD:torch.Tensor, # queries of the flat row
     "Attention of each text, in rectangles of similar length"
     H, h, on_cpu = query_NHD.shape[1], key_NhD.shape[1], query_NHD.device.type == "cpu"
     rects, queries_P, keys_P, come_out = branches.plan(H * query_NHD.shape[2])
-    def pick(x_NHD, places_P, name): # one gather for all rectangles: each would cost a pass over the whole gradient; (S, H, L, D)
-        shapes = [getattr(rect, name).shape for rect in rects]
+    n_queries, n_keys = [rect.n_queries for rect in rects], [rect.keys_SK.shape[1] for rect in rects]
+    def pick(x_NHD, places_P, lengths): # one gather for all rectangles: each would cost a pass over the whole gradient; (S, H, L, D)
+        shapes = [(len(rect.keys_SK), L) for rect, L in zip(rects, lengths)]
         parts = x_NHD.flatten(1).index_select(0, places_P).split([S * L for S, L in shapes])
         return [part.view(*shape, *x_NHD.shape[1:]).transpose(1, 2) for part, shape in zip(parts, shapes)]
-    picked = zip(rects, pick(query_NHD, queries_P, "queries_SQ"), pick(key_NhD, keys_P, "keys_SK"), pick(value_NhD, keys_P, "keys_SK"))
+    picked = zip(rects, pick(query_NHD, queries_P, n_queries), pick(key_NhD, keys_P, n_keys), pick(value_NhD, keys_P, n_keys))
     outs = []
     for rect, q, k, v in picked:
         if softcap or (on_cpu and len(q) * H * q.shape[2] * k.shape[2] <= FEW):

@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/collator.html.md"""
 
 # %% auto #0
 __all__ = ['DataCollatorForPreference', 'RewardDataCollatorWithPadding', 'shared_length', 'lay_out', 'PrefixSharingCollator',
-           'take_groups', 'join_flat', 'cut_by_tokens', 'tokens_of_groups']
+           'take_groups', 'join_flat', 'cut_by_tokens', 'tokens_of_groups', 'share_across']
 
 # %% ../nbs/03_collator.ipynb #c003
 from collections.abc import Sequence
@@ -128,36 +128,40 @@ def shared_length(ids_K:Sequence[Sequence[int]], # K texts, token ids
     return min([min(map(len, ids_K)) - 1, *(common_prefix_length(ids_K[0], ids) for ids in ids_K[1:])])
 
 # %% ../nbs/03_collator.ipynb #c033
-def _ramps(starts:np.ndarray, # where each ramp starts
-           lengths:np.ndarray, # how long it is
-          ) -> np.ndarray: # starts[0], starts[0]+1, ..., starts[1], starts[1]+1, ...
-    "Ramps of ones, end to end"
-    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths - starts, lengths)
-
 def _from_zero(lengths:np.ndarray, # of R stretches
               ) -> np.ndarray: # (R+1,)
     "Where each stretch begins, and where the last ends"
     return np.concatenate([[0], np.cumsum(lengths)])
+
+def _in_a_row(texts_R:Sequence[Sequence[int]], # R texts, token ids
+              skip_R:np.ndarray, # how many first tokens of each stand in the text before it, and are left out
+             ) -> dict[str, Any]: # the first five rows of the table
+    "Texts in a row, each without what it has from the one before"
+    k_R = np.array([len(text) for text in texts_R])
+    q_R = k_R - skip_R
+    keys, path = [], np.empty(0, dtype=np.int64)
+    for begin, skip, own in zip(_from_zero(q_R), skip_R, q_R):
+        path = np.concatenate([path[:skip], np.arange(begin, begin + own)])
+        keys.append(path)
+    ids = chain.from_iterable(text[n:] for n, text in zip(skip_R, texts_R))
+    def starts(lengths): return torch.from_numpy(_from_zero(lengths).astype(np.int32))
+    return dict(input_ids=torch.from_numpy(np.fromiter(ids, dtype=np.int64, count=q_R.sum()))[None],
+                position_ids=torch.from_numpy(np.concatenate([np.arange(n, k) for n, k in zip(skip_R, k_R)]))[None],
+                keys=torch.from_numpy(np.concatenate(keys)), cu_q=starts(q_R), cu_k=starts(k_R), sizes=np.stack([q_R, k_R], 1))
+
 
 # %% ../nbs/03_collator.ipynb #c034
 def lay_out(groups:Sequence[Sequence[Sequence[int]]], # G groups of texts (token ids) that may begin alike
             share_prefix:bool=True, # False: no padding, but every text in full
            ) -> dict[str, Any]: # the table above
     "Groups of texts in one flat row, what a group shares only once"
+    texts_R = [list(text) for texts in groups for text in texts]
     shared_G = [shared_length(texts) if share_prefix and len(texts) > 1 else 0 for texts in groups]
-    rows = [text[n if i else 0:] for n, texts in zip(shared_G, groups) for i, text in enumerate(texts)]
-    k_R = np.array([len(text) for texts in groups for text in texts])
-    q_R = np.array([len(row) for row in rows])
-    begin_R = _from_zero(q_R)[:-1]
-    skip_R = k_R - q_R # tokens that stand in the row already
-    of_group = np.array([len(texts) for texts in groups])
-    first_R = np.repeat(begin_R[_from_zero(of_group)[:-1]], of_group) # where the group stands
-    keys = _ramps(np.stack([first_R, begin_R], 1).ravel(), np.stack([skip_R, q_R], 1).ravel())
-    def row(values): return torch.from_numpy(values)[None]
-    def starts(lengths): return torch.from_numpy(_from_zero(lengths).astype(np.int32))
-    return dict(input_ids=row(np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=q_R.sum())),
-                position_ids=row(_ramps(skip_R, q_R)), keys=torch.from_numpy(keys), cu_q=starts(q_R), cu_k=starts(k_R),
-                sizes=np.stack([q_R, k_R], 1), groups=of_group)
+    skip_R = np.array([n if i else 0 for n, texts in zip(shared_G, groups) for i in range(len(texts))])
+    flat = _in_a_row(texts_R, skip_R) | dict(groups=np.array([len(texts) for texts in groups]))
+    if not share_prefix: return flat
+    return flat | dict(texts=np.fromiter(chain.from_iterable(texts_R), dtype=np.int64, count=flat["sizes"][:, 1].sum()))
+
 
 # %% ../nbs/03_collator.ipynb #c042
 @dataclass
@@ -186,6 +190,7 @@ def take_groups(flat:dict[str, Any], # a flat batch
     part = {name: flat[name][:, q[r]:q[r_stop]] for name in ("input_ids", "position_ids")}
     part |= dict(keys=flat["keys"][k[r]:k[r_stop]] - q[r], cu_q=flat["cu_q"][r:r_stop+1] - int(q[r]),
                  cu_k=flat["cu_k"][r:r_stop+1] - int(k[r]), sizes=flat["sizes"][r:r_stop], groups=flat["groups"][first:stop])
+    if "texts" in flat: part["texts"] = flat["texts"][k[r]:k[r_stop]]
     return part | ({"margin": flat["margin"][first:stop]} if "margin" in flat else {})
 
 # %% ../nbs/03_collator.ipynb #c046
@@ -201,7 +206,7 @@ def join_flat(flats:Sequence[dict[str, Any]], # flat batches
     joined = {name: torch.cat([flat[name] for flat in flats], 1) for name in ("input_ids", "position_ids")}
     joined |= dict(keys=torch.cat([flat["keys"] + int(n) for flat, n in zip(flats, q)]),
                    cu_q=starts("cu_q", q), cu_k=starts("cu_k", k))
-    joined |= {name: np.concatenate([flat[name] for flat in flats]) for name in ("sizes", "groups")}
+    joined |= {name: np.concatenate([flat[name] for flat in flats]) for name in ("sizes", "groups", "texts") if name in flats[0]}
     return joined | ({"margin": torch.cat([flat["margin"] for flat in flats])} if "margin" in flats[0] else {})
 
 # %% ../nbs/03_collator.ipynb #c048
@@ -224,3 +229,14 @@ def tokens_of_groups(flat:dict[str, Any], # a flat batch
                     ) -> np.ndarray: # (G,) tokens that each group puts into the row
     "The row's tokens, group by group"
     return np.add.reduceat(flat["sizes"][:, 0], _from_zero(flat["groups"])[:-1])
+
+# %% ../nbs/03_collator.ipynb #c052
+def share_across(flat:dict[str, Any], # a flat batch, of the pairs that go through the model together
+                ) -> dict[str, Any]: # a flat row of the same texts in another order, without `groups` and `texts`; `place` (R,): text r is stretch `place[r]`
+    "What any texts of a batch begin with alike, only once; a batch that shares nothing (`share_prefix=False`) stays as it is"
+    if "texts" not in flat: return flat
+    texts_R = [text.tolist() for text in np.split(flat["texts"], np.cumsum(flat["sizes"][:-1, 1]))]
+    order = sorted(range(len(texts_R)), key=texts_R.__getitem__)
+    sorted_R = [texts_R[r] for r in order]
+    skip_R = np.array([0, *(shared_length(neighbours) for neighbours in zip(sorted_R, sorted_R[1:]))])
+    return _in_a_row(sorted_R, skip_R) | dict(place=torch.from_numpy(np.argsort(order)))

@@ -32,7 +32,7 @@ from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTo
 from transformers.utils import CONFIG_NAME, find_adapter_config_file, is_bitsandbytes_available
 
 from .attention import NO_MASK, Branches, FlatAttentionError, use_flat_attention, why_padded
-from .collator import lay_out
+from .collator import lay_out, share_across
 
 # %% ../nbs/05_model.ipynb #c005
 logger = logging.getLogger(__name__)
@@ -160,15 +160,21 @@ def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wr
     return values.squeeze(-1).float()
 
 # %% ../nbs/05_model.ipynb #c032
+def _to_device(flat:dict[str, Any], # a flat row
+               device:torch.device, # of the model
+              ) -> dict[str, Any]: # the same, its tensors there
+    "Copy without waiting for the device: that needs pinned memory"
+    def move(x): return (x.pin_memory() if device.type == "cuda" and x.device.type == "cpu" else x).to(device, non_blocking=True)
+    return {name: move(x) if isinstance(x, torch.Tensor) else x for name, x in flat.items()}
+
 def flat_rewards(model:nn.Module, # a classifier that takes flat rows (see `needs_padding`), perhaps wrapped
                  flat:dict[str, Any], # a flat batch of R texts (`rmkit.collator.lay_out`), on any device
                 ) -> torch.Tensor: # r_R float32, in the order of the texts
     "The reward of each text of a flat row: the same as `rewards` gives for the texts padded"
-    device = next(model.parameters()).device
-    flat = {name: x.to(device, non_blocking=True) if isinstance(x, torch.Tensor) else x for name, x in flat.items()}
+    flat = _to_device(share_across(flat), next(model.parameters()).device)
     branches, ids_1N = Branches.of(flat), flat["input_ids"]
     no_mask = torch.ones(NO_MASK, dtype=torch.bool, device=ids_1N.device)
-    with _watch_head(model, branches.ends_R) as seen:
+    with _watch_head(model, branches.ends_R[flat.get("place", ...)]) as seen:
         model(input_ids=ids_1N, position_ids=flat["position_ids"], attention_mask=no_mask, branches=branches, **_no_cache(model))
     return _one_value(model, seen[-1])[0].squeeze(-1).float()
 
@@ -180,12 +186,12 @@ def _trial(model:nn.Module, # a decoder, its attention switched
     "Compare hidden states of a flat row with those of padded texts"
     base, device = unwrap(model), next(model.parameters()).device
     ids = torch.randint(1, min(base.config.get_text_config().vocab_size, 1000), (40,), generator=torch.Generator().manual_seed(0)).tolist()
-    groups = [[ids[:8] + ids[20:23], ids[:8] + ids[30:36]], [ids[10:12], ids[10:11] + ids[12:19], ids[13:18]]]
+    groups = [[ids[:8] + ids[20:23], ids[:8] + ids[30:36]], [ids[10:12], ids[10:11] + ids[12:19], ids[13:18]], [ids[:5] + ids[24:28]]]
     texts, hidden = [text for group in groups for text in group], []
     width = max(map(len, texts))
     rows = [torch.tensor([text + [0] * (width - len(text)) for text in texts], device=device),
             torch.tensor([[1] * len(text) + [0] * (width - len(text)) for text in texts], device=device)]
-    flat = lay_out(groups)
+    flat = share_across(lay_out(groups))
     was_training = model.training
     handle = head_module(model).register_forward_pre_hook(lambda module, args: hidden.append(args[0]))
     try:
@@ -193,7 +199,7 @@ def _trial(model:nn.Module, # a decoder, its attention switched
     except (FlatAttentionError, TypeError, ValueError, IndexError, RuntimeError) as error: return f"{error}"
     finally: handle.remove(), model.train(was_training)
     last_R = torch.tensor([len(text) - 1 for text in texts], device=device)
-    padded_Rd, flat_Rd = hidden[0][torch.arange(len(texts)), last_R].float(), hidden[1][0, Branches.of(flat).ends_R].float()
+    padded_Rd, flat_Rd = hidden[0][torch.arange(len(texts)), last_R].float(), hidden[1][0, Branches.of(flat).ends_R[flat["place"]]].float()
     off = ((padded_Rd - flat_Rd).abs().max() / padded_Rd.std()).item()
     if off <= ROUNDING.get(hidden[0].dtype, 1e-1): return None
     return f"a trial of {type(base).__name__} gave other hidden states than padded rows do (off by {off:.1g} standard deviations)"

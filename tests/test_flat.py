@@ -11,8 +11,8 @@ from transformers import AutoModelForSequenceClassification, GPT2Config
 
 from rmkit import attention
 from rmkit.attention import Branches, rectangle_attention, rectangles, varlen_attention
-from rmkit.collator import (PrefixSharingCollator, cut_by_tokens, join_flat, lay_out, shared_length, take_groups,
-                            tokens_of_groups)
+from rmkit.collator import (PrefixSharingCollator, cut_by_tokens, join_flat, lay_out, share_across, shared_length,
+                            take_groups, tokens_of_groups)
 from rmkit.losses import preference_loss
 from rmkit.model import flat_rewards, needs_padding, rewards
 from rmkit.synthetic import tiny_config, tiny_model
@@ -40,10 +40,10 @@ TEXT = st.lists(IDS, min_size=1, max_size=8)
 
 @st.composite
 def groups_of_texts(draw, most=8):
-    "One to four groups of 2 to `most` texts; prefixes from none to almost everything, branches from one token to many"
-    groups = []
+    "One to four groups of 2 to `most` texts; prefixes from none to almost everything, branches from one token to many; groups may begin alike"
+    groups, system = [], draw(st.lists(IDS, max_size=draw(st.sampled_from([0, 0, 20]))))
     for _ in range(draw(st.integers(1, 4))):
-        prefix = draw(st.lists(IDS, max_size=draw(st.sampled_from([0, 3, 60]))))
+        prefix = system + draw(st.lists(IDS, max_size=draw(st.sampled_from([0, 3, 60]))))
         rests = draw(st.lists(st.one_of(TEXT, st.lists(IDS, min_size=1, max_size=50)), min_size=2, max_size=most))
         texts = [prefix + rest for rest in rests]
         if draw(st.booleans()): texts[-1] = texts[0] + texts[-1][:1] # one text begins with all of another
@@ -74,6 +74,27 @@ def test_a_row_holds_its_texts(groups, share):
     ends = flat["cu_q"][1:].long() - 1
     assert flat["input_ids"][0, ends].tolist() == [text[-1] for text in texts] and len(set(ends.tolist())) == len(texts)
     assert tokens_of_groups(flat).sum() == flat["input_ids"].numel() and flat["groups"].tolist() == list(map(len, groups))
+
+
+@settings(max_examples=100, deadline=None)
+@given(groups_of_texts(), st.booleans())
+def test_texts_share_across_groups(groups, again):
+    "Every beginning once: a text adds what no text before it in the row has, and its last token"
+    if again: groups = groups + groups[:1]
+    flat, texts = share_across(lay_out(groups)), [text for group in groups for text in group]
+    laid = texts_of(flat)
+    assert [laid[r] for r in flat["place"]] == texts and "groups" not in flat and "texts" not in flat
+    for keys, text, (q, k) in zip(flat["keys"].split(flat["sizes"][:, 1].tolist()), laid, flat["sizes"]):
+        assert flat["position_ids"][0, keys].tolist() == list(range(len(text))) and 1 <= q <= k == len(text)
+    ends = flat["cu_q"][1:].long() - 1
+    assert flat["input_ids"][0, ends].tolist() == [text[-1] for text in laid] and len(set(ends.tolist())) == len(texts)
+    beginnings = {tuple(text[:n]) for text in texts for n in range(1, len(text))} # a last token is never shared
+    assert len(beginnings | {tuple(text) for text in texts}) <= flat["input_ids"].numel() <= len(beginnings) + len(texts)
+
+
+def test_a_batch_without_sharing_stays_without():
+    plain = lay_out([[[1, 2, 3], [1, 2, 4]], [[1, 2, 5], [1, 2]]], share_prefix=False)
+    assert share_across(plain) is plain and plain["input_ids"].numel() == 11
 
 
 @settings(max_examples=60, deadline=None)
