@@ -30,7 +30,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassificat
 
 import rmkit
 from real_run import DATA, load_pairs, machine, table
-from rmkit.collator import shared_length
+from rmkit.collator import PrefixSharingCollator, share_across
 from rmkit.data import load_rows, prepare_dataset
 from rmkit.model import init_head, load_reward_model, prepare_for_reward
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
@@ -211,10 +211,11 @@ def turn(
 def needed(
     rows: Dataset,  # raw
     tokenizer,
+    batch: int,  # pairs a step
 ) -> int:  # tokens
-    "Tokens that have to be computed at least once: a pair's two texts, what they share counted once"
-    prepared, _ = prepare_dataset(rows, tokenizer, max_length=None)
-    return sum(len(c) + len(r) - shared_length([c, r]) for c, r in zip(prepared["chosen_ids"], prepared["rejected_ids"]))
+    "Tokens that have to be computed at least once: the texts of a step, what any of them begin with alike counted once"
+    pairs, collate = prepare_dataset(rows, tokenizer, max_length=None)[0].to_list(), PrefixSharingCollator()
+    return sum(share_across(collate(pairs[i:i + batch]))["input_ids"].numel() for i in range(0, len(pairs), batch))
 
 
 def race(
@@ -231,7 +232,7 @@ def race(
     size = batch * (steps + 1)
     for r in range(rounds):
         part = rows.select(range(r * size, (r + 1) * size))
-        need.append(needed(part, tokenizer) / size)
+        need.append(needed(part, tokenizer, batch) / size)
         for who in entered[::-1] if r % 2 else entered:
             rates.append(matrix_rate())
             turns[who.name].append(turn(who, start, tokenizer, part, steps + 1))
@@ -243,7 +244,7 @@ def race(
 def summary(
     turns: dict,  # by contender, one dict a round
     rate: float,  # of the device's matrix products
-    need: float,  # tokens a pair, computed once
+    need: float,  # tokens a pair, those that are needed
     weights: int,  # parameters without the embedding
     batch: int,  # pairs a step
     size: int,  # pairs a turn

@@ -51,7 +51,7 @@ class RewardConfig(TrainingArguments):
 
     # Speed and memory
     padding_free: str = field(default="auto", metadata={"help": "Lay batches out end to end instead of padding them: the same rewards, several times faster. 'auto': where the model allows it, else padded, with a warning that says why; true: an error where it doesn't; false: padded."})
-    share_prefix: bool = field(default=True, metadata={"help": "Compute what the two texts of a pair begin with once instead of twice. Needs `padding_free`."})
+    share_prefix: bool = field(default=True, metadata={"help": "Compute once what texts begin with alike: the prompt of a pair, a system message of all. Needs `padding_free`."})
     tokens_per_micro_batch: str = field(default="auto", metadata={"help": "Most tokens of one forward pass. A step's pairs (`per_device_train_batch_size` times `gradient_accumulation_steps`) are cut into as many passes as that takes, and the step stays the same. 'auto': what should fit the memory, halved whenever it doesn't."})
     logging_nan_inf_filter: bool = field(default=False, metadata={"help": "Leave NaN and infinite losses out of the logged mean. Off, since it hides them, and makes the GPU wait at every step. (transformers: on)"})
     use_liger_kernel: bool | None = field(default=None, metadata={"help": "Liger's fused kernels (`pip install 'rmkit[liger]'`). Unset: on a GPU where they are installed."})

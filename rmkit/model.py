@@ -160,6 +160,34 @@ def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wr
     return values.squeeze(-1).float()
 
 # %% ../nbs/05_model.ipynb #c032
+def _runs_layers_again(model:nn.Module, # a decoder
+                      ) -> bool:
+    "Whether activations are checkpointed, by transformers or by a wrapper of PyTorch's"
+    return any(getattr(m, "gradient_checkpointing", False) or type(m).__name__ == "CheckpointWrapper" for m in model.modules())
+
+@contextmanager
+def _narrow_last_mlp(model:nn.Module, # a decoder, perhaps wrapped
+                     at_R:torch.Tensor, # the tokens that are read
+                    ) -> Iterator[None]:
+    "While the block runs, the last layer's feed-forward part sees only some tokens and gives zero for the rest"
+    backbone, N = unwrap(model).base_model, None
+    mlp = getattr((getattr(backbone, "layers", None) or getattr(backbone, "h", None) or [None])[-1], "mlp", None)
+    if mlp is None or _runs_layers_again(backbone): # when the block is over
+        yield
+        return
+    def narrow(module, args):
+        nonlocal N
+        N = args[0].shape[1]
+        return args[0][:, at_R], *args[1:]
+    def widen(module, args, output):
+        out, *rest = output if isinstance(output, tuple) else (output,) # experts give their router's scores as well
+        wide = out.new_zeros(out.shape[0], N, *out.shape[2:]).index_copy(1, at_R, out)
+        return (wide, *rest) if isinstance(output, tuple) else wide
+    handles = [mlp.register_forward_pre_hook(narrow), mlp.register_forward_hook(widen)]
+    try: yield
+    finally:
+        for handle in handles: handle.remove()
+
 def _to_device(flat:dict[str, Any], # a flat row
                device:torch.device, # of the model
               ) -> dict[str, Any]: # the same, its tensors there
@@ -174,7 +202,7 @@ def flat_rewards(model:nn.Module, # a classifier that takes flat rows (see `need
     flat = _to_device(share_across(flat), next(model.parameters()).device)
     branches, ids_1N = Branches.of(flat), flat["input_ids"]
     no_mask = torch.ones(NO_MASK, dtype=torch.bool, device=ids_1N.device)
-    with _watch_head(model, branches.ends_R[flat.get("place", ...)]) as seen:
+    with _narrow_last_mlp(model, branches.ends_R), _watch_head(model, branches.ends_R[flat.get("place", ...)]) as seen:
         model(input_ids=ids_1N, position_ids=flat["position_ids"], attention_mask=no_mask, branches=branches, **_no_cache(model))
     return _one_value(model, seen[-1])[0].squeeze(-1).float()
 

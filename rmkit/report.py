@@ -104,7 +104,7 @@ p, figcaption, .soft { color: var(--soft) } .good { color: var(--good) } .bad { 
 .tiles { --least: 170px } .figures { --least: 400px } .pairs { --least: 520px }
 .tile, .pair, figure { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 12px 16px; margin: 0; min-width: 0 }
 .tile b { display: block; font-size: 1.7rem; line-height: 1.3 } .tile span { display: block; font-size: .85rem; color: var(--soft) }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 2px 20px; margin: 0 } dt { color: var(--soft) } dd { margin: 0 }
+dl { display: grid; grid-template-columns: fit-content(40%) 1fr; gap: 2px 20px; margin: 0 } dt { color: var(--soft) } dd { margin: 0 }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 th, td { padding: 5px 14px 5px 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap } th { color: var(--soft); font-weight: 500 }
 tr > :first-child { text-align: left; white-space: normal; min-width: 9em } tr:last-child td { font-weight: 600 }

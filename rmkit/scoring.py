@@ -348,44 +348,25 @@ def _report_cut(over, ids_N, max_length):
 # %% ../nbs/08_scoring.ipynb #c044
 READS = 8 # a batch may read each of its tokens so many times, as part of another text: keys are gathered text by text
 
-def _alike(
-    ids_N: Sequence[list[int]],  # token ids of N texts
-    max_texts: int,  # of a group
-    max_tokens: int,  # of a group, what it shares counted once
-) -> Iterator[list[int]]:  # indices of the texts of each group
-    "Groups of texts that begin alike."
-    order = sorted(range(len(ids_N)), key=lambda i: ids_N[i])
-    same = [common_prefix_length(ids_N[a], ids_N[b]) for a, b in zip(order, order[1:])] + [0]  # with the next text
-    group, shared, total = order[:1], same[0], len(ids_N[order[0]]) if order else 0
-    for at, i in enumerate(order[1:], 1):
-        less, total = min(shared, same[at - 1]), total + len(ids_N[i])
-        joins = less > 0 and less >= shared / 2 and less >= same[at] / 2 and len(group) < max_texts
-        if joins and total - less * len(group) <= max_tokens and total <= READS * max_tokens:
-            group, shared = group + [i], less
-        else:
-            yield group
-            group, shared, total = [i], same[at], len(ids_N[i])
-    if group:
-        yield group
-
-# %% ../nbs/08_scoring.ipynb #c045
 def _flat_batches(
     ids_N: Sequence[list[int]],  # token ids of N texts
     batch_size: int | None,  # texts a batch; None: as many as make `max_tokens`
     max_tokens: int,  # tokens a batch, what texts share counted once
-) -> Iterator[list[list[int]]]:  # groups of indices
-    "Groups of texts that begin alike, as many a batch as fit."
-    batch, texts, tokens, read = [], 0, 0, 0
-    for group in _alike(ids_N, batch_size or len(ids_N), max_tokens):
-        whole = sum(len(ids_N[i]) for i in group)
-        once = whole - (len(group) - 1) * shared_length([ids_N[i] for i in group]) if len(group) > 1 else whole
-        full = tokens + once > max_tokens or read + whole > READS * max_tokens or (batch_size and texts + len(group) > batch_size)
-        if batch and full:
-            yield batch
-            batch, texts, tokens, read = [], 0, 0, 0
-        batch, texts, tokens, read = batch + [group], texts + len(group), tokens + once, read + whole
+) -> Iterator[list[int]]:  # indices of the texts of each batch
+    "Texts that begin alike side by side, as many a batch as fit."
+    batch, tokens, read = [], 0, 0
+    for i in sorted(range(len(ids_N)), key=lambda i: ids_N[i]):
+        own = whole = len(ids_N[i])
+        if batch:
+            own -= shared_length([ids_N[batch[-1]], ids_N[i]])
+            if tokens + own > max_tokens or read + whole > READS * max_tokens or len(batch) == batch_size:
+                yield batch
+                batch, tokens, read, own = [], 0, 0, whole
+        batch.append(i)
+        tokens, read = tokens + own, read + whole
     if batch:
         yield batch
+
 
 # %% ../nbs/08_scoring.ipynb #c049
 def _batches(
@@ -413,8 +394,7 @@ def _scored(self: RewardModel, ids_N, batch_size, max_tokens):
     "Yield (indices, their rewards), batch after batch."
     if needs_padding(self.model) is None:
         for batch in _flat_batches(ids_N, batch_size, max_tokens):
-            flat = lay_out([[ids_N[i] for i in group] for group in batch])
-            yield [i for group in batch for i in group], flat_rewards(self.model, flat)
+            yield batch, flat_rewards(self.model, lay_out([[ids_N[i]] for i in batch]))
     else:
         device = next(self.model.parameters()).device
         for rows in _batches([len(ids) for ids in ids_N], batch_size, max_tokens):

@@ -514,6 +514,7 @@ def _rehearse(self:RewardTrainer, model, inputs):
     "With several processes, find a budget that fits before the first step: once gradients are being exchanged, no process can go back"
     self._unrehearsed, before = False, copy(self.running)
     full = join_flat([inputs] * -(-(self.running.budget or self.budget) // inputs["input_ids"].numel()))
+    full = {name: x for name, x in full.items() if name != "texts"} # by which the copies would be found, and computed once
     while True:
         part = self._cut(full)[0]
         try:

@@ -371,7 +371,7 @@ def take_marks(
     "Take marks back from a file; they are added to those there are."
     is_text = isinstance(path_or_text, str) and (not path_or_text.strip() or path_or_text.lstrip().startswith("{"))
     text = path_or_text if is_text else Path(path_or_text).read_text(encoding="utf-8")
-    found, lost = [json.loads(line) for line in text.splitlines() if line.strip()], 0
+    found, lost = [json.loads(line) for line in text.split("\n") if line.strip()], 0
     row_of = {_key(*row): i for i, row in enumerate(zip(*(self.scores[name] for name in NEEDED[:3])))}
     for row in found:
         i = row_of.get(_key(*(row.get(name) or "" for name in NEEDED[:3])))

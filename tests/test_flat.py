@@ -168,6 +168,23 @@ def test_half_precision_within_its_noise():
     for ours, theirs in (error(model, on=True), error(tiny_model(seed=1).bfloat16())): assert 0 < ours < 2 * theirs + 1e-3
 
 
+@pytest.mark.parametrize("how", ["plain", "checkpointing", "wrapped layers"])
+def test_the_last_layer_reads_what_is_read(how):
+    "Its feed-forward part sees one token a text, unless the layer runs again in the backward pass; the gradients are the same"
+    groups = [[[5] * 9 + [6], [5] * 9 + [7, 8]], [[5] * 4 + [9], [3]]]
+    model, seen = tiny_model(seed=1), []
+    needs_padding(model)
+    _, _, wanted = gradients(model, flat_rewards(model, lay_out(groups)).view(-1, 2).T)
+    if how == "checkpointing": model.train().gradient_checkpointing_enable()
+    if how == "wrapped layers":
+        from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+        model.model.layers[-1] = checkpoint_wrapper(model.model.layers[-1])
+    model.model.layers[-1].mlp.register_forward_hook(lambda module, args, out: seen.append(args[0].shape[1]))
+    _, _, grads = gradients(model, flat_rewards(model, lay_out(groups)).view(-1, 2).T)
+    assert set(seen) == ({4} if how == "plain" else {14})
+    for (name, ours), theirs in zip(grads.items(), wanted.values()): torch.testing.assert_close(ours, theirs, atol=1e-5 * theirs.abs().max().item(), rtol=1e-4, msg=name)
+
+
 # attention by itself
 
 def definition(q, k, v, branches, scale, window=None, softcap=None):

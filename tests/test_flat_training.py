@@ -108,7 +108,8 @@ def test_passes_keep_to_the_budget(tmp_path, pairs):
     whole, cut = trainer_of(tmp_path, pairs, max_steps=1), trainer_of(tmp_path, pairs, max_steps=1, tokens_per_micro_batch=200)
     one, many = passes_of(whole), passes_of(cut)
     whole.train(); cut.train()
-    assert len(one) == 1 and sum(many) == one[0] and max(many) <= 200 and len(many) <= -(-one[0] // 200) + 1
+    assert len(one) == 1 and one[0] <= sum(many) and max(many) <= 200 # what all texts begin with is in every pass
+    assert len(many) <= -(-one[0] // 200) + 1
 
 
 @pytest.mark.parametrize("kw", [dict(gradient_checkpointing=True, gradient_checkpointing_kwargs=dict(use_reentrant=False)),
