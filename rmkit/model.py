@@ -159,7 +159,7 @@ def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wr
         values = values[torch.arange(len(values), device=values.device), last_B.to(values.device)]
     return values.squeeze(-1).float()
 
-# %% ../nbs/05_model.ipynb #c032
+# %% ../nbs/05_model.ipynb #c031a
 def _runs_layers_again(model:nn.Module, # a decoder
                       ) -> bool:
     "Whether activations are checkpointed, by transformers or by a wrapper of PyTorch's"
@@ -188,6 +188,7 @@ def _narrow_last_mlp(model:nn.Module, # a decoder, perhaps wrapped
     finally:
         for handle in handles: handle.remove()
 
+# %% ../nbs/05_model.ipynb #c031c
 def _to_device(flat:dict[str, Any], # a flat row
                device:torch.device, # of the model
               ) -> dict[str, Any]: # the same, its tensors there
@@ -195,6 +196,7 @@ def _to_device(flat:dict[str, Any], # a flat row
     def move(x): return (x.pin_memory() if device.type == "cuda" and x.device.type == "cpu" else x).to(device, non_blocking=True)
     return {name: move(x) if isinstance(x, torch.Tensor) else x for name, x in flat.items()}
 
+# %% ../nbs/05_model.ipynb #c032
 def flat_rewards(model:nn.Module, # a classifier that takes flat rows (see `needs_padding`), perhaps wrapped
                  flat:dict[str, Any], # a flat batch of R texts (`rmkit.collator.lay_out`), on any device
                 ) -> torch.Tensor: # r_R float32, in the order of the texts
