@@ -7,8 +7,8 @@ Docs: https://rmkit.github.io/rmkit/trainer.html.md"""
 # %% auto #0
 __all__ = ['logger', 'MOST', 'FOUR_COLUMNS', 'EVAL_TOKENS', 'WEIGHTS', 'CARD', 'stack_pairs', 'RunningMetrics', 'pair_rows',
            'peak_memory', 'evaluation_metrics', 'one_output', 'set_special_tokens', 'take_chat_template',
-           'train_new_tokens', 'dropout_rates', 'disable_dropout', 'RewardTrainer', 'reward_config', 'one_tokenizer',
-           'is_flat', 'rewards_of_pairs', 'memory_of', 'guess_budget', 'JoinedBatches', 'is_torn',
+           'train_new_tokens', 'dropout_rates', 'disable_dropout', 'RewardTrainer', 'reward_config', 'set_logging_dir',
+           'one_tokenizer', 'is_flat', 'rewards_of_pairs', 'memory_of', 'guess_budget', 'JoinedBatches', 'is_torn',
            'last_whole_checkpoint', 'results_table']
 
 # %% ../nbs/12_trainer.ipynb #c002
@@ -32,12 +32,13 @@ from huggingface_hub import ModelCard, ModelCardData
 from peft import PeftModel
 from torch.nn.functional import pad
 from torch.utils.data import SequentialSampler
-from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_callback import ExportableState
 
 from .collator import DataCollatorForPreference, PrefixSharingCollator, cut_by_tokens, join_flat, take_groups, tokens_of_groups
-from .config import RewardConfig
+from .config import as_reward_config, RewardConfig
 from .dashboard import Dashboard
 from .data import prepare_dataset
 from .losses import preference_loss
@@ -304,6 +305,7 @@ class RewardTrainer(Trainer):
             preprocess_logits_for_metrics=preprocess_logits_for_metrics)
         if args.n_gpu > 1: raise ValueError("Several GPUs in one process (DataParallel) are not supported; start with `accelerate launch`, or make one visible with CUDA_VISIBLE_DEVICES.")
         self.add_callback(self.running)
+        set_logging_dir(self.callback_handler.callbacks, args.logging_dir)
         self._watch()
         self._layout()
         self._unrehearsed = True
@@ -317,18 +319,25 @@ def reward_config(
     model=None, # names the output folder where `args` is None
     max_length:int|None=None, # TRL 0.11's argument of the trainer
 ) -> RewardConfig:
-    "The run's `RewardConfig`"
+    "The run's `RewardConfig`, which loses nothing of another config class (`rmkit.config.as_reward_config`)"
     if args is None:
         name = model if isinstance(model, str) else getattr(getattr(model, "config", None), "_name_or_path", "") or "model"
         args = RewardConfig(f"{Path(name).name}-Reward")
-    elif not isinstance(args, RewardConfig):
-        known = {f for f in TrainingArguments.__dataclass_fields__ if TrainingArguments.__dataclass_fields__[f].init}
-        args = RewardConfig(**{k: getattr(args, k) for k in known})
+    args = as_reward_config(args)
     if max_length is not None:
         warnings.warn("`RewardTrainer(max_length=...)` is the older way; set `RewardConfig(max_length=...)`.", FutureWarning)
         args = copy(args)
         args.max_length = max_length
     return args
+
+# %% ../nbs/12_trainer.ipynb #k001
+def set_logging_dir(
+    callbacks, # of a trainer
+    folder,    # `RewardConfig.logging_dir`, or None
+):
+    "Have TensorBoard's callback write into `folder`; today's transformers takes it from the environment alone."
+    for callback in callbacks:
+        if folder and isinstance(callback, TensorBoardCallback): callback.logging_dir = os.path.expanduser(folder)
 
 # %% ../nbs/12_trainer.ipynb #c034
 def one_tokenizer(
@@ -678,7 +687,7 @@ def _show(self:RewardTrainer, n:int, title:str, explore:bool=False):
         from IPython.display import display
         display(self._explorer(scores, title))
     else: scores.show(n, title=title)
-    if "wandb" in self.args.report_to:
+    if "wandb" in (self.args.report_to or []):
         import wandb
         if wandb.run is not None: wandb.log({"completions": wandb.Table(dataframe=scores.astype(str))})
     return scores
