@@ -183,6 +183,7 @@ def options_of(
     for key, value in entries.items():
         name = str(key).replace("-", "_")
         if name not in known: raise UsageError(f"{path}: unknown key '{key}'.{nearest(name, known)}")
+        if value is False and "no" in (known[name].choices or ()): value = "no"  # YAML's bare no
         if value is None or isinstance(value, list):
             parser.set_defaults(**{name: value})
             known[name].required = False
