@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/config.html.md"""
 
 # %% auto #0
 __all__ = ['OLDER', 'OLDER_VALUES', 'OTHER_SPELLINGS', 'OlderFields', 'OlderField', 'renamed', 'one_value', 'one_item',
-           'an_entry', 'gone', 'refused', 'take_older_values', 'RewardConfig', 'check_config', 'as_reward_config']
+           'an_entry', 'gone', 'refused', 'take_older_values', 'RewardConfig', 'check_config']
 
 # %% ../nbs/00_config.ipynb #c002
 import json
@@ -379,19 +379,20 @@ def to_dict(self:RewardConfig) -> dict:
 # %% ../nbs/00_config.ipynb #k027
 def _default(f): return f.default_factory() if callable(f.default_factory) else f.default
 
-def as_reward_config(
+@patch(cls_method=True)
+def from_arguments(cls:RewardConfig,
     other,  # `TrainingArguments`, TRL's `RewardConfig`, or a class of your own on either
 ) -> RewardConfig:
     "`other` as a `RewardConfig`, or itself where it is one; a TypeError where it is no config."
-    if isinstance(other, RewardConfig): return other
+    if isinstance(other, cls): return other
     if not isinstance(other, TrainingArguments):
         raise TypeError(f"`args` is a {type(other).__name__}; expected a `RewardConfig` or another `TrainingArguments`. "
                         "From a dict: `RewardConfig(**options)`.")
-    ours, usual = RewardConfig.__dataclass_fields__, {f.name: _default(f) for f in fields(other)}
+    ours, usual = cls.__dataclass_fields__, {f.name: _default(f) for f in fields(other)}
     def is_meant(name, value):  # not the default of a namesake, as DPO's `loss_type`
         choices = None if name in TrainingArguments.__dataclass_fields__ else ours[name].metadata.get("choices")
         return ours[name].init and (not choices or value in choices or value != usual.get(name))
-    config = RewardConfig(**{k: copy(v) for k, v in vars(other).items() if k in ours and is_meant(k, v)})
+    config = cls(**{k: copy(v) for k, v in vars(other).items() if k in ours and is_meant(k, v)})
     rest = {k: v for k, v in vars(other).items() if k not in vars(config) and k not in ours and k[0] != "_"}
     vars(config).update(rest)
     named = [f"`{k}={v!r}`" for k, v in rest.items() if k not in usual or v != usual[k]]

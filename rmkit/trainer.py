@@ -33,12 +33,11 @@ from peft import PeftModel
 from torch.nn.functional import pad
 from torch.utils.data import SequentialSampler
 from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback
-from transformers.integrations import TensorBoardCallback
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_callback import ExportableState
 
 from .collator import DataCollatorForPreference, PrefixSharingCollator, cut_by_tokens, join_flat, take_groups, tokens_of_groups
-from .config import as_reward_config, RewardConfig
+from .config import RewardConfig
 from .dashboard import Dashboard
 from .data import prepare_dataset
 from .losses import preference_loss
@@ -319,11 +318,11 @@ def reward_config(
     model=None, # names the output folder where `args` is None
     max_length:int|None=None, # TRL 0.11's argument of the trainer
 ) -> RewardConfig:
-    "The run's `RewardConfig`, which loses nothing of another config class (`rmkit.config.as_reward_config`)"
+    "The run's `RewardConfig`, which loses nothing of another config class (`RewardConfig.from_arguments`)"
     if args is None:
         name = model if isinstance(model, str) else getattr(getattr(model, "config", None), "_name_or_path", "") or "model"
         args = RewardConfig(f"{Path(name).name}-Reward")
-    args = as_reward_config(args)
+    args = RewardConfig.from_arguments(args)
     if max_length is not None:
         warnings.warn("`RewardTrainer(max_length=...)` is the older way; set `RewardConfig(max_length=...)`.", FutureWarning)
         args = copy(args)
@@ -336,6 +335,7 @@ def set_logging_dir(
     folder,    # `RewardConfig.logging_dir`, or None
 ):
     "Have TensorBoard's callback write into `folder`; today's transformers takes it from the environment alone."
+    from transformers.integrations import TensorBoardCallback
     for callback in callbacks:
         if folder and isinstance(callback, TensorBoardCallback): callback.logging_dir = os.path.expanduser(folder)
 

@@ -11,7 +11,7 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 
 from rmkit import RewardConfig, RewardTrainer
-from rmkit.config import OLDER, as_reward_config
+from rmkit.config import OLDER
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 
 # Every field of TRL 0.11's `RewardConfig` on transformers 4.45, with the default of the documentation
@@ -236,7 +236,7 @@ def test_a_subclass_may_give_older_fields_defaults():
     assert warned(lambda: Mine("out", eval_strategy="epoch"))[0].eval_strategy == "epoch"
     (mine,), _ = warned(lambda: HfArgumentParser(Mine).parse_args_into_dataclasses(["--output_dir", "out", "--temperature", "2"]))
     assert (mine.eval_strategy, mine.temperature) == ("steps", 2)
-    assert as_reward_config(mine) is mine
+    assert RewardConfig.from_arguments(mine) is mine
 
 
 def test_the_command_line_takes_older_names(tmp_path):
@@ -266,7 +266,7 @@ class Own(TrainingArguments):
 
 def test_an_own_class_loses_nothing():
     with pytest.warns(UserWarning, match=r"`temperature=0.5`, `derived=1.0` of this Own"):
-        cfg = as_reward_config(Own("out", learning_rate=1e-4, temperature=.5))
+        cfg = RewardConfig.from_arguments(Own("out", learning_rate=1e-4, temperature=.5))
     assert (cfg.max_length, cfg.eval_strategy, cfg.learning_rate, cfg.temperature, cfg.derived) == (256, "epoch", 1e-4, .5, 1.0)
     assert cfg.overlong == "truncate" and cfg.steps_of_mine is None and deepcopy(cfg) == cfg
 
@@ -274,7 +274,7 @@ def test_an_own_class_loses_nothing():
 def test_attributes_set_afterwards_are_taken():
     args = TrainingArguments("out")
     args.evaluation_strategy, args.max_length, args.num_train_epochs, args.evalution_steps = "steps", 7, 5, 3
-    with pytest.warns(UserWarning, match=r"`evalution_steps=3` of this TrainingArguments"): cfg = as_reward_config(args)
+    with pytest.warns(UserWarning, match=r"`evalution_steps=3` of this TrainingArguments"): cfg = RewardConfig.from_arguments(args)
     assert (cfg.eval_strategy, cfg.eval_steps, cfg.max_length, cfg.num_train_epochs) == ("steps", 500, 7, 5)
     assert args.accelerator_config is not cfg.accelerator_config
 
@@ -284,18 +284,18 @@ def test_trls_classes():
     args = trl.RewardConfig("out", max_length=24, center_rewards_coefficient=.01, use_cpu=True, model_init_kwargs=dict(dtype="float32"))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        cfg = as_reward_config(args)
+        cfg = RewardConfig.from_arguments(args)
     same = {f.name for f in fields(args) if f.init} - {"accelerator_config", "ddp_broadcast_buffers"}
     assert {k: getattr(cfg, k) for k in same} == {k: getattr(args, k) for k in same}
-    with pytest.warns(UserWarning, match="`packing=True` of this SFTConfig"): as_reward_config(trl.SFTConfig("out", packing=True, use_cpu=True))
-    assert as_reward_config(trl.DPOConfig("out", use_cpu=True)).loss_type == "bradley_terry"
+    with pytest.warns(UserWarning, match="`packing=True` of this SFTConfig"): RewardConfig.from_arguments(trl.SFTConfig("out", packing=True, use_cpu=True))
+    assert RewardConfig.from_arguments(trl.DPOConfig("out", use_cpu=True)).loss_type == "bradley_terry"
     with pytest.raises(ValueError, match=r"loss_type=\['ipo'\]` is unknown"):
-        as_reward_config(trl.DPOConfig("out", use_cpu=True, loss_type=["ipo"]))
+        RewardConfig.from_arguments(trl.DPOConfig("out", use_cpu=True, loss_type=["ipo"]))
 
 
 @pytest.mark.parametrize("args", [{}, dict(output_dir="out"), argparse.Namespace(output_dir="out"), "out", TrainingArguments])
 def test_no_config_at_all(args):
-    with pytest.raises(TypeError, match="expected a `RewardConfig` or another `TrainingArguments`"): as_reward_config(args)
+    with pytest.raises(TypeError, match="expected a `RewardConfig` or another `TrainingArguments`"): RewardConfig.from_arguments(args)
 
 
 def test_the_trainer_reads_what_was_given(tmp_path):
