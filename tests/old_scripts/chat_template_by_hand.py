@@ -1,4 +1,4 @@
-"TRL 0.10 to 0.12: conversations turned to text with the chat template by hand, then tokenised without adding tokens twice."
+"TRL 0.10 to 0.12: conversations turned to text with the chat template by hand, then tokenised."
 from accelerate import PartialState
 from datasets import load_dataset
 from rmkit import RewardConfig, RewardTrainer
@@ -7,8 +7,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
 model = AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1)
 raw = load_dataset(f"{DATA}/chat")
-config = RewardConfig("out", max_steps=1, per_device_train_batch_size=4, per_device_eval_batch_size=4, max_length=256, dataset_num_proc=None,
-                      report_to="none")
+config = RewardConfig("out", max_steps=1, per_device_train_batch_size=4, per_device_eval_batch_size=4, max_length=256,
+                      dataset_num_proc=None, report_to="none")
 
 
 def to_text(row):
@@ -26,7 +26,8 @@ def tokenize(batch):
 with PartialState().local_main_process_first():
     by_hand = raw.map(to_text, num_proc=config.dataset_num_proc).map(tokenize, batched=True)
     by_hand = by_hand.filter(lambda x: len(x["input_ids_chosen"]) <= config.max_length)
-trainer = RewardTrainer(model=model, args=config, tokenizer=tokenizer, train_dataset=by_hand["train"], eval_dataset=by_hand["test"])
+trainer = RewardTrainer(model=model, args=config, tokenizer=tokenizer, train_dataset=by_hand["train"],
+                        eval_dataset=by_hand["test"])
 hand = trainer.evaluate()
 same = trainer.evaluate(raw["test"])  # and rmkit reads the conversations alike
 assert abs(hand["eval_loss"] - same["eval_loss"]) < 1e-6

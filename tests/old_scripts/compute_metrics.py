@@ -18,7 +18,8 @@ def own_metrics(eval_pred):
 results = []
 for function in (compute_accuracy, own_metrics):
     model = AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1)
-    trainer = RewardTrainer(model=model, args=args, tokenizer=tokenizer, eval_dataset=data["test"], compute_metrics=function)
+    trainer = RewardTrainer(model=model, args=args, tokenizer=tokenizer, eval_dataset=data["test"],
+                            compute_metrics=function)
     results.append(trainer.evaluate())
 assert results[0]["eval_accuracy"] == results[1]["eval_accuracy"]
 rewards = trainer.predict(data["test"]).predictions

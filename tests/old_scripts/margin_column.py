@@ -18,8 +18,10 @@ def tokenize(row):
 
 
 data = load_dataset(f"{DATA}/text").map(tokenize)
-args = RewardConfig("out", max_steps=1, per_device_train_batch_size=4, remove_unused_columns=False, report_to="none", max_length=512)
-trainer = RewardTrainer(model=model, args=args, tokenizer=tokenizer, train_dataset=data["train"], eval_dataset=data["test"])
+args = RewardConfig("out", max_steps=1, per_device_train_batch_size=4, remove_unused_columns=False, report_to="none",
+                    max_length=512)
+trainer = RewardTrainer(model=model, args=args, tokenizer=tokenizer, train_dataset=data["train"],
+                        eval_dataset=data["test"])
 with_margin = trainer.evaluate()["eval_loss"]
 plain = trainer.evaluate(data["test"].remove_columns("margin"))["eval_loss"]
-assert math.isclose(plain, math.log(2), abs_tol=.2) and with_margin > plain + 1
+assert math.isclose(plain, math.log(2), abs_tol=0.2) and with_margin > plain + 1

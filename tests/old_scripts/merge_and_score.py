@@ -7,8 +7,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
 model = AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1)
-args = RewardConfig("adapter", max_steps=2, per_device_train_batch_size=4, learning_rate=1e-2, report_to="none", save_strategy="no")
-trainer = RewardTrainer(model=model, args=args, tokenizer=tokenizer, train_dataset=load_dataset(f"{DATA}/text", split="train"),
+args = RewardConfig("adapter", max_steps=2, per_device_train_batch_size=4, learning_rate=1e-2, report_to="none",
+                    save_strategy="no")
+trainer = RewardTrainer(model=model, args=args, tokenizer=tokenizer,
+                        train_dataset=load_dataset(f"{DATA}/text", split="train"),
                         peft_config=LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["q_proj", "v_proj"]))
 trainer.train()
 merged = trainer.model.merge_and_unload()

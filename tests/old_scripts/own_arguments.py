@@ -15,6 +15,7 @@ class MyTrainingArguments(TrainingArguments):
 
 
 class TemperedTrainer(RewardTrainer):
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
         loss = loss / self.args.temperature
@@ -26,10 +27,12 @@ data = load_dataset(f"{DATA}/text")
 
 
 def losses_at(temperature):
-    args = MyTrainingArguments("out", max_steps=2, per_device_train_batch_size=4, learning_rate=0.0, report_to="none", temperature=temperature)
-    trainer = TemperedTrainer(model=AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1), args=args, tokenizer=tokenizer,
-                              train_dataset=data["train"], eval_dataset=data["test"])
-    assert trainer.args.max_length == 96 and trainer.args.center_rewards_coefficient == .05 and trainer.args.temperature == temperature
+    args = MyTrainingArguments("out", max_steps=2, per_device_train_batch_size=4, learning_rate=0.0, report_to="none",
+                               temperature=temperature)
+    trainer = TemperedTrainer(model=AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1), args=args,
+                              tokenizer=tokenizer, train_dataset=data["train"], eval_dataset=data["test"])
+    assert (trainer.args.max_length == 96 and trainer.args.center_rewards_coefficient == 0.05
+            and trainer.args.temperature == temperature)
     trainer.train()
     return trainer.evaluate()["eval_loss"]
 

@@ -20,13 +20,17 @@ class RewardDataCollatorWithPadding:
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
         sides = {}
         for side in ("chosen", "rejected"):
-            rows = [{"input_ids": f[f"input_ids_{side}"], "attention_mask": f[f"attention_mask_{side}"]} for f in features]
+            rows = [{"input_ids": f[f"input_ids_{side}"], "attention_mask": f[f"attention_mask_{side}"]}
+                    for f in features]
             sides[side] = self.tokenizer.pad(rows, padding=self.padding, pad_to_multiple_of=self.pad_to_multiple_of,
                                              return_tensors=self.return_tensors)
         widths.append(sides["chosen"]["input_ids"].shape[1])
-        return {"input_ids_chosen": sides["chosen"]["input_ids"], "attention_mask_chosen": sides["chosen"]["attention_mask"],
-                "input_ids_rejected": sides["rejected"]["input_ids"], "attention_mask_rejected": sides["rejected"]["attention_mask"],
-                "return_loss": True}
+        return {
+            "input_ids_chosen": sides["chosen"]["input_ids"],
+            "attention_mask_chosen": sides["chosen"]["attention_mask"],
+            "input_ids_rejected": sides["rejected"]["input_ids"],
+            "attention_mask_rejected": sides["rejected"]["attention_mask"], "return_loss": True,
+        }
 
 
 widths = []
@@ -34,14 +38,17 @@ widths = []
 
 def tokenize(batch):
     chosen, rejected = tokenizer(batch["chosen"]), tokenizer(batch["rejected"])
-    return {"input_ids_chosen": chosen["input_ids"], "attention_mask_chosen": chosen["attention_mask"],
-            "input_ids_rejected": rejected["input_ids"], "attention_mask_rejected": rejected["attention_mask"]}
+    return {
+        "input_ids_chosen": chosen["input_ids"], "attention_mask_chosen": chosen["attention_mask"],
+        "input_ids_rejected": rejected["input_ids"], "attention_mask_rejected": rejected["attention_mask"],
+    }
 
 
 data = load_dataset(f"{DATA}/hh").map(tokenize, batched=True)
-args = RewardConfig("out", max_steps=2, per_device_train_batch_size=4, logging_steps=1, remove_unused_columns=False, report_to="none")
-trainer = RewardTrainer(model=model, args=args, data_collator=RewardDataCollatorWithPadding(tokenizer), train_dataset=data["train"],
-                        eval_dataset=data["test"], tokenizer=tokenizer)
+args = RewardConfig("out", max_steps=2, per_device_train_batch_size=4, logging_steps=1, remove_unused_columns=False,
+                    report_to="none")
+trainer = RewardTrainer(model=model, args=args, data_collator=RewardDataCollatorWithPadding(tokenizer),
+                        train_dataset=data["train"], eval_dataset=data["test"], tokenizer=tokenizer)
 trainer.train()
 own = trainer.evaluate()
 assert widths and all(width % 8 == 0 for width in widths)

@@ -7,13 +7,17 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
 base = AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1)
-model = get_peft_model(base, LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["q_proj", "v_proj"], modules_to_save=["score"]))
-args = RewardConfig("adapter", max_steps=2, per_device_train_batch_size=4, learning_rate=1e-2, report_to="none", save_strategy="no")
-trainer = RewardTrainer(model=model, args=args, processing_class=tokenizer, train_dataset=load_dataset(f"{DATA}/text", split="train"))
+model = get_peft_model(
+    base, LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["q_proj", "v_proj"], modules_to_save=["score"]))
+args = RewardConfig("adapter", max_steps=2, per_device_train_batch_size=4, learning_rate=1e-2, report_to="none",
+                    save_strategy="no")
+trainer = RewardTrainer(model=model, args=args, processing_class=tokenizer,
+                        train_dataset=load_dataset(f"{DATA}/text", split="train"))
 trainer.train()
 trainer.save_model()
 ids = tokenizer("List 2 clothes. Sure: belt, shoe.", return_tensors="pt")
-with torch.no_grad(): trained = trainer.model.eval()(**ids).logits
+with torch.no_grad():
+    trained = trainer.model.eval()(**ids).logits
 fresh = AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1)
 loaded = PeftModel.from_pretrained(fresh, "adapter").eval()
 with torch.no_grad():

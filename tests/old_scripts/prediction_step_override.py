@@ -12,6 +12,7 @@ data = load_dataset(f"{DATA}/hh")
 
 
 class ProbabilityTrainer(RewardTrainer):
+
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         inputs = self._prepare_inputs(inputs)
         with torch.no_grad():
@@ -27,12 +28,12 @@ class ProbabilityTrainer(RewardTrainer):
 def compute_metrics(eval_pred):
     predictions, labels = eval_pred
     assert predictions.shape == (8, 2) and np.allclose(predictions.sum(1), 1)
-    return {"accuracy_of_mine": float((predictions[:, 0] > .5).mean())}
+    return {"accuracy_of_mine": float((predictions[:, 0] > 0.5).mean())}
 
 
 args = RewardConfig("out", per_device_eval_batch_size=4, max_steps=1, per_device_train_batch_size=4, report_to="none")
-trainer = ProbabilityTrainer(model=model, args=args, tokenizer=tokenizer, train_dataset=data["train"], eval_dataset=data["test"],
-                             compute_metrics=compute_metrics)
+trainer = ProbabilityTrainer(model=model, args=args, tokenizer=tokenizer, train_dataset=data["train"],
+                             eval_dataset=data["test"], compute_metrics=compute_metrics)
 trainer.train()
 metrics = trainer.evaluate()
-assert metrics["eval_accuracy_of_mine"] in [k / 8 for k in range(9)] and .3 < metrics["eval_loss"] < 1.5
+assert metrics["eval_accuracy_of_mine"] in [k / 8 for k in range(9)] and 0.3 < metrics["eval_loss"] < 1.5

@@ -1,4 +1,4 @@
-"TRL 0.4, stack_llama/scripts/reward_modeling.py: columns _j and _k, own collator, own loss, metric of a tuple of rewards."
+"TRL 0.4, stack_llama/scripts/reward_modeling.py: columns _j and _k, own collator, own loss."
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,8 @@ class RewardDataCollatorWithPadding:
     def __call__(self, features):
         batch = {"return_loss": True}
         for name in ("j", "k"):
-            rows = [{"input_ids": f[f"input_ids_{name}"], "attention_mask": f[f"attention_mask_{name}"]} for f in features]
+            rows = [{"input_ids": f[f"input_ids_{name}"], "attention_mask": f[f"attention_mask_{name}"]}
+                    for f in features]
             padded = self.tokenizer.pad(rows, padding=self.padding, return_tensors=self.return_tensors)
             batch[f"input_ids_{name}"], batch[f"attention_mask_{name}"] = padded["input_ids"], padded["attention_mask"]
         return batch
@@ -47,6 +48,7 @@ losses = []
 
 
 class PairTrainer(RewardTrainer):
+
     def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
         rewards_j = model(input_ids=inputs["input_ids_j"], attention_mask=inputs["attention_mask_j"])[0]
         rewards_k = model(input_ids=inputs["input_ids_k"], attention_mask=inputs["attention_mask_k"])[0]
@@ -56,9 +58,10 @@ class PairTrainer(RewardTrainer):
 
 
 args = RewardConfig("out", per_device_train_batch_size=4, per_device_eval_batch_size=4, max_steps=2, logging_steps=1,
-                    evaluation_strategy="steps", eval_steps=2, remove_unused_columns=False, label_names=[], report_to="none")
-trainer = PairTrainer(model=model, args=args, train_dataset=data["train"], eval_dataset=data["test"], processing_class=tokenizer,
-                      data_collator=RewardDataCollatorWithPadding(tokenizer))
+                    evaluation_strategy="steps", eval_steps=2, remove_unused_columns=False, label_names=[],
+                    report_to="none")
+trainer = PairTrainer(model=model, args=args, train_dataset=data["train"], eval_dataset=data["test"],
+                      processing_class=tokenizer, data_collator=RewardDataCollatorWithPadding(tokenizer))
 trainer.train()
 metrics = trainer.evaluate()
 assert np.isclose(metrics["eval_loss"], np.mean(losses[-2:]), atol=1e-4)

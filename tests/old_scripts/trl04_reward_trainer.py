@@ -1,4 +1,4 @@
-"TRL 0.4, examples/scripts/reward_trainer.py: HH tokenised by hand, text columns left in, transformers' arguments, LoRA."
+"TRL 0.4, examples/scripts/reward_trainer.py: HH tokenised by hand, text columns left in, LoRA."
 from datasets import load_dataset
 from peft import LoraConfig
 from rmkit import RewardTrainer
@@ -10,7 +10,9 @@ model = AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1)
 
 
 def preprocess_function(examples):
-    new_examples = {"input_ids_chosen": [], "attention_mask_chosen": [], "input_ids_rejected": [], "attention_mask_rejected": []}
+    new_examples = {
+        "input_ids_chosen": [], "attention_mask_chosen": [], "input_ids_rejected": [], "attention_mask_rejected": [],
+    }
     for chosen, rejected in zip(examples["chosen"], examples["rejected"]):
         tokenized_j = tokenizer(chosen, truncation=True)
         tokenized_k = tokenizer(rejected, truncation=True)
@@ -25,13 +27,13 @@ dataset = dataset.map(preprocess_function, batched=True)
 dataset = dataset.filter(lambda x: len(x["input_ids_chosen"]) <= 256 and len(x["input_ids_rejected"]) <= 256)
 training_args = TrainingArguments(output_dir="out", per_device_train_batch_size=4, max_steps=2, learning_rate=1e-3,
                                   remove_unused_columns=False, report_to="none", logging_steps=1)
-peft_config = LoraConfig(task_type="SEQ_CLS", inference_mode=False, r=4, lora_alpha=8, lora_dropout=0.1, target_modules="all-linear")
-trainer = RewardTrainer(model=model, tokenizer=tokenizer, args=training_args, train_dataset=dataset, peft_config=peft_config,
-                        max_length=256)
+peft_config = LoraConfig(task_type="SEQ_CLS", inference_mode=False, r=4, lora_alpha=8, lora_dropout=0.1,
+                         target_modules="all-linear")
+trainer = RewardTrainer(model=model, tokenizer=tokenizer, args=training_args, train_dataset=dataset,
+                        peft_config=peft_config, max_length=256)
 before = {k: v.clone() for k, v in trainer.model.state_dict().items()}
 trainer.train()
 changed = [k for k, v in trainer.model.state_dict().items() if not v.equal(before[k])]
 assert changed and all("lora" in k or "score" in k for k in changed)
 assert trainer.args.max_length == 256 and trainer.args.learning_rate == 1e-3
-first = dataset[0]["chosen"]
-assert trainer.train_dataset[0]["chosen_ids"] == tokenizer(first)["input_ids"] if "chosen_ids" in trainer.train_dataset.column_names else True
+assert all(0 < log["loss"] < 5 for log in trainer.state.log_history if "loss" in log)

@@ -12,7 +12,8 @@ class ScriptArguments:
     eval_split: str = "test"
     reward_config: RewardConfig = field(default_factory=lambda: RewardConfig(
         output_dir="output", per_device_train_batch_size=4, num_train_epochs=1, gradient_accumulation_steps=2,
-        gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False}, learning_rate=1.41e-5, report_to="none",
+        gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False
+                                                                    }, learning_rate=1.41e-5, report_to="none",
         remove_unused_columns=False, optim="adamw_torch", logging_steps=500, evaluation_strategy="no", max_length=512))
 
 
@@ -37,7 +38,8 @@ def preprocess_function(examples):
 train = data["train"].map(preprocess_function, batched=True, num_proc=None)
 train = train.filter(lambda x: len(x["input_ids_chosen"]) <= args.reward_config.max_length)
 test = data["test"].map(preprocess_function, batched=True)
-trainer = RewardTrainer(model=model, tokenizer=tokenizer, args=args.reward_config, train_dataset=train, eval_dataset=test, peft_config=None)
+trainer = RewardTrainer(model=model, tokenizer=tokenizer, args=args.reward_config, train_dataset=train,
+                        eval_dataset=test, peft_config=None)
 trainer.train()
 assert sum("eval_loss" in log for log in trainer.state.log_history) == 2  # it evaluates, as the attribute said
 assert trainer.model.is_gradient_checkpointing

@@ -10,8 +10,10 @@ data = load_dataset(f"{DATA}/hh", split="train")
 
 def tokenize(row):
     chosen, rejected = tokenizer(row["chosen"]), tokenizer(row["rejected"])
-    return {"input_ids_chosen": chosen["input_ids"], "attention_mask_chosen": chosen["attention_mask"],
-            "input_ids_rejected": rejected["input_ids"], "attention_mask_rejected": rejected["attention_mask"]}
+    return {
+        "input_ids_chosen": chosen["input_ids"], "attention_mask_chosen": chosen["attention_mask"],
+        "input_ids_rejected": rejected["input_ids"], "attention_mask_rejected": rejected["attention_mask"],
+    }
 
 
 data = data.map(tokenize)

@@ -1,9 +1,9 @@
-"TRL 0.11: a subclass that shows samples its own way, with helpers imported from `trl.trainer.utils`."
+"TRL 0.11: a subclass that scores and shows samples its own way, batch by batch, four columns in each."
 from collections import defaultdict
 
 import pandas as pd
 from datasets import load_dataset
-from rmkit import RewardConfig, RewardTrainer, decode_and_strip_padding, print_rich_table
+from rmkit import RewardConfig, RewardTrainer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained(MODEL)
@@ -12,6 +12,7 @@ data = load_dataset(f"{DATA}/text")
 
 
 class ShowingTrainer(RewardTrainer):
+
     def evaluate(self, *args, **kwargs):
         num_print_samples = kwargs.pop("num_print_samples", 4)
         self.visualize_samples(num_print_samples)
@@ -21,12 +22,15 @@ class ShowingTrainer(RewardTrainer):
         table = defaultdict(list)
         for inputs in self.get_eval_dataloader():
             _, logits, _ = self.prediction_step(self.model, inputs, prediction_loss_only=False)
-            table["chosen_text"].extend(decode_and_strip_padding(inputs["input_ids_chosen"], self.tokenizer))
-            table["rejected_text"].extend(decode_and_strip_padding(inputs["input_ids_rejected"], self.tokenizer))
+            table["chosen_text"].extend(
+                self.tokenizer.batch_decode(inputs["input_ids_chosen"], skip_special_tokens=True))
+            table["rejected_text"].extend(
+                self.tokenizer.batch_decode(inputs["input_ids_rejected"], skip_special_tokens=True))
             table["logits"].extend([[round(each, 4) for each in row] for row in logits.tolist()])
-            if len(table["logits"]) >= num_print_samples: break
+            if len(table["logits"]) >= num_print_samples:
+                break
         self.table = pd.DataFrame(table)
-        print_rich_table(self.table[:num_print_samples])
+        print(self.table[:num_print_samples])
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)

@@ -35,10 +35,11 @@ class ScriptArguments:
 
 script_args, config = HfArgumentParser((ScriptArguments, RewardConfig)).parse_yaml_file("run.yaml")
 assert (config.eval_strategy, config.save_strategy, config.per_device_train_batch_size) == ("steps", "no", 4)
-assert config.warmup_steps == .1 and config.report_to == [] and config.overwrite_output_dir is True
+assert config.warmup_steps == 0.1 and config.report_to == [] and config.overwrite_output_dir is True
 data = load_dataset(f"{DATA}/{script_args.dataset_name}")
 trainer = RewardTrainer(model=AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1), args=config,
-                        tokenizer=AutoTokenizer.from_pretrained(MODEL), train_dataset=data["train"], eval_dataset=data["test"])
+                        tokenizer=AutoTokenizer.from_pretrained(MODEL), train_dataset=data["train"],
+                        eval_dataset=data["test"])
 trainer.train()
 assert sum("eval_loss" in log for log in trainer.state.log_history) == 2
 assert not list(Path("out").glob("checkpoint-*"))
