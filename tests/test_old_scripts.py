@@ -1,8 +1,8 @@
-"""Training scripts of three years of TRL, told again in a few lines: only the import has changed. Each asserts what it got.
+"""Training scripts of three years of TRL, told again in a few lines; only the import changed. Each asserts its result.
 
 `# Command: ...` in a script is what followed its name on the command line; `# Stops: ...` is what it stops with, where
-the right answer is an error. A script finds a model (`MODEL`, a classifier; `LM`, a language model; both with a tokenizer) and
-data (`DATA`) in its globals, in the place of names on the Hub."""
+the right answer is an error. Its globals hold a model (`MODEL`, a classifier; `LM`, a language model; both with a
+tokenizer) and data (`DATA`), in the place of names on the Hub."""
 import json
 import re
 import runpy
@@ -50,7 +50,8 @@ def test_an_old_script_runs(script, at_hand, tmp_path, monkeypatch):
     import datasets
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
-    told = dict(re.findall(r"^# (Command|Stops): (.+)$", script.read_text(encoding="utf-8").replace(" \\\n# ", " "), re.M))
+    source = script.read_text(encoding="utf-8").replace(" \\\n# ", " ")
+    told = dict(re.findall(r"^# (Command|Stops): (.+)$", source, re.M))
     monkeypatch.setattr(sys, "argv", [script.name, *shlex.split(told.get("Command", "").format(**at_hand))])
     stops = pytest.raises(Exception, match=told["Stops"]) if "Stops" in told else nullcontext()
     with stops: runpy.run_path(str(script), at_hand, "__main__")
