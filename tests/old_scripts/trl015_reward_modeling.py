@@ -13,11 +13,8 @@ training_args.gradient_checkpointing_kwargs = dict(use_reentrant=False)
 quantization_config = get_quantization_config(model_args)
 model_kwargs = dict(revision=model_args.model_revision, quantization_config=quantization_config,
                     use_cache=False if training_args.gradient_checkpointing else True)
-tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path, trust_remote_code=model_args.trust_remote_code,
-                                          use_fast=True)
-model = AutoModelForSequenceClassification.from_pretrained(model_args.model_name_or_path, num_labels=1,
-                                                           trust_remote_code=model_args.trust_remote_code,
-                                                           **model_kwargs)
+tokenizer = AutoTokenizer.from_pretrained(model_args.model_name_or_path, use_fast=True)
+model = AutoModelForSequenceClassification.from_pretrained(model_args.model_name_or_path, num_labels=1, **model_kwargs)
 model.config.pad_token_id = tokenizer.pad_token_id
 dataset = load_dataset(script_args.dataset_name, name=script_args.dataset_config)
 trainer = RewardTrainer(
