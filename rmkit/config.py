@@ -216,7 +216,7 @@ OLDER = {name: row for name, row in OLDER.items() if row.newer in (None, *Traini
 # %% ../nbs/00_config.ipynb #k014
 OLDER_VALUES = [("optim", "adamw_hf", "adamw_torch"), ("optim", "adamw_apex_fused", "adamw_torch_fused")]
 OTHER_SPELLINGS = [
-    ("report_to", None, "none"),
+    ("report_to", None, "none"), ("report_to", [None], "none"),  # the second is what transformers makes of None
     ("hub_token", "<HUB_TOKEN>", None),  # what `to_dict` writes
     ("eval_strategy", False, "no"), ("save_strategy", False, "no"), ("logging_strategy", False, "no"),
 ]

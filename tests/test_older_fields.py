@@ -197,7 +197,8 @@ def test_a_contradiction_names_both(kw):
     (dict(split_batches=True, accelerator_config=dict(even_batches=False)), "accelerator_config.even_batches", False),
     (dict(push_to_hub_model_id="rm", push_to_hub_organization="us"), "hub_model_id", "us/rm"),
     (dict(include_inputs_for_metrics=True, include_for_metrics=["loss"]), "include_for_metrics", ["loss", "inputs"]),
-    (dict(report_to=None), "report_to", []), (dict(optim="adamw_hf"), "optim", "adamw_torch"),
+    (dict(report_to=None), "report_to", []), (dict(report_to=[None]), "report_to", []),
+    (dict(optim="adamw_hf"), "optim", "adamw_torch"),
     (dict(evaluation_strategy=False, save_strategy=False), "save_strategy", "no")])  # YAML's bare `no`
 def test_together_with_the_newer_name(kw, newer, expected):
     assert read(warned(lambda: config(**kw))[0], newer) == expected
