@@ -51,7 +51,7 @@ class OlderField:
 
     def __set__(self, config, value):
         given = vars(config).get("_given")  # names that the constructor was given; None once it is done
-        if value is None or self.is_said(value, self.__get__(config), given): return
+        if value is None or self.adds_nothing(value, self.__get__(config), given): return
         turned = self.write(value, getattr(config, self.newer), config) if self.newer else value
         if value not in self.defaults: self.warn(value, turned, stacklevel=3 if given is None else 4)
         if self.newer: setattr(config, self.newer, turned)
@@ -62,15 +62,16 @@ def _shown(name, value):
     return f"`{name}=...`" if name.endswith("_token") else f"`{name}={value!r}`"
 
 @patch
-def is_said(self:OlderField,
+def adds_nothing(self:OlderField,
     value,                   # of this field
-    said,                    # what today's field says of it
+    now,                     # what today's field says of it; None: nothing
     given: set[str] | None,  # names that the constructor was given
 ) -> bool:
-    "Whether today's field says all that is to be said; a ValueError where both are given and differ."
-    if self.newer is None or (given is not None and self.newer not in given): return False
-    if said == value or (given is not None and (value in self.defaults or self.name not in given)): return True
-    if given is not None and said is not None:
+    "Whether today's field says the same, or was given and this one wasn't; a ValueError where they contradict."
+    in_constructor = given is not None
+    if self.newer is None or (in_constructor and self.newer not in given): return False
+    if now == value or (in_constructor and (value in self.defaults or self.name not in given)): return True
+    if in_constructor and now is not None:
         raise ValueError(f"{_shown(self.name, value)} contradicts `{self.newer}`, which is its newer name and says "
                          f"otherwise; keep `{self.newer}` alone.")
     return False
@@ -194,7 +195,7 @@ OLDER = dict(
     fsdp_min_num_params=an_entry("fsdp_config", "min_num_params", int, 0,
         more=lambda n: {"auto_wrap_policy": "SIZE_BASED_WRAP"} if n else {}),
     logging_dir=OlderField(str, (None,), note="is an older name; set the environment variable TENSORBOARD_LOGGING_DIR"),
-    overwrite_output_dir=gone(bool, False, since="a run always writes into `output_dir`, and resumes where it is told to"),
+    overwrite_output_dir=gone(bool, False, since="a run writes into `output_dir` as it is, and resumes where told to"),
     save_safetensors=gone(bool, True, since="weights are always saved as safetensors"),
     include_tokens_per_second=gone(bool, False, since="`tokens_per_second` is always logged"),
     use_legacy_prediction_loop=gone(bool, False, since="there is one evaluation loop"),
@@ -246,8 +247,8 @@ def _given(cls, args, kwargs):
     empty = {name for name, value in values.items() if not (value or isinstance(value, bool))}
     return values.keys() - empty - (at_default if by_parser else set())
 
-def _uncover(cls):
-    "Let a subclass that gives older fields defaults of its own keep the descriptors, and hide the names as its base does."
+def _keep_rows(cls):
+    "Where a subclass gives older fields defaults of its own, keep the descriptors, and hide the names as its base does."
     for c in cls.__mro__[:cls.__mro__.index(OlderFields)]:
         for name in OLDER.keys() & vars(c).keys(): delattr(c, name)
         if "__dataclass_fields__" in vars(c): c.__dataclass_fields__ = _Fields(vars(c)["__dataclass_fields__"])
@@ -256,7 +257,7 @@ def _uncover(cls):
 class _OlderNames:
     "Knows, while a config is made, which fields were given."
     def __new__(cls, *args, **kwargs):
-        _uncover(cls)
+        _keep_rows(cls)
         config = super().__new__(cls)
         if args or kwargs: vars(config)["_given"] = _given(cls, args, kwargs)
         return config
@@ -386,8 +387,8 @@ def from_arguments(cls:RewardConfig,
     "`other` as a `RewardConfig`, or itself where it is one; a TypeError where it is no config."
     if isinstance(other, cls): return other
     if not isinstance(other, TrainingArguments):
-        raise TypeError(f"`args` is a {type(other).__name__}; expected a `RewardConfig` or another `TrainingArguments`. "
-                        "From a dict: `RewardConfig(**options)`.")
+        raise TypeError(f"`args` is a {type(other).__name__}; expected a `RewardConfig` or another "
+                        "`TrainingArguments`. From a dict: `RewardConfig(**options)`.")
     ours, usual = cls.__dataclass_fields__, {f.name: _default(f) for f in fields(other)}
     def is_meant(name, value):  # not the default of a namesake, as DPO's `loss_type`
         choices = None if name in TrainingArguments.__dataclass_fields__ else ours[name].metadata.get("choices")
