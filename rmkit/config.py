@@ -47,11 +47,13 @@ class OlderField:
 
     def __get__(self, config, owner=None):
         if config is None: return self.default
-        return self.read(getattr(config, self.newer)) if self.newer else vars(config).get(self.name, self.default)
+        if self.newer is None: return vars(config).get(self.name, self.default)
+        now = self.read(getattr(config, self.newer))
+        return self.defaults[0] if now is None and self.defaults else now
 
     def __set__(self, config, value):
         given = vars(config).get("_given")  # names that the constructor was given; None once it is done
-        if value is None or self.adds_nothing(value, self.__get__(config), given): return
+        if value is None or self.adds_nothing(value, config, given): return
         turned = self.write(value, getattr(config, self.newer), config) if self.newer else value
         if value not in self.defaults: self.warn(value, turned, stacklevel=3 if given is None else 4)
         if self.newer: setattr(config, self.newer, turned)
@@ -64,12 +66,13 @@ def _shown(name, value):
 @patch
 def adds_nothing(self:OlderField,
     value,                   # of this field
-    now,                     # what today's field says of it; None: nothing
+    config,                  # with today's field
     given: set[str] | None,  # names that the constructor was given
 ) -> bool:
     "Whether today's field says the same, or was given and this one wasn't; a ValueError where they contradict."
     in_constructor = given is not None
     if self.newer is None or (in_constructor and self.newer not in given): return False
+    now = self.read(getattr(config, self.newer))
     if now == value or (in_constructor and (value in self.defaults or self.name not in given)): return True
     if in_constructor and now is not None:
         raise ValueError(f"{_shown(self.name, value)} contradicts `{self.newer}`, which is its newer name and says "
@@ -180,9 +183,9 @@ OLDER = dict(
     no_cuda=renamed("use_cpu", bool, False),
     xpu_backend=renamed("ddp_backend", str),
     torchdynamo=renamed("torch_compile_backend", str),
-    gradient_checkpointing=renamed("activation_checkpointing", bool, False),
+    gradient_checkpointing=renamed("activation_checkpointing", bool, None, False),
     gradient_checkpointing_kwargs=renamed("activation_checkpointing_kwargs", dict),
-    push_to_hub_token=renamed("hub_token", str, "<PUSH_TO_HUB_TOKEN>"),  # what `to_dict` writes
+    push_to_hub_token=renamed("hub_token", str, None, "<PUSH_TO_HUB_TOKEN>"),  # what `to_dict` writes
     push_to_hub_model_id=renamed("hub_model_id", str),
     push_to_hub_organization=renamed("hub_model_id", str, read=_organization, write=_with_organization),
     adafactor=one_value("optim", "adafactor"),

@@ -212,6 +212,12 @@ def test_a_warmup_ratio_is_a_share():
 
 # Afterwards ---------------------------------------------------------------------------------------------------------
 
+def test_what_is_not_said_reads_as_documented():
+    cfg = config()
+    for name in "include_inputs_for_metrics tpu_metrics_debug fsdp_min_num_params push_to_hub_token ray_scope".split():
+        assert getattr(cfg, name) == DOCUMENTED[name]
+
+
 def test_an_attribute_of_an_older_name_is_the_newer_one():
     cfg = config(eval_strategy="epoch")
     warned(lambda: setattr(cfg, "evaluation_strategy", "steps"))
