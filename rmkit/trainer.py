@@ -304,13 +304,13 @@ class RewardTrainer(Trainer):
             preprocess_logits_for_metrics=preprocess_logits_for_metrics)
         if args.n_gpu > 1: raise ValueError("Several GPUs in one process (DataParallel) are not supported; start with `accelerate launch`, or make one visible with CUDA_VISIBLE_DEVICES.")
         self.add_callback(self.running)
-        set_logging_dir(self.callback_handler.callbacks, args.logging_dir)
         self._watch()
         self._layout()
         self._unrehearsed = True
         self.budget = guess_budget(self.model, memory_of(args.device), args.gradient_checkpointing) if args.tokens_per_micro_batch == "auto" else args.tokens_per_micro_batch
         self.label_names, self.can_return_loss = [], True
         if hasattr(self.model, "add_model_tags"): self.model.add_model_tags(self._tag_names)
+        set_logging_dir(self.callback_handler.callbacks, args.logging_dir)
 
 # %% ../nbs/12_trainer.ipynb #c033
 def reward_config(
