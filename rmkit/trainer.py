@@ -32,7 +32,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from peft import PeftModel
 from torch.nn.functional import pad
 from torch.utils.data import SequentialSampler
-from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback
+from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_callback import ExportableState
 
