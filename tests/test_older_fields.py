@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import pytest
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
+from transformers.trainer_pt_utils import AcceleratorConfig
 
 from rmkit import RewardConfig, RewardTrainer
 from rmkit.config import OLDER
@@ -198,7 +199,10 @@ def test_a_contradiction_names_both(kw):
     (dict(push_to_hub_model_id="rm", push_to_hub_organization="us"), "hub_model_id", "us/rm"),
     (dict(include_inputs_for_metrics=True, include_for_metrics=["loss"]), "include_for_metrics", ["loss", "inputs"]),
     (dict(report_to=None), "report_to", []), (dict(report_to=[None]), "report_to", []),
-    (dict(optim="adamw_hf"), "optim", "adamw_torch"),
+    (dict(learning_rate="1e-5"), "learning_rate", 1e-5), (dict(warmup_ratio="1e-1"), "warmup_steps", .1),
+    (dict(max_steps="10"), "max_steps", 10), (dict(optim="adamw_hf"), "optim", "adamw_torch"),
+    (dict(split_batches=True, accelerator_config=AcceleratorConfig(even_batches=False)),
+     "accelerator_config.even_batches", False),
     (dict(evaluation_strategy=False, save_strategy=False), "save_strategy", "no")])  # YAML's bare `no`
 def test_together_with_the_newer_name(kw, newer, expected):
     assert read(warned(lambda: config(**kw))[0], newer) == expected
@@ -208,6 +212,11 @@ def test_a_warmup_ratio_is_a_share():
     for n in (1, 7, 100, 1024): assert warned(lambda: config(warmup_ratio=1.0))[0].get_warmup_steps(n) == n
     assert config(warmup_steps=1).get_warmup_steps(100) == 1
     with pytest.raises(ValueError, match="warmup_steps=5"): config(warmup_ratio=5)
+
+
+def test_a_number_is_a_number():
+    with pytest.raises(ValueError, match="`learning_rate='fast'` must be a number"): config(learning_rate="fast")
+    with pytest.raises(ValueError, match=r"`max_steps='1.5'` must be a number \(int\)"): config(max_steps="1.5")
 
 
 # Afterwards ---------------------------------------------------------------------------------------------------------
