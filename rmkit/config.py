@@ -125,7 +125,7 @@ def _default(f):
     return f.default_factory() if callable(f.default_factory) else f.default
 
 def _as_dict(x):
-    "What a field for a dict says; it holds nothing, a dict, JSON, a JSON file, or a dataclass, whose defaults say nothing."
+    "The entries in a field: a dict, JSON, a JSON file, a dataclass (less its defaults, which say nothing), or None."
     if x is None: return {}
     if isinstance(x, str): return json.loads(x if x.startswith("{") else Path(x).read_text(encoding="utf-8"))
     if isinstance(x, dict): return dict(x)
@@ -251,7 +251,9 @@ def read_numbers(
         text = getattr(config, f.name)
         if f.type not in NUMBERS or not isinstance(text, str): continue
         try: setattr(config, f.name, NUMBERS[f.type](text))
-        except ValueError: raise ValueError(f"`{f.name}={text!r}` must be a number ({getattr(f.type, '__name__', f.type)}).") from None
+        except ValueError:
+            kind = getattr(f.type, "__name__", f.type)
+            raise ValueError(f"`{f.name}={text!r}` must be a number ({kind}).") from None
 
 # %% ../nbs/00_config.ipynb #k016
 class _Fields(dict):
