@@ -3,6 +3,7 @@ import copy
 import json
 import logging
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from accelerate.utils import AutocastKwargs
 from peft import LoraConfig
 from transformers import HfArgumentParser
 
-from rmkit import RewardConfig, RewardTrainer
+from rmkit import RewardConfig, RewardTrainer, attention
+from rmkit.attention import Branches, rectangle_attention
+from rmkit.collator import lay_out
 from rmkit.config import half_precision
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.trainer import is_out_of_memory
@@ -252,3 +255,35 @@ def test_one_of_several_gpus(tmp_path, caplog):
     assert "sees 2 GPUs and trains on the first" in caplog.text and "notebook_launcher(train, num_processes=2)" in caplog.text
     trainer.train()
     assert torch.equal(weights(trainer), weights(alone)) and type(trainer.model_wrapped) is type(trainer.model)
+
+
+# Attention
+
+def test_a_t4_goes_by_rectangles(monkeypatch):
+    "Flash attention needs 8.0; asked with half-precision queries of each kind of device"
+    monkeypatch.setattr(torch.version, "hip", None)
+    monkeypatch.setattr(attention, "_varlen", lambda: (object(), frozenset({"window_size"})))
+    def takes(capability, is_cuda=True, D=64):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+        q = SimpleNamespace(shape=(9, 4, D), dtype=torch.float16, is_cuda=is_cuda, device=None)
+        return attention._takes_varlen(q, q, None, None)
+    assert [takes(c) for c in ((6, 0), (7, 0), (7, 5), (8, 0), (8, 9), (9, 0), (12, 0))] == [False] * 3 + [True] * 4
+    assert [takes(c, D=208) for c in ((8, 0), (8, 6), (8, 9), (9, 0), (12, 0))] == [True, False, False, True, False]
+    assert not takes((8, 0), is_cuda=False)
+    monkeypatch.setattr(torch.version, "hip", "6.2")
+    assert not takes((9, 4))
+
+
+@pytest.mark.parametrize("options", [{}, dict(window=5), dict(softcap=2.)], ids=str)
+@pytest.mark.parametrize("dtype,atol", [(torch.float16, 5e-3), (torch.bfloat16, 4e-2)], ids=str)
+def test_rectangles_in_16_bits(monkeypatch, dtype, atol, options):
+    "Within the rounding of the numbers, by products and by PyTorch's own function; large scores beside masks of -inf stay finite"
+    branches = Branches.of(lay_out([[[1] * 20 + [2] * n for n in (3, 9, 1, 14)], [[5] * 4 + [6], [7] * 30], [[8], [9, 9]]]))
+    q, k, v = torch.randn(3, int(branches.sizes_R2[:, 0].sum()), 4, 16, generator=torch.Generator().manual_seed(0)).to(dtype)
+    k, v = k[:, :2], v[:, :2]
+    want = rectangle_attention(*(x.double() for x in (q, k, v)), branches, 0.25, **options)
+    for few in 2**20, 0:
+        monkeypatch.setattr(attention, "FEW", few)
+        got = rectangle_attention(q, k, v, branches, 0.25, **options)
+        torch.testing.assert_close(got.double(), want, atol=atol, rtol=0)
+        assert got.dtype == dtype and rectangle_attention(50 * q, 50 * k, v, branches, 0.25, **options).isfinite().all()
