@@ -352,8 +352,10 @@ def show(row: dict) -> str:
 
 def facts(device: str) -> dict:
     "The GPU, and the versions of what was checked"
-    gpu = torch.cuda.get_device_properties(0) if device == "cuda" else None
-    about = dict(gpu=gpu.name, capability=f"{gpu.major}.{gpu.minor}", gib=round(gpu.total_memory / 2**30, 1)) if gpu else {}
+    about = {}
+    if device == "cuda":
+        gpu = torch.cuda.get_device_properties(0)
+        about = dict(gpu=gpu.name, capability=f"{gpu.major}.{gpu.minor}", gib=round(gpu.total_memory / 2**30, 1))
     return about | dict(cuda=torch.version.cuda, precision=native_precision(), python=platform.python_version(),
                         versions={name: version(name) for name in PACKAGES if find_spec(name)})
 

@@ -14,6 +14,7 @@ from transformers import HfArgumentParser
 
 from rmkit import RewardConfig, RewardTrainer, attention
 from rmkit.attention import Branches, rectangle_attention
+from rmkit.cli import TrainArguments, lora_of
 from rmkit.collator import lay_out
 from rmkit.config import half_precision
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
@@ -287,3 +288,12 @@ def test_rectangles_in_16_bits(monkeypatch, dtype, atol, options):
         got = rectangle_attention(q, k, v, branches, 0.25, **options)
         torch.testing.assert_close(got.double(), want, atol=atol, rtol=0)
         assert got.dtype == dtype and rectangle_attention(50 * q, 50 * k, v, branches, 0.25, **options).isfinite().all()
+
+
+# Four-bit weights
+
+@pytest.mark.parametrize("capability,dtype", [((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((6, 0), torch.float32)], ids=str)
+def test_four_bit_weights_are_multiplied_in_the_runs_precision(monkeypatch, tmp_path, capability, dtype):
+    pretend(monkeypatch, capability)
+    args = TrainArguments(model="m", dataset="d", lora_r=4, load_in_4bit=True)
+    assert lora_of(args, RewardConfig(str(tmp_path), report_to="none"))["quantization_config"].bnb_4bit_compute_dtype == dtype
