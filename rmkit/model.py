@@ -79,7 +79,8 @@ def init_head(model:nn.Module, # a sequence classifier
         for layer in head_module(model).modules():
             if not isinstance(layer, nn.Linear): continue
             std = (layer.in_features + 1) ** -0.5
-            layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator) * std)
+            drawn = torch.randn(layer.weight.shape, generator=generator, device="cpu", dtype=torch.float32)
+            layer.weight.copy_(drawn * std)
             if layer.bias is not None: layer.bias.zero_()
     return model
 
@@ -215,7 +216,8 @@ def _trial(model:nn.Module, # a decoder, its attention switched
           ) -> str|None: # what is wrong with its flat rows
     "Compare hidden states of a flat row with those of padded texts"
     base, device = unwrap(model), next(model.parameters()).device
-    ids = torch.randint(1, min(base.config.get_text_config().vocab_size, 1000), (40,), generator=torch.Generator().manual_seed(0)).tolist()
+    n_ids, generator = min(base.config.get_text_config().vocab_size, 1000), torch.Generator().manual_seed(0)
+    ids = torch.randint(1, n_ids, (40,), generator=generator, device="cpu").tolist()
     groups = [[ids[:8] + ids[20:23], ids[:8] + ids[30:36]], [ids[10:12], ids[10:11] + ids[12:19], ids[13:18]], [ids[:5] + ids[24:28]]]
     texts, hidden = [text for group in groups for text in group], []
     width = max(map(len, texts))

@@ -3,6 +3,7 @@ import copy
 import json
 import logging
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from accelerate.utils import AutocastKwargs
 from peft import LoraConfig
+from test_flat_training import two_ranks
 from transformers import HfArgumentParser
 
 from rmkit import RewardConfig, RewardTrainer, attention
@@ -297,3 +299,28 @@ def test_four_bit_weights_are_multiplied_in_the_runs_precision(monkeypatch, tmp_
     pretend(monkeypatch, capability)
     args = TrainArguments(model="m", dataset="d", lora_r=4, load_in_4bit=True)
     assert lora_of(args, RewardConfig(str(tmp_path), report_to="none"))["quantization_config"].bnb_4bit_compute_dtype == dtype
+
+
+# Two processes
+
+SCRIPT = """
+import sys, torch
+sys.path.insert(0, sys.argv[1])
+from test_precision import trainer_of, weights
+t = trainer_of(sys.argv[2], 2.**10, autocast=False, optim="sgd", learning_rate=0.1, per_device_train_batch_size=8, tokens_per_micro_batch=130)
+t.train()
+torch.save((weights(t), t.accelerator.scaler.get_scale(), t.state.log_history), f"{sys.argv[2]}/{t.args.process_index}.pt")
+"""
+
+
+def test_two_processes_under_a_scaler(tmp_path):
+    "Gradients are exchanged scaled; unequal numbers of passes, and the first pass a rehearsal"
+    script = tmp_path/"run.py"
+    script.write_text(SCRIPT)
+    two_ranks(script, str(Path(__file__).parent), str(tmp_path))
+    alone = run(tmp_path, None, optim="sgd", learning_rate=0.1)
+    for rank in range(2):
+        found, scale, logs = torch.load(tmp_path/f"{rank}.pt", weights_only=False)
+        torch.testing.assert_close(found, weights(alone), atol=2e-6, rtol=0)
+        assert scale == 2.**10
+    np.testing.assert_allclose([entry["loss"] for entry in logs if "loss" in entry], logged(alone), atol=1e-5)
