@@ -35,6 +35,7 @@ from rmkit.config import native_precision
 from rmkit.data import load_rows, prepare_dataset
 from rmkit.model import init_head, load_reward_model, prepare_for_reward
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
+from rmkit.trainer import is_out_of_memory
 from smollm2 import CACHE, smollm2
 
 GPU = torch.cuda.is_available()
@@ -175,13 +176,6 @@ def step_order(
     size = trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps
     steps = [range(i, min(i + size, len(lengths))) for i in range(0, len(lengths), size)]
     return [row for step in steps for row in sorted(step, key=lengths.__getitem__)]
-
-
-def is_out_of_memory(
-    error: RuntimeError,
-) -> bool:
-    "PyTorch's own error, or rmkit's when a single pair doesn't fit"
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
 def turn(

@@ -47,10 +47,11 @@ def _choose_precision(
 ):
     "Settle the precision of a run; a warning where what was asked for is emulated."
     native = None if cfg.use_cpu else native_precision()
-    if cfg.bf16 and not cfg.use_cpu and torch.cuda.is_available() and native != "bf16":
+    emulated = [name for name in ("bf16", "bf16_full_eval") if getattr(cfg, name)]
+    if emulated and not cfg.use_cpu and torch.cuda.is_available() and native != "bf16":
         faster = "`fp16=True`" if native else "`bf16=False`"
-        warnings.warn(f"`bf16=True`, but this GPU has no bfloat16 and emulates it, which is slow; {faster} is faster "
-                      "here, and so is leaving both unset.", stacklevel=4)
+        warnings.warn(f"`{emulated[0]}=True`, but this GPU has no bfloat16 and emulates it, which is slow; {faster} is "
+                      "faster here, and so is leaving all three unset.", stacklevel=4)
     launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     choice = native if launched == "no" else launched
     if cfg.bf16 is None and cfg.fp16 is None: cfg.fp16 = choice == "fp16"

@@ -8,9 +8,9 @@ Docs: https://rmkit.github.io/rmkit/trainer.html.md"""
 __all__ = ['logger', 'ONE_OF_SEVERAL', 'MOST', 'CONTAINER_LIMITS', 'OUT_OF_MEMORY', 'FOUR_COLUMNS', 'EVAL_TOKENS', 'WEIGHTS',
            'CARD', 'stack_pairs', 'RunningMetrics', 'pair_rows', 'peak_memory', 'evaluation_metrics', 'one_output',
            'set_special_tokens', 'take_chat_template', 'train_new_tokens', 'dropout_rates', 'disable_dropout',
-           'keep_in_float32', 'RewardTrainer', 'reward_config', 'one_tokenizer', 'is_flat', 'rewards_of_pairs',
-           'memory_of', 'guess_budget', 'is_out_of_memory', 'JoinedBatches', 'is_torn', 'last_whole_checkpoint',
-           'results_table']
+           'keep_in_float32', 'warn_of_emulation', 'RewardTrainer', 'reward_config', 'one_tokenizer', 'is_flat',
+           'rewards_of_pairs', 'memory_of', 'guess_budget', 'is_out_of_memory', 'JoinedBatches', 'is_torn',
+           'last_whole_checkpoint', 'results_table']
 
 # %% ../nbs/12_trainer.ipynb #c002
 import json
@@ -39,7 +39,7 @@ from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCALER_NAME
 from transformers.trainer_callback import ExportableState
 
 from .collator import DataCollatorForPreference, PrefixSharingCollator, cut_by_tokens, join_flat, take_groups, tokens_of_groups
-from .config import RewardConfig
+from .config import native_precision, RewardConfig
 from .dashboard import Dashboard
 from .data import prepare_dataset
 from .losses import preference_loss
@@ -309,6 +309,17 @@ def keep_in_float32(
     logger.warning(f"Weights that are to be trained came in {kinds}; {sum(p.numel() for p in found):,} are kept in float32 from "
                    "here on, since small steps are lost in 16 bits. Load with `dtype=torch.float32` to keep their digits, too.")
 
+# %% ../nbs/12_trainer.ipynb #h024
+def warn_of_emulation(
+    model, # perhaps quantised
+    args:RewardConfig, # the run's
+):
+    "Warn where four-bit weights are multiplied in bfloat16 on a GPU that has none."
+    dtype = getattr(getattr(unwrap(model).config, "quantization_config", None), "bnb_4bit_compute_dtype", None)
+    if dtype != torch.bfloat16 or args.use_cpu or native_precision() != "fp16": return
+    logger.warning("The four-bit weights are multiplied in bfloat16, which this GPU emulates and which is slow; load them with "
+                   "`BitsAndBytesConfig(..., bnb_4bit_compute_dtype=torch.float16)`.")
+
 # %% ../nbs/12_trainer.ipynb #h017
 ONE_OF_SEVERAL = ("This process sees {n} GPUs and trains on the first. To train on all: `accelerate launch --num_processes {n} train.py`, or "
                   "in a notebook `accelerate.notebook_launcher(train, num_processes={n})`, where `train` makes the trainer and runs it. "
@@ -411,6 +422,7 @@ def _ready(self:RewardTrainer, model, tokenizer):
     if isinstance(model, PeftModel) and args.gradient_checkpointing: model.enable_input_require_grads()
     if args.disable_dropout: disable_dropout(model)
     keep_in_float32(model, args)
+    warn_of_emulation(model, args)
     return model, tokenizer
 
 @patch

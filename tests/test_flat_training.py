@@ -350,4 +350,4 @@ def test_qlora_over_flat_rows(tmp_path):
         trainer.train()
         assert trainer.flat == padding_free
         return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    assert run(True) == pytest.approx(run(False), abs=1e-4)
+    assert run(True) == pytest.approx(run(False), abs=1e-2) # products are of 16 bits, and rounded by their shape

@@ -12,7 +12,7 @@ import torch
 from accelerate.utils import AutocastKwargs
 from peft import LoraConfig
 from test_flat_training import two_ranks
-from transformers import HfArgumentParser
+from transformers import BitsAndBytesConfig, HfArgumentParser
 
 from rmkit import RewardConfig, RewardTrainer, attention
 from rmkit.attention import Branches, rectangle_attention
@@ -20,7 +20,7 @@ from rmkit.cli import TrainArguments, lora_of
 from rmkit.collator import lay_out
 from rmkit.config import half_precision
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import is_out_of_memory
+from rmkit.trainer import is_out_of_memory, memory_of, warn_of_emulation
 
 # What is chosen
 
@@ -61,6 +61,7 @@ def test_what_is_set_is_kept(monkeypatch, tmp_path, recwarn):
     assert precision(tmp_path, fp16=False) is None and not recwarn.list
     with pytest.warns(UserWarning, match="no bfloat16 and emulates it.*`fp16=True` is faster"): assert precision(tmp_path, bf16=True) == "bf16"
     with pytest.raises(ValueError, match="At most one"): precision(tmp_path, fp16=True, bf16=True)
+    with pytest.warns(UserWarning, match="`bf16_full_eval=True`, but"): precision(tmp_path, bf16_full_eval=True)
     pretend(monkeypatch, (6, 0))
     with pytest.warns(UserWarning, match="`bf16=False` is faster"): precision(tmp_path, bf16=True)
     pretend(monkeypatch, (9, 0))
@@ -299,6 +300,31 @@ def test_four_bit_weights_are_multiplied_in_the_runs_precision(monkeypatch, tmp_
     pretend(monkeypatch, capability)
     args = TrainArguments(model="m", dataset="d", lora_r=4, load_in_4bit=True)
     assert lora_of(args, RewardConfig(str(tmp_path), report_to="none"))["quantization_config"].bnb_4bit_compute_dtype == dtype
+
+
+def test_the_usual_recipe_on_a_t4(monkeypatch, tmp_path, caplog):
+    "`bnb_4bit_compute_dtype=torch.bfloat16`: done, and told"
+    model, cfg = tiny_model(), RewardConfig(str(tmp_path), report_to="none", use_cpu=True)
+    cfg.use_cpu, model.config.quantization_config = False, BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16)
+    for capability in (8, 0), (7, 5):
+        pretend(monkeypatch, capability)
+        warn_of_emulation(model, cfg)
+        assert ("bnb_4bit_compute_dtype=torch.float16" in caplog.text) == (capability == (7, 5))
+
+
+# The machine's memory
+
+def test_memory_of_a_container(monkeypatch, tmp_path):
+    "A container's limit counts, where it has one"
+    whole = memory_of(torch.device("cpu"))
+    unlimited, limit = tmp_path/"memory.max", tmp_path/"limit_in_bytes"
+    unlimited.write_text("max\n"), limit.write_text(f"{whole}\n")
+    monkeypatch.setattr("rmkit.trainer.CONTAINER_LIMITS", [str(unlimited), str(tmp_path/"nothing")])
+    machine = memory_of(torch.device("cpu"))
+    monkeypatch.setattr("rmkit.trainer.CONTAINER_LIMITS", [str(limit)])
+    assert memory_of(torch.device("cpu")) == whole // 2 < whole <= machine
+    monkeypatch.delattr("os.sysconf")
+    assert memory_of(torch.device("cpu")) == 2**33 # on Windows
 
 
 # Two processes
