@@ -46,17 +46,16 @@ def _choose_precision(
     cfg, # a `RewardConfig`; its `bf16` and `fp16`, None where unset, become bools
 ):
     "Settle the precision of a run; a warning where what was asked for is emulated."
-    native = None if cfg.use_cpu else native_precision()
-    emulated = [name for name in ("bf16", "bf16_full_eval") if getattr(cfg, name)]
-    if emulated and not cfg.use_cpu and torch.cuda.is_available() and native != "bf16":
-        faster = "`fp16=True`" if native else "`bf16=False`"
-        warnings.warn(f"`{emulated[0]}=True`, but this GPU has no bfloat16 and emulates it, which is slow; {faster} is "
-                      "faster here, and so is leaving all three unset.", stacklevel=4)
-    launched = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    native, launched = None if cfg.use_cpu else native_precision(), os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     choice = native if launched == "no" else launched
     if cfg.bf16 is None and cfg.fp16 is None: cfg.fp16 = choice == "fp16"
     if cfg.bf16 is None: cfg.bf16 = choice == "bf16" and not cfg.fp16
     cfg.fp16 = bool(cfg.fp16)
+    asked = "bf16" if cfg.bf16 else "bf16_full_eval"
+    if getattr(cfg, asked) and native != "bf16" and not cfg.use_cpu and torch.cuda.is_available():
+        faster = "float16 (`fp16=True`)" if native else "float32"
+        warnings.warn(f"`{asked}=True`, but this GPU has no bfloat16 and emulates it, which is slow; {faster} is faster here, "
+                      "and the default.", stacklevel=4)
 
 # %% ../nbs/00_config.ipynb #c005
 @dataclass

@@ -39,7 +39,7 @@ from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCALER_NAME
 from transformers.trainer_callback import ExportableState
 
 from .collator import DataCollatorForPreference, PrefixSharingCollator, cut_by_tokens, join_flat, take_groups, tokens_of_groups
-from .config import native_precision, RewardConfig
+from .config import RewardConfig, native_precision
 from .dashboard import Dashboard
 from .data import prepare_dataset
 from .losses import preference_loss
@@ -174,9 +174,10 @@ def on_optimizer_step(self:RunningMetrics, args, state, control, optimizer=None,
         raise RuntimeError(f"float16 can't train this model: step {state.global_step + 1} was skipped at a loss scale of "
                            f"{before:g}, since the loss or its gradient isn't finite. Look for NaN in the data, or train "
                            "with `fp16=False`, in float32 (`bf16=True` on a GPU that has it).")
-    if not self.warned: logger.warning(f"Step {state.global_step + 1} was skipped: its gradient left the range of float16 at a "
-        f"loss scale of {before:,.0f}, which is now {self.scale:,.0f}. Usual in the first steps; counted as `skipped_steps`.")
+    if self.warned: return
     self.warned = True
+    logger.warning(f"Step {state.global_step + 1} was skipped: its gradient left the range of float16 at a loss scale of "
+                   f"{before:,.0f}, which is now {self.scale:,.0f}. Usual in the first steps; counted as `skipped_steps`.")
 
 # %% ../nbs/12_trainer.ipynb #d006
 def peak_memory(
@@ -304,7 +305,8 @@ def keep_in_float32(
     found = [p for p in model.parameters() if p.requires_grad and p.dtype in refused]
     if not found or args.deepspeed: return # DeepSpeed keeps a float32 copy itself
     kinds = " and ".join(sorted({str(p.dtype).removeprefix("torch.") for p in found}))
-    if not (args.fp16 or args.bf16): found = [p for p in model.parameters() if p.is_floating_point()]
+    is_mixed = args.bf16 or (args.fp16 and args.device.type != "cpu") or getattr(unwrap(model), "is_quantized", False)
+    if not is_mixed: found = [p for p in model.parameters() if p.is_floating_point()]
     for p in found: p.data = p.data.float()
     logger.warning(f"Weights that are to be trained came in {kinds}; {sum(p.numel() for p in found):,} are kept in float32 from "
                    "here on, since small steps are lost in 16 bits. Load with `dtype=torch.float32` to keep their digits, too.")
@@ -357,7 +359,8 @@ class RewardTrainer(Trainer):
         self.processing_class, self._user_collator, self.running, self.data_reports, self._said = tokenizer, data_collator is not None, RunningMetrics(), {}, set()
         train_dataset, eval_dataset = self._prepare(train_dataset, "train"), self._prepare(eval_dataset, "eval")
         if model is not None: self._note_input(model)
-        n_gpus, args._n_gpu = args.n_gpu, min(args.n_gpu, 1) # or the model would be copied to all of them (DataParallel)
+        n_gpus = args.n_gpu
+        args._n_gpu = min(n_gpus, 1) # or the model would be copied to all of them (DataParallel)
         args.accelerator_config.dispatch_batches = False # a process that deals out a stream's batches would cut them by rows
         super().__init__(model=model, args=args, data_collator=data_collator or DataCollatorForPreference(tokenizer.pad_token_id, args.pad_to_multiple_of),
             train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=tokenizer, model_init=model_init,
@@ -501,8 +504,8 @@ MOST = dict(cuda=65_536, cpu=4_096) # tokens of a pass beyond which nothing is g
 
 CONTAINER_LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes" # of bytes, on Linux
 
-def _first_line(
-    path:str, # of a text file
+def _text_of(
+    path:str, # of a file
 ) -> str: # empty where there is none
     try: return Path(path).read_text(encoding="utf-8").strip()
     except OSError: return ""
@@ -513,7 +516,7 @@ def memory_of(
     "Memory of the device, or as much of the machine's as a notebook should take: half"
     if device.type == "cuda": return torch.cuda.get_device_properties(device).total_memory
     if not hasattr(os, "sysconf"): return 2**33 # on Windows
-    limits = [int(x) for x in map(_first_line, CONTAINER_LIMITS) if x.isdigit()]
+    limits = [int(x) for x in map(_text_of, CONTAINER_LIMITS) if x.isdigit()]
     return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *limits]) // 2
 
 def guess_budget(

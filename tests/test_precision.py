@@ -19,8 +19,9 @@ from rmkit.attention import Branches, rectangle_attention
 from rmkit.cli import TrainArguments, lora_of
 from rmkit.collator import lay_out
 from rmkit.config import half_precision
+from rmkit.model import add_lora
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import is_out_of_memory, memory_of, warn_of_emulation
+from rmkit.trainer import is_out_of_memory, keep_in_float32, memory_of, warn_of_emulation
 
 # What is chosen
 
@@ -59,11 +60,11 @@ def test_what_is_set_is_kept(monkeypatch, tmp_path, recwarn):
     pretend(monkeypatch, (7, 5))
     assert precision(tmp_path, fp16=True) == precision(tmp_path, fp16=True, bf16=False) == "fp16"
     assert precision(tmp_path, fp16=False) is None and not recwarn.list
-    with pytest.warns(UserWarning, match="no bfloat16 and emulates it.*`fp16=True` is faster"): assert precision(tmp_path, bf16=True) == "bf16"
+    with pytest.warns(UserWarning, match=r"no bfloat16 and emulates it.*float16 \(`fp16=True`\) is faster here"): assert precision(tmp_path, bf16=True) == "bf16"
     with pytest.raises(ValueError, match="At most one"): precision(tmp_path, fp16=True, bf16=True)
     with pytest.warns(UserWarning, match="`bf16_full_eval=True`, but"): precision(tmp_path, bf16_full_eval=True)
     pretend(monkeypatch, (6, 0))
-    with pytest.warns(UserWarning, match="`bf16=False` is faster"): precision(tmp_path, bf16=True)
+    with pytest.warns(UserWarning, match="float32 is faster here, and the default"): precision(tmp_path, bf16=True)
     pretend(monkeypatch, (9, 0))
     assert precision(tmp_path, fp16=True) == "fp16" and precision(tmp_path, fp16=False) == "bf16"
 
@@ -82,6 +83,9 @@ def test_accelerate_launch_decides(monkeypatch, tmp_path):
         monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", launched)
         assert precision(tmp_path) == chosen
         assert precision(tmp_path, bf16=False) is None
+    pretend(monkeypatch, (7, 5))
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    with pytest.warns(UserWarning, match="emulates it"): assert precision(tmp_path) == "bf16"
 
 
 def test_flags():
@@ -205,11 +209,16 @@ def test_trained_weights_are_float32(tmp_path, caplog, dtype, scale):
 
 @pytest.mark.parametrize("scale", [None, 2.**16])
 def test_an_adapter_on_float16_weights(tmp_path, scale):
-    "The base may stay in float16 under autocast; the adapter and the head are float32"
     trainer = run(tmp_path, scale, model=tiny_model(seed=0).half(), peft_config=LoraConfig(r=4))
-    assert {p.dtype for p in trainer.model.parameters() if p.requires_grad} == {torch.float32}
-    assert {p.dtype for p in trainer.model.parameters() if not p.requires_grad} == {torch.float16 if scale else torch.float32}
+    assert {p.dtype for p in trainer.model.parameters()} == {torch.float32}
     np.testing.assert_allclose(logged(trainer), logged(run(tmp_path, None, peft_config=LoraConfig(r=4))), atol=5e-3)
+
+
+def test_a_frozen_base_stays_in_float16_where_autocast_joins_the_two():
+    model = add_lora(tiny_model(seed=0).half(), LoraConfig(r=4))
+    keep_in_float32(model, SimpleNamespace(fp16=True, bf16=False, deepspeed=None, device=torch.device("cuda")))
+    assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}
+    assert {p.dtype for p in model.parameters() if not p.requires_grad} == {torch.float16}
 
 
 def test_bfloat16_weights_are_the_users_choice(tmp_path):
