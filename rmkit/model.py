@@ -193,8 +193,9 @@ def _narrow_last_mlp(model:nn.Module, # a decoder, perhaps wrapped
 def _to_device(flat:dict[str, Any], # a flat row
                device:torch.device, # of the model
               ) -> dict[str, Any]: # the same, its tensors there
-    "Copy without waiting for the device: that needs pinned memory"
-    def move(x): return (x.pin_memory() if device.type == "cuda" and x.device.type == "cpu" else x).to(device, non_blocking=True)
+    "Copy, on CUDA without waiting for the device: that needs pinned memory, which others don't have"
+    is_cuda = device.type == "cuda"
+    def move(x): return (x.pin_memory() if is_cuda and x.device.type == "cpu" else x).to(device, non_blocking=is_cuda)
     return {name: move(x) if isinstance(x, torch.Tensor) else x for name, x in flat.items()}
 
 # %% ../nbs/05_model.ipynb #c032

@@ -153,7 +153,7 @@ def on_step_begin(self:RunningMetrics, args, state, control, **kwargs):
 def pause(self:RunningMetrics):
     "Stop the watch, and add what it shows"
     if self.clock is None: return
-    if self.sums.device.type == "cuda": torch.cuda.synchronize(self.sums.device)
+    if self.sums.device.type != "cpu": torch.accelerator.synchronize(self.sums.device)
     self.seconds, self.clock = self.seconds + time.perf_counter() - self.clock, None
 
 # %% ../nbs/12_trainer.ipynb #h011
