@@ -105,7 +105,9 @@ class RewardConfig(TrainingArguments):
 
     def __post_init__(self):
         _choose_precision(self)
-        if self.use_liger_kernel is None: self.use_liger_kernel = not self.use_cpu and torch.cuda.is_available() and is_liger_kernel_available()
+        if self.use_liger_kernel is None: # on GPUs that its compiler, Triton, knows: 7.0 and up
+            self.use_liger_kernel = (not self.use_cpu and torch.cuda.is_available() and native_precision() is not None
+                                     and is_liger_kernel_available())
         if self.use_liger_kernel: self.liger_kernel_config = {"cross_entropy": False, "fused_linear_cross_entropy": False} | (self.liger_kernel_config or {}) # or Liger gives a classifier the forward of a language model
         if self.ddp_broadcast_buffers is None: self.ddp_broadcast_buffers = False # they are constants, and an exchange in a forward pass would bind processes to each other's number of passes
         super().__post_init__()

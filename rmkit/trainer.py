@@ -323,9 +323,9 @@ def warn_of_emulation(
                    "`BitsAndBytesConfig(..., bnb_4bit_compute_dtype=torch.float16)`.")
 
 # %% ../nbs/12_trainer.ipynb #h017
-ONE_OF_SEVERAL = ("This process sees {n} GPUs and trains on the first. To train on all: `accelerate launch --num_processes {n} train.py`, or "
-                  "in a notebook `accelerate.notebook_launcher(train, num_processes={n})`, where `train` makes the trainer and runs it. "
-                  "CUDA_VISIBLE_DEVICES chooses another one.")
+ONE_OF_SEVERAL = ("This process sees {n} GPUs and trains on the first. To train on all: `accelerate launch --num_processes {n} train.py`; "
+                  "in a notebook, after a restart, `accelerate.notebook_launcher(train, num_processes={n})`, where `train` makes config, "
+                  "model and trainer, and runs it. CUDA_VISIBLE_DEVICES chooses another one.")
 
 # %% ../nbs/12_trainer.ipynb #c031
 class RewardTrainer(Trainer):

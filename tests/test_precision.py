@@ -51,6 +51,15 @@ def test_default_of_a_gpu(monkeypatch, tmp_path, name):
     assert precision(tmp_path, use_cpu=True) is precision(tmp_path, bf16=False) is precision(tmp_path, fp16=False, bf16=False) is None
 
 
+@pytest.mark.parametrize("capability,use", [((6, 0), False), ((7, 5), True), ((9, 0), True)], ids=str)
+def test_liger_where_triton_compiles(monkeypatch, tmp_path, capability, use):
+    "Installed, it would stop a P100 at its first step"
+    pretend(monkeypatch, capability)
+    monkeypatch.setattr("rmkit.config.is_liger_kernel_available", lambda: True)
+    assert RewardConfig(str(tmp_path), report_to="none").use_liger_kernel is use
+    assert RewardConfig(str(tmp_path), report_to="none", use_liger_kernel=False).use_liger_kernel is False
+
+
 def test_other_makes():
     assert half_precision("cpu") is half_precision("mps", has_bf16=True) is half_precision("xpu") is None
     assert half_precision("npu", has_bf16=True) == half_precision("xpu", has_bf16=True) == "bf16"
