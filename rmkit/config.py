@@ -34,7 +34,7 @@ def native_precision() -> str | None: # "bf16", "fp16", or None for float32
     "`half_precision` of the device that this process would train on."
     if torch.cuda.is_available() and torch.version.hip is None:
         several = int(os.environ.get("WORLD_SIZE", 1)) > 1
-        gpus = range(torch.cuda.device_count()) if several else [torch.cuda.current_device()]
+        gpus = range(torch.cuda.device_count()) if several else [None] # None: the one in use
         return half_precision("cuda", min(torch.cuda.get_device_capability(gpu) for gpu in gpus))
     if torch.backends.mps.is_available(): return half_precision("mps")
     has_bf16 = is_torch_bf16_gpu_available()

@@ -30,7 +30,6 @@ def pretend(monkeypatch, *capabilities):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)  # as torch says, of a T4 too
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(capabilities))
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capabilities[device or 0])
     monkeypatch.setattr(RewardConfig, "_setup_devices", torch.device("cuda", 0))
 
