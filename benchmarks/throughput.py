@@ -1,6 +1,6 @@
 """How fast: rmkit and TRL's RewardTrainer on the same rows, in one process, taking turns.
 
-  python benchmarks/throughput.py train                # SmolLM2-135M on CPUs, Llama-3.2-1B's shape on a GPU, against TRL
+  python benchmarks/throughput.py train                # SmolLM2-135M, on a large GPU Llama-3.2-1B's shape, against TRL
   python benchmarks/throughput.py tiny                 # the embedded default: flat rows against padded ones
   python benchmarks/throughput.py rank                 # best-of-16 against a loop of transformers' padded batches
   python benchmarks/throughput.py scaling              # step time against tokens, memory against the size of the data
@@ -31,12 +31,16 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassificat
 import rmkit
 from real_run import DATA, load_pairs, machine, table
 from rmkit.collator import PrefixSharingCollator, share_across
+from rmkit.config import native_precision
 from rmkit.data import load_rows, prepare_dataset
 from rmkit.model import init_head, load_reward_model, prepare_for_reward
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
+from rmkit.trainer import is_out_of_memory
 from smollm2 import CACHE, smollm2
 
 GPU = torch.cuda.is_available()
+HALF = dict(bf16=torch.bfloat16, fp16=torch.float16).get(native_precision(), torch.float32)
+LARGE = 40 * 2**30  # bytes of GPU memory from which Llama-3.2-1B's shape is trained
 SETS = dict(hh="hh_harmless", oasst="oasst1", qa_feedback="qa_feedback", pandalm="pandalm")
 LLAMA_1B = dict(vocab_size=128_256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
                 num_key_value_heads=8, head_dim=64, rope_theta=500_000.0, max_position_embeddings=131_072)
@@ -125,8 +129,8 @@ class Peak(threading.Thread):
 def matrix_rate(
     seconds: float = 0.5,  # how long to measure
 ) -> float:  # floating point operations a second
-    "What the device reaches in a plain matrix product: float32 on a CPU, bfloat16 on a GPU"
-    n, dtype, device = (8192, torch.bfloat16, "cuda") if GPU else (2048, torch.float32, "cpu")
+    "What the device reaches in a plain matrix product: float32 on a CPU, 16 bits on a GPU that has them"
+    n, dtype, device = (8192, HALF, "cuda") if GPU else (2048, torch.float32, "cpu")
     a, b = (torch.randn(n, n, dtype=dtype, device=device) for _ in range(2))
     rates, start = [], time.perf_counter()
     while len(rates) < 4 or time.perf_counter() - start < seconds:
@@ -172,13 +176,6 @@ def step_order(
     size = trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps
     steps = [range(i, min(i + size, len(lengths))) for i in range(0, len(lengths), size)]
     return [row for step in steps for row in sorted(step, key=lengths.__getitem__)]
-
-
-def is_out_of_memory(
-    error: RuntimeError,
-) -> bool:
-    "PyTorch's own error, or rmkit's when a single pair doesn't fit"
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error)
 
 
 def turn(
@@ -311,11 +308,11 @@ def same_losses(
 def the_start(
     args: argparse.Namespace,
 ) -> tuple:  # a reward model and its tokenizer
-    "SmolLM2-135M with its weights; on a GPU Llama-3.2-1B's shape with random weights, and SmolLM2's tokenizer"
+    "SmolLM2-135M with its weights; on a large GPU Llama-3.2-1B's shape with random weights, and SmolLM2's tokenizer"
     if args.toy:
         return tiny_model(), tiny_tokenizer()
     folder = smollm2(args.cache.expanduser())
-    if not GPU:
+    if not GPU or torch.cuda.get_device_properties(0).total_memory < LARGE:
         return load_reward_model(folder, seed=0)
     torch.manual_seed(0)
     tokenizer, config = AutoTokenizer.from_pretrained(folder), LlamaConfig(**LLAMA_1B, num_labels=1, pad_token_id=0)
@@ -402,7 +399,7 @@ def run_rank(
     texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
     exact = plain_scores(model, tokenizer, texts)  # float32
     if GPU:
-        model.bfloat16()
+        model.to(HALF)
     ours = rmkit.RewardModel(copy.deepcopy(model), tokenizer)  # a copy, since its attention is switched
     ways = {"transformers, padded batches of 8": lambda: plain_scores(model, tokenizer, texts),
             "rmkit, RewardModel.rank": lambda: ours.rank(prompt, responses).rewards}
@@ -413,7 +410,7 @@ def run_rank(
         return way(), time.perf_counter() - begin
     rewards = {name: timed(way)[0] for name, way in ways.items()}
     off, off_ours = (float(np.abs(found - exact).max()) for found in rewards.values())
-    if off_ours > max(1e-4, 2 * off):  # in bfloat16 both are off, and ours may not be more so
+    if off_ours > max(1e-4, 2 * off):  # in 16 bits both are off, and ours may not be more so
         sys.exit(f"The rewards are off by {off_ours:.1e}, those of padded batches by {off:.1e}.")
     seconds = {name: [] for name in ways}
     for r in range(args.rounds):
@@ -448,7 +445,7 @@ def run_scaling(
                          num_labels=1, pad_token_id=0, max_position_embeddings=16_384)
     start, out = LlamaForSequenceClassification(config), dict(tokens=[], length=[], pairs=[])
     def step(batch, length, steps=4):
-        who = Contender("rmkit", "rmkit", dict(per_device_train_batch_size=batch, use_cpu=not GPU, bf16=GPU))
+        who = Contender("rmkit", "rmkit", dict(per_device_train_batch_size=batch, use_cpu=not GPU))
         took = turn(who, start, tiny_tokenizer(), rows_of_ids(batch * (steps + 1), length), steps + 1)
         return dict(batch=batch, length=length, step=statistics.median(took["seconds"]), tokens=took["tokens"] / (steps + 1), gib=took["gib"])
     most = 256 if GPU else 64

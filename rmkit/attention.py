@@ -64,12 +64,15 @@ def _takes_varlen(query_NHD:torch.Tensor, # the queries
                   window:int|None, # sliding window
                   softcap:float|None, # cap of the scores
                  ) -> bool:
-    "Whether the variable-length kernel can run: flash attention, so half precision on an Ampere GPU or newer"
+    "Whether the variable-length kernel can run: flash attention, so half precision on an Ampere GPU or newer, not a T4"
     kernel, params = _varlen()
     if kernel is None or softcap or (window and "window_size" not in params): return False
     D = query_NHD.shape[-1]
     if value_NhD.shape[-1] != D or D > 256 or D % 8 or query_NHD.dtype not in (torch.float16, torch.bfloat16): return False
-    return query_NHD.is_cuda and torch.version.hip is None and torch.cuda.get_device_capability(query_NHD.device) >= (8, 0)
+    if not query_NHD.is_cuda or torch.version.hip is not None: return False
+    capability = torch.cuda.get_device_capability(query_NHD.device)
+    if 192 < D <= 224: return capability in ((8, 0), (9, 0)) # elsewhere its backward pass refuses
+    return capability >= (8, 0)
 
 # %% ../nbs/04_attention.ipynb #c009
 def varlen_attention(query_NHD:torch.Tensor, # queries of the flat row

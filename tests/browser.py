@@ -10,6 +10,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
          "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars").split()
 FLAGS.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
+HANGS = 300  # seconds after which nothing is waited for any more; what is, takes some on an idle machine
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "build" / "screenshots"
 
 # The lowest contrast of any text with what is behind it, by the formula of WCAG 2.1, and whose it is
@@ -39,11 +40,12 @@ def unavailable(reason):
 def chromium():
     "A generator of one headless Chromium, for a fixture"
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError:
         unavailable("playwright isn't installed")
     if not CHROMIUM:
         unavailable("no Chromium on this machine")
+    expect.set_options(timeout=1000 * HANGS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -58,6 +60,7 @@ class Visit:
         self.dialogs, self.requests, self.errors = [], [], []
         self.context = browser.new_context(viewport=dict(width=width, height=height), color_scheme=color_scheme)
         self.context.set_offline(offline)
+        self.context.set_default_timeout(1000 * HANGS)
         self.page = self.context.new_page()
         self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
         self.context.on("request", lambda request: self.requests.append(request.url))
@@ -84,6 +87,11 @@ class Visit:
         assert not self.outside(), "a request left the page"
         wide, window = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide <= window, "the page is wider than the window"
+
+    def wait_for(self, selector, n):
+        "Until the page has so many of them"
+        count = "([selector, n]) => document.querySelectorAll(selector).length === n"
+        self.page.wait_for_function(count, arg=[selector, n])
 
     def texts(self, selector):
         return set(self.page.eval_on_selector_all(selector, "found => found.map(one => one.textContent)"))

@@ -48,7 +48,7 @@ class Reader:
     def __init__(self, visit, scope=None):
         self.visit, self.page = visit, visit.page
         self.root = (scope or visit.page).locator(".rmkit").first
-        expect(self.root).to_be_visible(timeout=20_000)
+        expect(self.root).to_be_visible()
 
     def tab(self, name):
         self.root.get_by_role("tab", name=name, exact=True).click()

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from urllib.request import urlopen
 
-from browser import Visit
+from browser import HANGS, Visit
 
 APPS = {"lab": ("jupyterlab", "lab/tree/{}?reset"), "notebook": ("notebook", "notebooks/{}")}
 # The server's own folders; nothing of the user's is read or written
@@ -65,7 +65,7 @@ class Server:
             raise
         return self
 
-    def _wait(self, seconds=60):
+    def _wait(self, seconds=HANGS):
         until = time.monotonic() + seconds
         while time.monotonic() < until and self.process.poll() is None:
             try:
@@ -101,8 +101,8 @@ class Book(Visit):
     def __init__(self, browser, url, **visit):
         super().__init__(browser, url, **visit)
         try:
-            self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
-            self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady", timeout=60_000)
+            self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+            self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
             self.wait_idle()
         except BaseException:
             self.shoot("not-opened")
@@ -121,14 +121,14 @@ class Book(Visit):
             window.jupyterapp.commands.execute(command, args).then(done => window.ran = [done], error => window.ran = [String(error)]) }""",
             [command, args or {}])
 
-    def ran(self, seconds=60):
+    def ran(self, seconds=HANGS):
         return self.page.wait_for_function("window.ran", timeout=1000 * seconds).json_value()[0]
 
-    def wait_idle(self, seconds=60):
+    def wait_idle(self, seconds=HANGS):
         "Until the kernel has nothing to do"
         self.page.wait_for_function(IDLE, timeout=1000 * seconds)
 
-    def run_all(self, seconds=120):
+    def run_all(self, seconds=2 * HANGS):
         "Run all cells; an AssertionError with the traceback where one fails"
         self.execute("notebook:run-all-cells")
         done = self.ran(seconds)
@@ -142,7 +142,7 @@ class Book(Visit):
         self.page.evaluate("number => window.jupyterapp.shell.currentWidget.content.activeCellIndex = number", number)
         self.execute("notebook:run-cell")
 
-    def run(self, number, seconds=60):
+    def run(self, number, seconds=HANGS):
         self.start(number)
         assert self.ran(seconds) is not False, self.cell(number).inner_text()
 

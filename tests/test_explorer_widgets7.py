@@ -54,7 +54,7 @@ def test_in_jupyterlab_3(browser, python, tmp_path):
 
         book.start(1)
         stop = book.cell(1).get_by_role("button", name="Stop", exact=True)
-        stop.click(timeout=30_000)
+        stop.click()
         book.ran(30)
         book.wait_idle()
         book.shoot("widgets7-stopped")

@@ -212,7 +212,7 @@ def two_ranks(script, *args):
     with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
     env = os.environ | dict(OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", GLOO_SOCKET_IFNAME="lo")
     ranks = [subprocess.Popen([sys.executable, script, *args], env=env | dict(RANK=str(r), LOCAL_RANK=str(r))) for r in range(2)]
-    try: assert [p.wait(timeout=90) for p in ranks] == [0, 0]
+    try: assert [p.wait(timeout=900) for p in ranks] == [0, 0]
     finally:
         for p in ranks: p.kill()
 
@@ -248,7 +248,7 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path):
     "With unequal numbers of passes; with memory that runs out on one of them, in the rehearsal or in the first pass of a step"
     script, hows = tmp_path/"run.py", ("cut", "rehearsal", "first step", "second step")
     script.write_text(DDP)
-    subprocess.run([sys.executable, script, tmp_path, "alone"], check=True, timeout=60, env=os.environ | dict(OMP_NUM_THREADS="1"))
+    subprocess.run([sys.executable, script, tmp_path, "alone"], check=True, timeout=900, env=os.environ | dict(OMP_NUM_THREADS="1"))
     two_ranks(script, str(tmp_path), *hows)
     def result(how, rank=0): return torch.load(tmp_path/f"{how}.{rank}.pt", weights_only=False)
     def losses(run): return [entry["loss"] for entry in run["logs"] if "loss" in entry]
@@ -315,11 +315,10 @@ def test_liger_leaves_the_forward_alone(tmp_path):
 
 
 def test_importing_costs_little():
-    "Against torch alone, the best of three"
-    def seconds(name):
-        code = f"import time; begin = time.perf_counter(); import {name}; print(time.perf_counter() - begin)"
-        return min(float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout) for _ in range(3))
-    assert seconds("torch, rmkit") - seconds("torch") < 0.3
+    "What takes seconds is imported with what needs it"
+    code = "import sys, rmkit; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    assert not loaded & {"torch", "transformers", "datasets", "accelerate", "peft", "pandas", "matplotlib", "IPython", "anywidget"}
 
 
 def test_tokenised_rows_are_cached(tmp_path, monkeypatch, pairs):
@@ -351,4 +350,4 @@ def test_qlora_over_flat_rows(tmp_path):
         trainer.train()
         assert trainer.flat == padding_free
         return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    assert run(True) == pytest.approx(run(False), abs=1e-4)
+    assert run(True) == pytest.approx(run(False), abs=1e-2) # products are of 16 bits, and rounded by their shape
