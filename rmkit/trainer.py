@@ -742,7 +742,8 @@ def _set_signature_columns_if_needed(self:RewardTrainer):
 @patch
 def _remove_unused_columns(self:RewardTrainer, dataset, description=None):
     "Leave what a collator reads; methods of one's own may want any number"
-    self._number_columns = [name for name, kind in dataset.features.items() if str(getattr(kind, "dtype", "")).startswith(("int", "uint", "float", "bool"))]
+    self._number_columns = [name for name, kind in dataset.features.items()
+                            if str(getattr(getattr(kind, "feature", kind), "dtype", "")).startswith(("int", "uint", "float", "bool"))]
     return Trainer._remove_unused_columns(self, dataset, description)
 
 @patch
@@ -766,7 +767,8 @@ class JoinedBatches:
     def __iter__(self):
         waiting = []
         for batch in self.dataloader:
-            if waiting and sum(b["input_ids"].numel() for b in (*waiting, batch)) > self.budget:
+            if not is_flat(batch): yield batch # of a dataloader of one's own
+            elif waiting and sum(b["input_ids"].numel() for b in (*waiting, batch)) > self.budget:
                 yield join_flat(waiting)
                 waiting = [batch]
             else:
@@ -1130,7 +1132,7 @@ def results_table(
     evals = [entry for entry in logs if any(k.endswith("_accuracy_low") for k in entry)]
     if not evals: return "Not evaluated."
     last = {k.removesuffix("_low"): k for k in evals[-1] if k.endswith("_accuracy_low")}
-    rows = [f"| {k.removesuffix('_accuracy')} | {evals[-1][k]:.3f} | {evals[-1][low]:.3f} to {evals[-1][k + '_high']:.3f} | {evals[-1][k.replace('accuracy', 'loss')]:.3f} |" for k, low in last.items()]
+    rows = [f"| {k.removesuffix('_accuracy')} | {evals[-1][k]:.3f} | {evals[-1][low]:.3f} to {evals[-1][k + '_high']:.3f} | {evals[-1][k.replace('pair_', '').replace('accuracy', 'loss')]:.3f} |" for k, low in last.items()]
     return "| set | accuracy | 95% interval | loss |\n|---|---|---|---|\n" + "\n".join(rows)
 
 # %% ../nbs/12_trainer.ipynb #c075
