@@ -7,7 +7,7 @@ Docs: https://rmkit.github.io/rmkit/model.html.md"""
 # %% auto #0
 __all__ = ['logger', 'ROUNDING', 'HUB_KEYS', 'unwrap', 'head_name', 'head_module', 'init_head', 'replace_head', 'rewards',
            'flat_rewards', 'needs_padding', 'token_rewards', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
-           'prepare_for_reward', 'load_reward_model', 'add_lora', 'merge', 'save_reward_model']
+           'prepare_for_reward', 'load_reward_model', 'add_lora', 'merge', 'padding_right', 'save_reward_model']
 
 # %% ../nbs/05_model.ipynb #c003
 import copy
@@ -130,7 +130,7 @@ def _one_value(model:nn.Module, # a classifier, perhaps wrapped
     "ValueError when the head has more than one output"
     if values.shape[-1] == 1: return values
     raise ValueError(f"the head '{head_name(model)}' gives {values.shape[-1]} outputs, expected 1. "
-                     "Load the model with `num_labels=1`, or call `replace_head(model)`.")
+                     "Reward models require `num_labels=1`: load it so, or call `replace_head(model)`.")
 
 # %% ../nbs/05_model.ipynb #c026
 def _head_values(model:nn.Module, # a sequence classifier, perhaps wrapped
@@ -321,7 +321,8 @@ def ensure_pad_token(model:nn.Module, # a sequence classifier; its config is set
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id in _closing_ids(tokenizer):
         was, token = tokenizer.pad_token, unused_token(tokenizer, n_rows) or "<|pad|>"
         tokenizer.add_special_tokens({"pad_token": token})
-        logger.info("The pad token was %s; it is now %s (id %d).", was, token, tokenizer.pad_token_id)
+        level = logging.INFO if was is None else logging.WARNING # one that texts end with is replaced
+        logger.log(level, "The pad token was %s; it is now %s (id %d).", was, token, tokenizer.pad_token_id)
     pad_id = tokenizer.pad_token_id
     if pad_id >= n_rows: grow_embeddings(model, pad_id + 1)
     for config in (model.config, model.config.get_text_config()): config.pad_token_id = pad_id
@@ -334,20 +335,20 @@ def prepare_for_reward(model:nn.Module, # a sequence classifier with one output,
                        tokenizer:PreTrainedTokenizerBase, # the tokenizer that goes with it
                        seed:int=0, # of the head, if it has to be started anew
                       ) -> tuple[nn.Module, PreTrainedTokenizerBase]: # the same two objects
-    """Set what makes saved rewards come out the same elsewhere: pad token, `problem_type`, padding side.
+    """Set what makes saved rewards come out the same elsewhere: pad token and `problem_type`.
 
     A head of zeros or NaN (transformers can leave one in bfloat16) is started anew, with a warning.
     ValueError when the model has more than one output."""
     config = unwrap(model).config
     if config.num_labels != 1:
-        raise ValueError(f"the model has num_labels={config.num_labels}, but reward models require num_labels=1. Load it "
+        raise ValueError(f"the model has num_labels={config.num_labels}, but reward models require `num_labels=1`. Load it "
                          "with `from_pretrained(..., num_labels=1)`, pass its name, or call `replace_head(model)`.")
     weights = torch.cat([p.detach().flatten().float() for p in head_module(model).parameters()])
     if weights.numel() and not (weights.isfinite().all() and weights.any()):  # empty where ZeRO-3 has split it
         warnings.warn(f"the head '{head_name(model)}' was all zeros or not finite; it is started anew (seed {seed})")
         init_head(model, seed)
     ensure_pad_token(model, tokenizer)
-    config.problem_type, tokenizer.padding_side = "regression", "right"
+    config.problem_type = "regression"
     return model, tokenizer
 
 # %% ../nbs/05_model.ipynb #c057
@@ -472,7 +473,7 @@ def load_reward_model(name_or_path_or_model:str|Path|nn.Module, # of a language 
     older_name = kwargs.pop("torch_dtype", None)
     kwargs["dtype"] = dtype or older_name or torch.float32
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config
-    if kwargs.pop("num_labels", 1) != 1: raise ValueError("a reward model has one output: leave out `num_labels`, or give 1")
+    if kwargs.pop("num_labels", 1) != 1: raise ValueError("reward models require `num_labels=1`: leave it out, or give 1")
     config_file = find_adapter_config_file(path, **hub)
     if config_file: return _load_adapter(path, config_file, tokenizer, seed, hub, is_trainable, **kwargs)
     model, _ = _load_classifier(path, seed, hub, **kwargs)
@@ -568,6 +569,15 @@ def _save_base(model:PeftModel, # whose base is saved
     try: base.save_pretrained(folder, state_dict=_base_state(model))
     finally: base.hf_quantizer = quantizer
 
+# %% ../nbs/05_model.ipynb #t302
+@contextmanager
+def padding_right(tokenizer:PreTrainedTokenizerBase, # as it is to be saved
+                 ) -> Iterator[None]:
+    "While the block runs, the tokenizer pads on the right"
+    side, tokenizer.padding_side = tokenizer.padding_side, "right"
+    try: yield
+    finally: tokenizer.padding_side = side
+
 # %% ../nbs/05_model.ipynb #c084
 def save_reward_model(model:nn.Module, # a reward model, plain or with an adapter
                       tokenizer:PreTrainedTokenizerBase, # saved with it
@@ -576,7 +586,7 @@ def save_reward_model(model:nn.Module, # a reward model, plain or with an adapte
                       with_base:bool|None=None, # save an adapter's base with it; None: when plain transformers needs it
                      ) -> None:
     "Save so that `AutoModelForSequenceClassification.from_pretrained(folder)` gives the same rewards"
-    tokenizer.save_pretrained(folder)
+    with padding_right(tokenizer): tokenizer.save_pretrained(folder)
     if not isinstance(model, PeftModel): return unwrap(model).save_pretrained(folder)
     if with_base is None: with_base = not _base_is_ready(model)
     if with_base: _save_base(model, folder)

@@ -8,9 +8,10 @@ Docs: https://rmkit.github.io/rmkit/trainer.html.md"""
 __all__ = ['logger', 'SIDE_NAMES', 'MOST', 'EVAL_TOKENS', 'OURS', 'ADDED', 'WEIGHTS', 'CARD', 'margins_of', 'stack_pairs',
            'RunningMetrics', 'pair_rows', 'peak_memory', 'evaluation_metrics', 'one_output', 'set_special_tokens',
            'take_chat_template', 'train_new_tokens', 'dropout_rates', 'disable_dropout', 'RewardTrainer',
-           'reward_config', 'one_tokenizer', 'is_flat', 'pairs_in', 'tokens_of_pairs', 'rewards_of_pairs', 'rewards_in',
-           'rows_of_outputs', 'memory_of', 'guess_budget', 'check_dataset', 'stacking_of', 'JoinedBatches',
-           'are_probabilities', 'instead', 'beside', 'without', 'is_torn', 'last_whole_checkpoint', 'results_table']
+           'reward_config', 'one_tokenizer', 'loading_arguments', 'has_adapter', 'is_flat', 'pairs_in',
+           'tokens_of_pairs', 'rewards_of_pairs', 'rewards_in', 'rows_of_outputs', 'memory_of', 'guess_budget',
+           'check_dataset', 'stacking_of', 'JoinedBatches', 'are_probabilities', 'instead', 'beside', 'without',
+           'is_torn', 'last_whole_checkpoint', 'check_optimizer', 'results_table']
 
 # %% ../nbs/12_trainer.ipynb #c002
 import inspect
@@ -43,10 +44,10 @@ from .collator import (DataCollatorForPreference, PairBatch, PAIR_COLUMNS, Prefi
                             cut_by_tokens, join_flat, take_groups, tokens_of_groups)
 from .config import RewardConfig
 from .dashboard import Dashboard
-from .data import prepare_dataset
+from .data import ID_COLUMNS, prepare_dataset
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
-from .model import (add_lora, flat_rewards, grow_embeddings, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
+from .model import (add_lora, flat_rewards, grow_embeddings, load_reward_model, needs_padding, padding_right, prepare_for_reward, replace_head, rewards, save_reward_model,
                          unwrap)
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
@@ -355,16 +356,46 @@ def one_tokenizer(
     if processing_class is not None and tokenizer is not None: raise ValueError("Pass the tokenizer once: as `processing_class`, or as `tokenizer` (the older name).")
     return processing_class or tokenizer or getattr(data_collator, "tokenizer", None)
 
+# %% ../nbs/12_trainer.ipynb #t241
+def loading_arguments(
+    args:RewardConfig, # `model_init_kwargs` and what has a field of its own
+    quantization_config=None, # the trainer's argument
+) -> dict: # for `load_reward_model`
+    "What a model is loaded with; what `model_init_kwargs` names comes from there. A ValueError for two quantisations"
+    kwargs = dict(seed=args.seed, trust_remote_code=args.trust_remote_code, is_trainable=True) | dict(args.model_init_kwargs or {})
+    def as_dict(config): return config if isinstance(config, dict) else config.to_dict()
+    if quantization_config is None: return kwargs
+    other = kwargs.setdefault("quantization_config", quantization_config)
+    if other is None or as_dict(other) != as_dict(quantization_config):
+        raise ValueError("`quantization_config` is set twice, differently: as an argument and in `model_init_kwargs`; keep one.")
+    return kwargs | dict(quantization_config=quantization_config)
+
+def has_adapter(
+    model, # perhaps a PEFT model
+    peft_config, # what it is to have
+) -> bool:
+    "Whether a model has that very adapter already; a ValueError that names the differences where it has another"
+    if not isinstance(model, PeftModel): return False
+    here, given, has = model.peft_config[model.active_adapter], peft_config.to_dict(), model.peft_config[model.active_adapter].to_dict()
+    found_out = {"base_model_name_or_path", "inference_mode", "task_type", "auto_mapping", "peft_version", "revision"}
+    def plain(x): return sorted(x, key=str) if isinstance(x, (list, tuple, set)) else x
+    differ = {name: (x, has.get(name)) for name, x in given.items() if name not in found_out and plain(x) != plain(has.get(name))}
+    if given.get("target_modules") in (None, "all-linear"): differ.pop("target_modules", None) # which PEFT replaces by names
+    if {*(given.get("modules_to_save") or [])} <= {*(has.get("modules_to_save") or [])}: differ.pop("modules_to_save", None) # beside the head
+    if peft_config is here or not differ: return True
+    said = "; ".join(f"`{name}` is {b!r} in the model, {a!r} in `peft_config`" for name, (a, b) in differ.items())
+    raise ValueError(f"the model has another adapter than `peft_config` asks for: {said}. Leave out `peft_config` to train the model's own "
+                     "further, or `merge(model)` first and put the new one on the result.")
+
 # %% ../nbs/12_trainer.ipynb #c035
 @patch
 def _ready(self:RewardTrainer, model, tokenizer):
     "Model and tokenizer, ready to train"
     args, peft_config, quantization = self.args, self._loading["peft_config"], self._loading["quantization_config"]
-    if isinstance(model, str):
-        kwargs = dict(args.model_init_kwargs or {})
-        if quantization is not None and kwargs.setdefault("quantization_config", quantization) is not quantization:
-            raise ValueError("`quantization_config` is set twice: as an argument and in `model_init_kwargs`; keep one.")
-        model, tokenizer = load_reward_model(model, tokenizer, seed=args.seed, trust_remote_code=args.trust_remote_code, is_trainable=True, **kwargs)
+    if isinstance(model, (str, Path)):
+        kwargs = loading_arguments(args, quantization)
+        tokenizer = one_tokenizer(tokenizer, kwargs.pop("tokenizer", None), None)
+        model, tokenizer = load_reward_model(model, tokenizer, **kwargs)
     else:
         ignored = [k for k, v in (("model_init_kwargs", args.model_init_kwargs), ("quantization_config", quantization)) if v is not None]
         if ignored: logger.warning(f"{' and '.join(ignored)} ignored: the model is loaded already; hand in its name instead.")
@@ -372,7 +403,7 @@ def _ready(self:RewardTrainer, model, tokenizer):
         model, tokenizer = load_reward_model(model, tokenizer, seed=args.seed)
     new_ids = set_special_tokens(model, tokenizer, args)
     prepare_for_reward(model, tokenizer, args.seed)
-    if peft_config is not None: model = add_lora(model, train_new_tokens(peft_config, model, new_ids), seed=args.seed)
+    if peft_config is not None and not has_adapter(model, peft_config): model = add_lora(model, train_new_tokens(peft_config, model, new_ids), seed=args.seed)
     if isinstance(model, PeftModel) and args.gradient_checkpointing: model.enable_input_require_grads()
     if args.disable_dropout: disable_dropout(model)
     return model, tokenizer
@@ -751,6 +782,17 @@ def _get_collator_with_removed_columns(self:RewardTrainer, data_collator, descri
     "A stream's rows are read already, and rmkit's collators take from them what they need"
     return Trainer._get_collator_with_removed_columns(self, data_collator, description) if self._user_collator else data_collator
 
+# %% ../nbs/12_trainer.ipynb #t260
+@patch
+def _get_train_sampler(self:RewardTrainer, train_dataset=None):
+    "`Trainer`'s; where it sorts by length, a pair is as long as its two texts"
+    rows, column = self.train_dataset if train_dataset is None else train_dataset, self.args.length_column_name
+    by_length = self.args.train_sampling_strategy in ("group_by_length", "batch_rebalance")
+    if by_length and isinstance(rows, Dataset) and column not in rows.column_names:
+        lengths = [sum(map(len, pair)) for pair in zip(*(rows[name] for name in next(n for n in ID_COLUMNS if set(n) <= set(rows.column_names))))]
+        rows = Dataset.from_dict({column: lengths})
+    return Trainer._get_train_sampler(self, rows)
+
 # %% ../nbs/12_trainer.ipynb #c048
 EVAL_TOKENS = 16_384 # of one forward pass, without gradients
 
@@ -1082,11 +1124,37 @@ def _save_checkpoint(self:RewardTrainer, model, trial):
     self.create_model_card()
     Trainer._save_checkpoint(self, model, trial)
 
+# %% ../nbs/12_trainer.ipynb #t251
+def check_optimizer(
+    model, # as it is trained
+    optimizer, # or None
+):
+    "A ValueError where trainable parameters are in no group of the optimizer, or none is trainable"
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if not trainable:
+        raise ValueError("no parameter of the model is trainable. An adapter is loaded for training by its name, or with "
+                         "`PeftModel.from_pretrained(..., is_trainable=True)`.")
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    left_out = [name for name, p in trainable.items() if id(p) not in held]
+    if not left_out: return
+    some = ", ".join(left_out[:3]) + (f" and {len(left_out) - 3} more" if len(left_out) > 3 else "")
+    raise ValueError(f"{len(left_out)} of {len(trainable)} trainable parameters are in no group of the optimizer and would stay as they are: {some}. "
+                     "It was made before the model got its adapter, its head or new tokens: make it from `trainer.model`, or pass "
+                     "`optimizer_cls_and_kwargs=(torch.optim.AdamW, dict(lr=...))`. What is meant to stay gets `requires_grad_(False)`.")
+
+@patch
+def create_scheduler(self:RewardTrainer, num_training_steps, optimizer=None):
+    "The optimizer is there by now, whoever made it: see what it trains"
+    sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled # where it holds other tensors
+    if not sharded and "layerwise" not in str(self.args.optim): check_optimizer(self.model, self.optimizer)
+    return Trainer.create_scheduler(self, num_training_steps, optimizer)
+
 # %% ../nbs/12_trainer.ipynb #c072
 @patch
 def _save(self:RewardTrainer, output_dir=None, state_dict=None):
     "Weights, tokenizer and arguments"
-    if state_dict is not None or not isinstance(self.model, PeftModel) or not self.args.should_save: return Trainer._save(self, output_dir, state_dict)
+    if state_dict is not None or not isinstance(self.model, PeftModel) or not self.args.should_save:
+        with padding_right(self.processing_class): return Trainer._save(self, output_dir, state_dict)
     folder = Path(output_dir or self.args.output_dir)
     save_reward_model(self.model, self.processing_class, folder, with_base=False if folder.name.startswith("checkpoint-") else None)
     torch.save(self.args, folder/"training_args.bin")
