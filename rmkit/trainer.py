@@ -687,6 +687,7 @@ def check_dataset(
     "A TypeError where it isn't a dataset, which says how to get one"
     if isinstance(dataset, (Dataset, IterableDataset)): return
     if isinstance(dataset, dict): how = f"one of its splits: `{split}_dataset=dataset[...]` with one of {', '.join(map(repr, dataset))}"
+    elif isinstance(dataset, str): how = f"its rows: `rmkit.load_rows({dataset!r})`"
     elif isinstance(dataset, pd.DataFrame): how = "a `datasets.Dataset`: `Dataset.from_pandas(table, preserve_index=False)`"
     else: how = "a `datasets.Dataset` or `IterableDataset`; make one with `Dataset.from_list(rows)`, where a row is a dict"
     raise TypeError(f"the {split} dataset is a {type(dataset).__name__}; expected {how}.")
@@ -741,7 +742,7 @@ def _check_stacking(self:RewardTrainer):
 @patch
 def _prepare(self:RewardTrainer, dataset, split:str):
     "`dataset`, or each of a dict of them, tokenised"
-    if dataset is None or isinstance(dataset, str): return dataset
+    if dataset is None: return None
     if isinstance(dataset, dict) and split != "train": return type(dataset)({k: self._prepare(d, k) for k, d in dataset.items()})
     if self._user_collator and self._takes(dataset): return dataset
     check_dataset(dataset, split)
@@ -904,9 +905,9 @@ def evaluation_loop(self:RewardTrainer, dataloader, description, prediction_loss
     "`Trainer`'s loop, its metrics replaced by means over pairs"
     args, self._rows = self.args, []
     self.running.pause()
-    if self.flat and args.world_size == 1 and args.eval_do_concat_batches and not (args.batch_eval_metrics or args.include_for_metrics):
-        dataloader = JoinedBatches(dataloader, EVAL_TOKENS)
-        self.gather_function = self.accelerator.gather # the one for metrics would cut a joined batch to the loader's last
+    one_process, by_batch = args.world_size == 1, args.batch_eval_metrics or args.include_for_metrics or not args.eval_do_concat_batches
+    if one_process: self.gather_function = self.accelerator.gather # the one for metrics cuts the last batch, as if its rows were pairs
+    if self.flat and one_process and not by_batch: dataloader = JoinedBatches(dataloader, EVAL_TOKENS)
     with instead(self, "prediction_step", self._recording(self.prediction_step)):
         out = Trainer.evaluation_loop(self, dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
     if not self._rows: raise ValueError(f"{description}: the dataset has no pairs; look at `trainer.data_reports` for what was dropped.")
@@ -928,8 +929,8 @@ def evaluate(self:RewardTrainer,
 ) -> dict:
     "Metrics over pairs: loss, accuracy with its 95% interval (`_low`, `_high`), ties, mean reward margin, rewards"
     self._meet()
-    dataset = self.eval_dataset if eval_dataset is None else self._prepare(eval_dataset, metric_key_prefix)
-    if isinstance(dataset, str): dataset = self.eval_dataset[dataset]
+    if isinstance(eval_dataset, str): dataset = self.eval_dataset[eval_dataset]
+    else: dataset = self.eval_dataset if eval_dataset is None else self._prepare(eval_dataset, metric_key_prefix)
     if dataset is None: raise ValueError("There is no dataset to evaluate; pass one here or as `eval_dataset` to `RewardTrainer`.")
     if isinstance(dataset, dict):
         parts = [self.evaluate(d, ignore_keys, f"{metric_key_prefix}_{k}", num_print_samples) for k, d in dataset.items()]
