@@ -95,6 +95,10 @@ class PairBatch(dict):
 
     def get(self, name, default=None): return self[name] if name in self else default
 
+    def pop(self, name, *default):
+        if not dict.__contains__(self, name) and name in self: return self[name]
+        return dict.pop(self, name, *default)
+
 # %% ../nbs/03_collator.ipynb #t002
 PAIR_COLUMNS = (*ID_COLUMNS[0], *_PLACES, "margin") # which a collator knows
 

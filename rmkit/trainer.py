@@ -9,8 +9,8 @@ __all__ = ['logger', 'SIDE_NAMES', 'MOST', 'EVAL_TOKENS', 'OURS', 'ADDED', 'WEIG
            'RunningMetrics', 'pair_rows', 'peak_memory', 'evaluation_metrics', 'one_output', 'set_special_tokens',
            'take_chat_template', 'train_new_tokens', 'dropout_rates', 'disable_dropout', 'RewardTrainer',
            'reward_config', 'one_tokenizer', 'loading_arguments', 'has_adapter', 'is_flat', 'pairs_in',
-           'tokens_of_pairs', 'rewards_of_pairs', 'rewards_in', 'rows_of_outputs', 'memory_of', 'guess_budget',
-           'check_dataset', 'stacking_of', 'JoinedBatches', 'are_probabilities', 'instead', 'beside', 'without',
+           'tokens_of_pairs', 'rewards_of_pairs', 'rewards_in', 'rows_of_outputs', 'instead', 'memory_of',
+           'guess_budget', 'check_dataset', 'stacking_of', 'JoinedBatches', 'are_probabilities', 'beside', 'without',
            'is_torn', 'last_whole_checkpoint', 'check_optimizer', 'results_table']
 
 # %% ../nbs/12_trainer.ipynb #c002
@@ -308,6 +308,7 @@ class RewardTrainer(Trainer):
         if tokenizer is None: raise ValueError("With `model_init`, pass the tokenizer too: `RewardTrainer(model_init=..., processing_class=tokenizer)`.")
         self.processing_class, self.running = tokenizer, RunningMetrics()
         self.data_collator, self._own_collator = data_collator, None
+        self._pairs_of_step, self._latest = None, None
         self.data_reports, self._said, self._said_why, self._told_loss_only = {}, set(), None, False
         self._checked_collator = None # the last whose stacking was tried
         self._four_columns = None # whether the first dataset came in TRL 0.11's columns
@@ -428,6 +429,7 @@ def _note_input(self:RewardTrainer, model):
 def create_accelerator_and_postprocess(self:RewardTrainer):
     "Each process reads its own share of a stream: one that deals out batches to the others would cut them by rows"
     Trainer.create_accelerator_and_postprocess(self)
+    if self.accelerator.dispatch_batches: logger.warning("`dispatch_batches=True` isn't used: it cuts a batch of pairs by rows.")
     self.accelerator.dataloader_config.dispatch_batches = False
 
 RewardTrainer.tokenizer = property(lambda self: self.processing_class, lambda self, it: setattr(self, "processing_class", it),
@@ -471,7 +473,7 @@ def compute_loss(self:RewardTrainer,
     model, # the wrapped model
     inputs:dict, # a batch, flat or padded
     return_outputs:bool=False, # also the rewards
-    num_items_in_batch=None, # what to divide the sum by; None: the pairs of this batch
+    num_items_in_batch=None, # not used: what the mean weighs in a step is settled by `training_step`
 ):
     "Mean loss over pairs, and with `return_outputs` a dict of `rewards_chosen` and `rewards_rejected`, each (B,), and `rows` (`pair_rows`)"
     r_chosen, r_rejected, tokens_B2 = rewards_of_pairs(model, inputs)
@@ -479,8 +481,7 @@ def compute_loss(self:RewardTrainer,
     loss_B = preference_loss(r_chosen, r_rejected, margin, args.loss_type, args.label_smoothing_factor, args.center_rewards_coefficient)
     rows = pair_rows(loss_B, r_chosen, r_rejected, tokens_B2, margin)
     if model.training: self.running.add(rows)
-    loss = loss_B.mean() if num_items_in_batch is None else loss_B.sum() / num_items_in_batch
-    return (loss, dict(rewards_chosen=r_chosen, rewards_rejected=r_rejected, rows=rows)) if return_outputs else loss
+    return (loss_B.mean(), dict(rewards_chosen=r_chosen, rewards_rejected=r_rejected, rows=rows)) if return_outputs else loss_B.mean()
 
 # %% ../nbs/12_trainer.ipynb #t203
 SIDE_NAMES = (("chosen", "j"), ("rejected", "k")) # a word in the name of an output, for either side
@@ -522,20 +523,40 @@ def rows_of_outputs(
     if found is None: return loss_B[:, None][:, :loss is not None]
     return pair_rows(loss_B, *found, tokens_of_pairs(inputs).to(device), margins_of(inputs) if isinstance(inputs, Mapping) else None)
 
+# %% ../nbs/12_trainer.ipynb #t208
+@contextmanager
+def instead(
+    thing, # any object
+    name:str, # of one of its attributes
+    value, # a method, or whatever it is
+):
+    "While the block runs, an attribute has another value"
+    before = vars(thing).get(name)
+    setattr(thing, name, value)
+    try: yield
+    finally: delattr(thing, name) if before is None else setattr(thing, name, before)
+
 # %% ../nbs/12_trainer.ipynb #t207
 @patch
 def _get_num_items_in_batch(self:RewardTrainer, batch_samples, device):
     "Pairs of one step, averaged over processes"
     n = sum(map(pairs_in, batch_samples))
-    if self.args.world_size == 1: return n
-    return self.accelerator.gather(torch.tensor([n], device=device)).float().mean()
+    if self.args.world_size > 1: n = self.accelerator.gather(torch.tensor([n], device=device)).float().mean()
+    self._pairs_of_step = n
+    return n
+
+@patch
+def _pairs_to_weigh_by(self:RewardTrainer, inputs):
+    "Pairs of this step, for code that doesn't hand the number on; by hand, those of the batch, in each of the step's batches"
+    if self.is_in_train and self._pairs_of_step is not None: return self._pairs_of_step
+    return pairs_in(inputs) * getattr(self, "current_gradient_accumulation_steps", 1)
 
 @patch
 def _pass(self:RewardTrainer, model, inputs, n_pairs):
     "Forward and backward of one batch, its mean loss weighed by its share of the step's pairs"
     n, before = pairs_in(inputs), copy(self.running)
-    self.current_gradient_accumulation_steps = (n if n_pairs is None else n_pairs) / n # by which `Trainer` divides a mean
-    loss = Trainer.training_step(self, model, inputs, n)
+    with instead(self, "current_gradient_accumulation_steps", n_pairs / n): # by which `Trainer` divides a mean
+        loss = Trainer.training_step(self, model, inputs, n)
     # a loss of one's own may call rmkit's for other texts, or twice: those pairs are not the batch
     if self._overridden("compute_loss") and self.running.sums[0] - before.sums[0] not in (0, n): self.running.take_back(before)
     return loss
@@ -630,6 +651,7 @@ def training_step(self:RewardTrainer, model, inputs, num_items_in_batch=None):
     park = torch.autograd.graph.save_on_cpu(pin_memory=self.args.device.type == "cuda") if self.args.activation_offloading else nullcontext()
     with park:
         if not inputs: return torch.zeros((), device=self.args.device)
+        if num_items_in_batch is None: num_items_in_batch = self._pairs_to_weigh_by(inputs)
         if not is_flat(inputs): return self._pass(model, inputs, num_items_in_batch)
         if self.args.world_size > 1 and self._unrehearsed: self._rehearse(model, inputs)
         before, parts = copy(self.running), self._passes(inputs)
@@ -788,10 +810,9 @@ def _get_collator_with_removed_columns(self:RewardTrainer, data_collator, descri
 def _get_train_sampler(self:RewardTrainer, train_dataset=None):
     "`Trainer`'s; where it sorts by length, a pair is as long as its two texts"
     rows, column = self.train_dataset if train_dataset is None else train_dataset, self.args.length_column_name
-    by_length = self.args.train_sampling_strategy in ("group_by_length", "batch_rebalance")
-    if by_length and isinstance(rows, Dataset) and column not in rows.column_names:
-        lengths = [sum(map(len, pair)) for pair in zip(*(rows[name] for name in next(n for n in ID_COLUMNS if set(n) <= set(rows.column_names))))]
-        rows = Dataset.from_dict({column: lengths})
+    names = next((names for names in ID_COLUMNS if isinstance(rows, Dataset) and set(names) <= set(rows.column_names)), None)
+    if names and column not in rows.column_names and self.args.train_sampling_strategy in ("group_by_length", "batch_rebalance"):
+        rows = Dataset.from_dict({column: [len(chosen) + len(rejected) for chosen, rejected in zip(*(rows[name] for name in names))]})
     return Trainer._get_train_sampler(self, rows)
 
 # %% ../nbs/12_trainer.ipynb #c048
@@ -825,7 +846,7 @@ def prediction_step(self:RewardTrainer, model, inputs, prediction_loss_only, ign
     "Loss, raw rewards (B, 2) and labels (zeros: the chosen one, column 0, is right); Nones for an empty batch"
     if not inputs: return None, None, None
     inputs = self._prepare_inputs(inputs)
-    with torch.no_grad(), self.compute_loss_context_manager(): result = self.compute_loss(model, inputs, return_outputs=True)
+    with torch.no_grad(), self.compute_loss_context_manager(): result = self.compute_loss(model, copy(inputs), return_outputs=True)
     loss, out = result if isinstance(result, tuple) else (result, None)
     self._latest = rows = rows_of_outputs(loss, out, inputs) if self._overridden("compute_loss") else out["rows"]
     if prediction_loss_only: return loss.detach(), None, None
@@ -854,7 +875,7 @@ def _recording(self:RewardTrainer, step):
     def record(model, inputs, prediction_loss_only, ignore_keys=None):
         self._latest = None # rmkit's own step leaves its rows here
         loss_only = prediction_loss_only and (self.args.prediction_loss_only or not is_own)
-        loss, logits, labels = step(model, inputs, loss_only, ignore_keys)
+        loss, logits, labels = step(model, copy(inputs), loss_only, ignore_keys) # which may take things out
         rows = self._latest
         if is_own and (rows is None or len(rows) != pairs_in(inputs)): rows = rows_of_outputs(loss, logits, inputs)
         elif is_own and loss is not None: rows[:, 0] = loss.detach().mean()
@@ -862,25 +883,13 @@ def _recording(self:RewardTrainer, step):
         return (loss, None, None) if prediction_loss_only else (loss, logits, labels)
     return record
 
-@contextmanager
-def instead(
-    thing, # any object
-    name:str, # of one of its methods
-    method, # a function
-):
-    "While the block runs, `thing` has another method"
-    before = vars(thing).get(name)
-    setattr(thing, name, method)
-    try: yield
-    finally: delattr(thing, name) if before is None else setattr(thing, name, before)
-
 # %% ../nbs/12_trainer.ipynb #t213
 @patch
 def _pair_metrics(self:RewardTrainer, rows):
     "Metrics of the rows of an evaluation, as far as they tell"
     source = self._source if isinstance(self._source, Dataset) and len(self._source) == len(rows) else None
     prompts = list(source["prompt"]) if source is not None and "prompt" in source.column_names else None
-    self._scored = (rows, source if rows.shape[1] > 1 else None)
+    self._scored = (rows, source if rows.shape[1] > 1 and not are_probabilities(rows) else None)
     metrics, total = evaluation_metrics(rows, prompts), self.running.total["tokens"]
     if rows.shape[1] < 2 and not self._told_loss_only:
         self._told_loss_only = True
