@@ -321,6 +321,8 @@ class RewardTrainer(Trainer):
             preprocess_logits_for_metrics=preprocess_logits_for_metrics)
         if args.n_gpu > 1: raise ValueError("Several GPUs in one process (DataParallel) are not supported; start with `accelerate launch`, or make one visible with CUDA_VISIBLE_DEVICES.")
         self.add_callback(self.running)
+        call_event = self.callback_handler.call_event # older callbacks read the tokenizer under its older name
+        self.callback_handler.call_event = lambda *args, **kwargs: call_event(*args, tokenizer=self.processing_class, **kwargs)
         self._watch()
         self._layout()
         self._unrehearsed = True

@@ -11,6 +11,7 @@ import pytest
 import torch
 from datasets import Dataset
 from torch.nn.functional import logsigmoid
+from transformers import TrainerCallback
 
 from rmkit import DataCollatorForPreference, RewardConfig, RewardDataCollatorWithPadding, RewardTrainer, compute_accuracy
 from rmkit.data import prepare_dataset
@@ -290,6 +291,43 @@ def test_the_gradient_is_a_mean_over_pairs(tmp_path, rows, cls, kw):
     assert logged(cut) == pytest.approx(logged(one), abs=1e-5)
 
 
+class Counted(RewardTrainer):
+    "A patch against `num_items_in_batch`: batches without their number"
+    def get_batch_samples(self, epoch_iterator, num_batches, device): return [next(epoch_iterator) for _ in range(num_batches)], None
+
+
+class Stepping(RewardTrainer):
+    "A training step as `transformers` had it, division included"
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        model.train()
+        inputs = self._prepare_inputs(inputs)
+        with self.compute_loss_context_manager(): loss = self.compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
+        loss = loss / self.args.gradient_accumulation_steps
+        self.accelerator.backward(loss)
+        return loss.detach()
+
+
+class Thrifty(RewardTrainer):
+    "Takes its batch apart"
+    def compute_loss(self, model, inputs, return_outputs=False):
+        chosen, rejected = (model(input_ids=inputs.pop(f"input_ids_{k}"), attention_mask=inputs.pop(f"attention_mask_{k}")).logits for k in ("chosen", "rejected"))
+        inputs.clear()
+        loss = -logsigmoid(chosen - rejected).mean()
+        return (loss, (chosen, rejected)) if return_outputs else loss
+
+
+@pytest.mark.parametrize("cls", [Counted, Stepping, Thrifty])
+def test_steps_that_hand_nothing_on(tmp_path, rows, cls):
+    eight = rows.select(range(8))
+    one = trainer_of(tmp_path, eight, per_device_train_batch_size=8, max_steps=1, max_grad_norm=0., train_sampling_strategy="sequential")
+    cut = trainer_of(tmp_path, eight, cls, per_device_train_batch_size=2, gradient_accumulation_steps=4, max_steps=1, max_grad_norm=0.,
+                     train_sampling_strategy="sequential", tokens_per_micro_batch=50)
+    for trainer in (one, cut): trainer.train()
+    torch.testing.assert_close(weights(cut), weights(one), atol=1e-5, rtol=0)
+    ours, theirs = (t.evaluate(four(rows.select(range(11))), num_print_samples=0) for t in (one, cut))
+    assert theirs["eval_accuracy"] == ours["eval_accuracy"] and theirs["eval_loss"] == pytest.approx(ours["eval_loss"], abs=1e-4)
+
+
 def test_an_extra_term_is_a_mean_too(tmp_path, rows):
     "Rmkit's loss plus a penalty of the batch: neither counts for more where the step is cut"
     class Penalised(RewardTrainer):
@@ -387,6 +425,29 @@ def test_methods_of_an_older_transformers(tmp_path, rows):
     sampled = type("Sampled", (RewardTrainer,), dict(_get_train_sampler=Old._get_train_sampler))
     trainer_of(tmp_path, rows, sampled).train()
     assert "sampler" in calls
+
+
+def test_callbacks_get_the_tokenizer_under_both_names(tmp_path, rows):
+    got = {}
+    class Old(TrainerCallback):
+        def on_evaluate(self, args, state, control, tokenizer=None, metrics=None, **kwargs): got.update(tokenizer=tokenizer, **kwargs)
+    trainer = trainer_of(tmp_path, rows, eval_dataset=rows)
+    trainer.add_callback(Old)
+    trainer.evaluate(num_print_samples=0)
+    assert got["tokenizer"] is got["processing_class"] is trainer.processing_class
+
+
+def test_a_collator_set_afterwards(tmp_path, rows):
+    trainer = trainer_of(tmp_path, rows)
+    trainer.data_collator = lambda batch: (seen.append(len(batch)), DataCollatorForPreference(0)(batch))[1]
+    trainer.train()
+    assert seen[-2:] == [4, 4] and not trainer.flat
+
+
+def test_the_dashboard_of_a_loss_that_is_not_ours(tmp_path, rows):
+    trainer = trainer_of(tmp_path, rows, outputs_as(lambda c, r: None), eval_dataset=rows, dashboard=True, eval_strategy="steps", eval_steps=1)
+    trainer.train()
+    assert len(logged(trainer, "eval_loss")) == 2 and not logged(trainer, "eval_accuracy")
 
 
 def test_dataloaders_of_ones_own(tmp_path, rows):
