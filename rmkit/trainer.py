@@ -314,17 +314,17 @@ class RewardTrainer(Trainer):
         self._four_columns = None # whether the first dataset came in TRL 0.11's columns
         train_dataset, eval_dataset = self._prepare(train_dataset, "train"), self._prepare(eval_dataset, "eval")
         if model is not None: self._note_input(model)
-        if data_collator is None: data_collator = self._own_collator = DataCollatorForPreference(tokenizer.pad_token_id, args.pad_to_multiple_of)
-        super().__init__(model=model, args=args, data_collator=data_collator,
+        super().__init__(model=model, args=args, data_collator=data_collator or DataCollatorForPreference(tokenizer.pad_token_id, args.pad_to_multiple_of),
             train_dataset=train_dataset, eval_dataset=eval_dataset, processing_class=tokenizer, model_init=model_init,
             compute_metrics=compute_metrics, callbacks=callbacks, optimizers=optimizers, optimizer_cls_and_kwargs=optimizer_cls_and_kwargs,
             preprocess_logits_for_metrics=preprocess_logits_for_metrics)
         if args.n_gpu > 1: raise ValueError("Several GPUs in one process (DataParallel) are not supported; start with `accelerate launch`, or make one visible with CUDA_VISIBLE_DEVICES.")
         self.add_callback(self.running)
-        call_event = self.callback_handler.call_event # older callbacks read the tokenizer under its older name
-        self.callback_handler.call_event = lambda *args, **kwargs: call_event(*args, tokenizer=self.processing_class, **kwargs)
+        if data_collator is None: self._own_collator = self.data_collator
         self._watch()
         self._layout()
+        call_event = self.callback_handler.call_event # older callbacks read the tokenizer under its older name
+        self.callback_handler.call_event = lambda *args, **kwargs: call_event(*args, tokenizer=self.processing_class, **kwargs)
         self._unrehearsed = True
         self.budget = guess_budget(self.model, memory_of(args.device), args.gradient_checkpointing) if args.tokens_per_micro_batch == "auto" else args.tokens_per_micro_batch
         self.label_names, self.can_return_loss = [], True
