@@ -33,17 +33,17 @@ def _texts(row:dict[str, Any], # one row, ids and perhaps masks under the names 
     has_masks = names != ID_COLUMNS[0] and any(mask in row for mask in masks)
     for column in [*names, *masks] if has_masks else names:
         if column not in row:
-            raise ValueError(f"row {index} of the batch: column '{column}' is missing; found {sorted(row)}. "
-                             "Prepare the rows with `rmkit.data.prepare_dataset`, and keep `remove_unused_columns=False`.")
+            raise ValueError(f"row {index} of the batch: column '{column}' is missing; found {sorted(row)}. Prepare the "
+                             "rows with `rmkit.data.prepare_dataset`, and keep `remove_unused_columns=False`.")
         if len(row[column]) == 0:
             raise ValueError(f"row {index} of the batch: column '{column}' is empty, expected at least one token id. "
                              "Drop the row, or look at how it was tokenised.")
-    texts = [(list(row[name]), list(row[mask]) if has_masks else [1] * len(row[name])) for name, mask in zip(names, masks)]
-    for name, mask, (ids, real) in zip(names, masks, texts):
-        if len(real) != len(ids):
-            raise ValueError(f"row {index} of the batch: '{mask}' has {len(real)} values and '{name}' has {len(ids)}; "
-                             "expected the same number. Tokenise the row again.")
-    return texts
+    if not has_masks: return [(list(row[name]), [1] * len(row[name])) for name in names]
+    for name, mask in zip(names, masks):
+        if len(row[mask]) != len(row[name]):
+            raise ValueError(f"row {index} of the batch: '{mask}' has {len(row[mask])} values and '{name}' has "
+                             f"{len(row[name])}; expected the same number. Tokenise the row again.")
+    return [(list(row[name]), list(row[mask])) for name, mask in zip(names, masks)]
 
 def _ids(row:dict[str, Any], # one row
          index:int, # its place in the batch, for the message
@@ -75,7 +75,7 @@ class PairBatch(dict):
     "A padded batch of pairs that answers to the names of every generation"
     def sides(self,
               kind:str="input_ids", # or "attention_mask"
-             ) -> Sequence[torch.Tensor]|None: # chosen (B, L) and rejected (B, L'); None where the batch has neither shape
+             ) -> Sequence[torch.Tensor]|None: # chosen (B, L) and rejected (B, L'); None: the batch has neither
         "The two halves of the batch, whatever their names"
         if dict.__contains__(self, kind): return self[kind].chunk(2)
         for names in ID_COLUMNS[1:]:
@@ -138,7 +138,7 @@ class DataCollatorForPreference(DataCollatorMixin):
     return_tensors:str="pt" # only PyTorch tensors are made
 
     def torch_call(self,
-                   examples:list[dict[str, Any]], # B rows of ids of any generation, perhaps with `margin` and further numbers
+                   examples:list[dict[str, Any]], # B rows of ids of any generation, perhaps with further numbers
                   ) -> PairBatch: # input_ids (2B, L), attention_mask (2B, L), perhaps margin (B,) and further numbers
         "One padded batch; ValueError names the row and the column that is missing or empty"
         chosen, rejected = zip(*(_ids(row, i) for i, row in enumerate(examples)))
@@ -159,8 +159,8 @@ class RewardDataCollatorWithPadding:
     return_tensors:str="pt" # kind of array that `tokenizer.pad` makes
 
     def __call__(self,
-                 features:list[dict[str, Any]], # B rows of ids of any generation, perhaps with `margin` and further numbers
-                ) -> PairBatch: # four tensors (B, L), `input_ids_chosen`, ...; perhaps margin (B,) and further numbers; return_loss=True
+                 features:list[dict[str, Any]], # B rows of ids of any generation, perhaps with further numbers
+                ) -> PairBatch: # four tensors (B, L), `input_ids_chosen`, ...; the numbers (B,); return_loss=True
         "One padded batch; ValueError names the row and the column that is missing or empty"
         batch, pairs = PairBatch(), [_texts(row, i) for i, row in enumerate(features)]
         # without this flag a fast tokenizer warns, once a process, that calling it would be quicker than padding

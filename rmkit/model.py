@@ -341,8 +341,8 @@ def prepare_for_reward(model:nn.Module, # a sequence classifier with one output,
     ValueError when the model has more than one output."""
     config = unwrap(model).config
     if config.num_labels != 1:
-        raise ValueError(f"the model has num_labels={config.num_labels}, but reward models require `num_labels=1`. Load it "
-                         "with `from_pretrained(..., num_labels=1)`, pass its name, or call `replace_head(model)`.")
+        raise ValueError(f"the model has num_labels={config.num_labels}, but reward models require `num_labels=1`. Load "
+                         "it with `from_pretrained(..., num_labels=1)`, pass its name, or call `replace_head(model)`.")
     weights = torch.cat([p.detach().flatten().float() for p in head_module(model).parameters()])
     if weights.numel() and not (weights.isfinite().all() and weights.any()):  # empty where ZeRO-3 has split it
         warnings.warn(f"the head '{head_name(model)}' was all zeros or not finite; it is started anew (seed {seed})")
@@ -473,7 +473,8 @@ def load_reward_model(name_or_path_or_model:str|Path|nn.Module, # of a language 
     older_name = kwargs.pop("torch_dtype", None)
     kwargs["dtype"] = dtype or older_name or torch.float32
     if quantization_config is not None: kwargs["quantization_config"] = quantization_config
-    if kwargs.pop("num_labels", 1) != 1: raise ValueError("reward models require `num_labels=1`: leave it out, or give 1")
+    if kwargs.pop("num_labels", 1) != 1:
+        raise ValueError("reward models require `num_labels=1`: leave it out, or give 1")
     config_file = find_adapter_config_file(path, **hub)
     if config_file: return _load_adapter(path, config_file, tokenizer, seed, hub, is_trainable, **kwargs)
     model, _ = _load_classifier(path, seed, hub, **kwargs)
