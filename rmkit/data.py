@@ -7,9 +7,9 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 # %% auto #0
 __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT', 'NEXT_ROLES', 'TRUNCATED', 'IDS', 'MESSAGES',
            'LOADERS', 'BadRowError', 'Format', 'detect_format', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh',
-           'to_pairs', 'Markers', 'find_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length',
-           'prompt_length', 'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'message_text', 'load_rows',
-           'split_by_prompt']
+           'unwrap_number', 'to_pairs', 'Markers', 'find_markers', 'render', 'well_formed', 'tokenize',
+           'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text',
+           'message_text', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
@@ -73,10 +73,11 @@ def _bad(
     return BadRowError(None, column, found, expected, remedy, reason)
 
 # %% ../nbs/01_data.ipynb #c011
-ID_COLUMNS = [  # today's names, then two older generations
+ID_COLUMNS = [  # today's names, then three older generations
     ("chosen_ids", "rejected_ids"),
     ("chosen_input_ids", "rejected_input_ids"),
     ("input_ids_chosen", "input_ids_rejected"),
+    ("input_ids_j", "input_ids_k"),
 ]
 RATED_COLUMNS, RATING_COLUMNS = ["response", "completion"], ["score", "rating", "label"]
 HUMAN, ASSISTANT = "\n\nHuman: ", "\n\nAssistant: "
@@ -254,11 +255,25 @@ def format_hh(
     "Write messages as a transcript in the style of Anthropic's HH."
     return "".join({"user": HUMAN, "assistant": ASSISTANT}[m["role"]] + m["content"] for m in messages)
 
+# %% ../nbs/01_data.ipynb #t101
+def unwrap_number(
+    value, # as a dataset, an array library or a file gives it
+): # a number where it was one
+    "The number that stands alone in a list, an array or a tensor, or is written as text; anything else as it is."
+    value = value.tolist() if hasattr(value, "tolist") else value
+    while isinstance(value, (list, tuple)) and len(value) == 1:
+        value = value[0]
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
 # %% ../nbs/01_data.ipynb #c033
 def _number(
     value, # a margin or a score
     column:str, # for the error
 ) -> float: # the same, finite
+    value = unwrap_number(value)
     if not isinstance(value, Real) or not math.isfinite(value):
         raise _bad(column, _show(value), "a finite number", "bad number")
     return float(value)

@@ -207,7 +207,7 @@ def test_replace_head(make_two, tmp_path):
 
 def test_several_outputs_are_refused():
     model, tokenizer = make("gpt2", 2), make_tokenizer()
-    with pytest.raises(ValueError, match="require num_labels=1.*replace_head"): prepare_for_reward(model, tokenizer)
+    with pytest.raises(ValueError, match="require `num_labels=1`.*replace_head"): prepare_for_reward(model, tokenizer)
     with pytest.raises(ValueError, match="gives 2 outputs, expected 1"): score(model, tokenizer)
     with pytest.raises(ValueError, match="language model"):
         load_reward_model(AutoModelForCausalLM.from_config(DECODERS["llama"]()), tokenizer)
