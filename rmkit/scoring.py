@@ -28,14 +28,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from tqdm.auto import tqdm
-from transformers import AutoConfig, PreTrainedTokenizerBase
-from transformers.utils import find_adapter_config_file
+from transformers import PreTrainedTokenizerBase
 
 from .collator import lay_out, shared_length
 from .data import (ID_COLUMNS, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
                         prepare_dataset, prompt_length, render, tokenize, well_formed)
 from .metrics import wins
-from .model import HUB_KEYS, flat_rewards, load_reward_model, needs_padding, unwrap
+from .model import flat_rewards, load_reward_model, needs_padding, unwrap
 from .model import rewards as rewards_at_end
 from .model import token_rewards as rewards_at_tokens
 
@@ -276,24 +275,10 @@ def from_pretrained(
     **kwargs,  # for `load_reward_model`: dtype, quantization_config, device_map, revision, ...
 ) -> RewardModel:
     "Load a saved reward model; a ValueError for a model without a trained reward head, whose rewards would be random."
-    _refuse_without_head(str(path_or_name), kwargs)
-    model, tokenizer = load_reward_model(path_or_name, **kwargs)
+    model, tokenizer = load_reward_model(path_or_name, require_head=True, **kwargs)
     if not kwargs.keys() & {"device_map", "quantization_config"}:
         model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return cls(model, tokenizer, max_length)
-
-def _refuse_without_head(path, kwargs):
-    "ValueError where loading would have to make a new head (an adapter is checked when it is loaded)."
-    hub = {key: kwargs[key] for key in HUB_KEYS if key in kwargs}
-    if find_adapter_config_file(path, **hub):
-        return
-    config = AutoConfig.from_pretrained(path, trust_remote_code=kwargs.get("trust_remote_code", False), **hub)
-    made_as = ", ".join(config.architectures or [])
-    outputs = config.num_labels if "SequenceClassification" in made_as else 1
-    if outputs != 1 or re.search("CausalLM|LMHeadModel|MaskedLM|ConditionalGeneration", made_as):
-        found = f"a classifier with {outputs} outputs" if outputs != 1 else f"a language model ({made_as})"
-        raise ValueError(f"{path} is {found}, not a reward model: its rewards would be random. Train it first, with "
-                         "RewardTrainer, or load what was trained.")
 
 # %% ../nbs/08_scoring.ipynb #c040
 def _conversation(prompt, response, i):
