@@ -20,15 +20,16 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from jinja2 import TemplateError
-from peft import (PeftConfig, PeftModel, TaskType, get_peft_model, get_peft_model_state_dict,
-                  prepare_model_for_kbit_training, set_peft_model_state_dict)
+from peft import PeftConfig, PeftModel, TaskType, get_peft_model, prepare_model_for_kbit_training
 from peft.utils import ModulesToSaveWrapper
 from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import nn
 from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel,
                           PreTrainedTokenizerBase)
@@ -677,7 +678,7 @@ def _load_classifier(path:str, # name or folder without an adapter, or whose ada
     lacks, left = [*info["missing_keys"], *shapes], _left_over(path, info["unexpected_keys"], hub)
     if _take_left_over(model, lacks, left, scoring): lacks, left = [], {}
     _normalize(model, scoring)
-    unused = [name for name in left if re.search("head|score|class|reward|rank|value|regress|output|linear|proj", name)]
+    unused = [name for name in sorted(left) if re.search("head|score|class|reward|rank|value|regress|output|linear|proj", name)]
     if outputs != 1:
         warnings.warn(f"{path} was saved with {outputs} outputs; a reward model has one, so its head '{head_name(model)}' is "
                       f"replaced by a new one (seed {seed})")
@@ -696,6 +697,44 @@ def _check_quantization(quantization_config, # a `BitsAndBytesConfig`, a dict, o
         raise ImportError("loading a model in 4 or 8 bits needs bitsandbytes, which is not installed or can't run on this "
                           "machine. Install it with `pip install 'rmkit[qlora]'`, or load without `quantization_config`.")
 
+# %% ../nbs/05_model.ipynb #m020
+def _adapter_head(path:str, # of an adapter
+                  base:PreTrainedModel, # the classifier it is for
+                  hub:dict, # where to look
+                 ) -> dict[str, torch.Tensor]: # by names within the base's head; {} where there is none
+    "The head that was saved with an adapter, whatever its name, or in a file beside it"
+    stored = {key: x for file in _files(path, ADAPTER_FILES, hub) for key, x in load_state_dict(file).items()}
+    stored = {re.sub(r"^base_model\.model\.|\.modules_to_save(\.default)?(?=\.)", "", key): x for key, x in stored.items()}
+    home = f"{head_name(base)}."
+    head = {key.removeprefix(home): x for key, x in stored.items() if key.startswith(home) and "original_module" not in key}
+    if head.keys() == head_module(base).state_dict().keys(): return head
+    if not isinstance(head_module(base), nn.Linear): return {}
+    left = {key: x for key, x in stored.items() if not NOT_A_HEAD.search(key) and not re.search("lora_|layers?\\.", key)}
+    left |= {key: x for file in _files(path, HEAD_FILES, hub) for key, x in _read_small(file).items()}
+    if not left: left = {key: x for file in _files(path, WEIGHT_FILES, hub) for key, x in _read_small(file).items()}
+    return _one_row(left, head_module(base).in_features)
+
+@contextmanager
+def _as_peft_writes(path:str, # of an adapter
+                    base:PreTrainedModel, # the classifier it is for
+                    head:dict[str, torch.Tensor], # found with the adapter; {}: none
+                    hub:dict, # where to look
+                   ) -> Iterator[str]: # a folder as PEFT writes it
+    "The adapter as one of a classifier, with its head under the name that PEFT looks for"
+    name, stored = head_name(base), {key: x for file in _files(path, ADAPTER_FILES, hub) for key, x in load_state_dict(file).items()}
+    settings = json.loads(Path(find_adapter_config_file(path, **hub)).read_text())
+    keys = {f"base_model.model.{name}.{key}": key for key in head_module(base).state_dict()}
+    if settings.get("task_type") == "SEQ_CLS" and keys.keys() <= stored.keys():
+        yield path
+        return
+    head = head or head_module(base).state_dict() # trained before the adapter was, and left as it was
+    stored = {key: x for key, x in stored.items() if f".{name}." not in key} | {key: head[part] for key, part in keys.items()}
+    settings |= {"task_type": "SEQ_CLS", "modules_to_save": list({*(settings.get("modules_to_save") or []), name})}
+    with TemporaryDirectory() as folder:
+        save_file({key: x.contiguous() for key, x in stored.items()}, f"{folder}/{ADAPTER_FILES[0]}", {"format": "pt"})
+        Path(folder, "adapter_config.json").write_text(json.dumps(settings))
+        yield folder
+
 # %% ../nbs/05_model.ipynb #c064
 def _load_tokenizer(paths:tuple[str, ...], # names or folders, the first that has a tokenizer is taken
                     **kwargs, # for `from_pretrained`
@@ -707,26 +746,6 @@ def _load_tokenizer(paths:tuple[str, ...], # names or folders, the first that ha
     return AutoTokenizer.from_pretrained(paths[-1], **kwargs)
 
 # %% ../nbs/05_model.ipynb #c065
-def _adapter_head(model:PeftModel, # with its adapter
-                  path:str, # of the adapter
-                  scoring:bool, # keep a bias
-                  hub:dict, # where to look
-                 ) -> bool: # whether the adapter has a head
-    "Whether the adapter's file has the head; one under another name is put in"
-    stored = {key: x for file in _files(path, ADAPTER_FILES, hub) for key, x in load_state_dict(file).items()}
-    expected = set(get_peft_model_state_dict(model, save_embedding_layers=False))
-    wanted = {key for key in expected if f".{head_name(model)}." in key and "lora_" not in key}
-    if wanted and wanted <= set(stored): return True
-    plain = {re.sub(r"\.modules_to_save(\.default)?", "", key): x for key, x in stored.items()}
-    if wanted and wanted <= set(plain):
-        set_peft_model_state_dict(model, {key: plain[key] for key in wanted})
-        return True
-    left = {key: stored[key] for key in set(plain) & set(stored) - expected if not NOT_A_HEAD.search(key)}
-    left |= {key: x for file in _files(path, (*HEAD_FILES, *WEIGHT_FILES), hub) for key, x in _read_small(file).items()}
-    layer = next(m for m in head_module(model).modules() if isinstance(m, nn.Linear))
-    if row := _one_row(left, layer.in_features): _put_head(model, row, scoring)
-    return bool(row)
-
 def _load_adapter(path:str, # name or folder of an adapter
                   config_file:str, # its adapter_config.json
                   tokenizer:PreTrainedTokenizerBase|None, # None: the one saved beside it, else its base's
@@ -749,11 +768,15 @@ def _load_adapter(path:str, # name or folder of an adapter
     if tokenizer is None:
         tokenizer = _load_tokenizer((path, base_path), trust_remote_code=kwargs["trust_remote_code"], **base_hub)
     prepare_for_reward(base, tokenizer, seed)
-    try: model = PeftModel.from_pretrained(base, path, is_trainable=is_trainable, **hub)
-    except RuntimeError as error: raise ValueError(f"the adapter in {path} doesn't fit its base {base_path}: {error}") from error
-    if not _adapter_head(model, path, scoring, hub) and why_random:
-        raise ValueError(f"neither the adapter in {path} nor its base {base_path} holds a head '{head_name(model)}', so "
+    head = _adapter_head(path, base, hub)
+    if not head and why_random:
+        raise ValueError(f"neither the adapter in {path} nor its base {base_path} holds a head '{head_name(base)}', so "
                          "its rewards would be random. Train the adapter with `add_lora`, which saves the head with it.")
+    try:
+        with _as_peft_writes(path, base, head, hub) as folder:
+            model = PeftModel.from_pretrained(base, folder, is_trainable=is_trainable, **hub)
+    except (RuntimeError, KeyError) as error: raise ValueError(f"the adapter in {path} doesn't fit its base {base_path}: {error}") from error
+    if "bias" in head and head_module(base).bias is None: _put_head(model, {"bias": head["bias"]}, scoring)
     return model, tokenizer
 
 # %% ../nbs/05_model.ipynb #c066
