@@ -237,11 +237,11 @@ def _forward_trial(model:nn.Module, # perhaps wrapped, in evaluation mode
     try:
         for _ in range(2):  # and with the signs exchanged: a value may be cut off on one side only
             out = model(input_ids=ids_BL, attention_mask=mask_BL, **_no_cache(model))
-            if made and made[-1].shape[-1] != 1: return None  # the head has several outputs
+            if not made: return "it doesn't call a head that stands beside its backbone"
+            if made[-1].shape[-1] != 1: return None  # the head has several outputs
             given.append(_given_rewards(out, mask_BL))
     finally:
         if handle: handle.remove()
-    if len(made) < 2: return "it doesn't call a head that stands beside its backbone"
     same = all(torch.allclose(r, _at_last(values, mask_BL), rtol=1e-2) for r, values in zip(given, made))
     return None if same else f"it doesn't give the value of '{head_name(model)}' at the last token"
 
