@@ -6,10 +6,10 @@ Docs: https://rmkit.github.io/rmkit/model.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'OUTPUTS', 'ROUNDING', 'WEIGHT_FILES', 'ADAPTER_FILES', 'HEAD_FILES', 'NOT_A_HEAD', 'HUB_KEYS', 'BASE_STAYS',
-           'unwrap', 'head_name', 'head_module', 'init_head', 'replace_head', 'rewards', 'own_forward', 'flat_rewards',
-           'needs_padding', 'token_rewards', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
+           'PROBES', 'unwrap', 'head_name', 'head_module', 'init_head', 'replace_head', 'own_forward', 'rewards',
+           'flat_rewards', 'needs_padding', 'token_rewards', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
            'prepare_for_reward', 'load_reward_model', 'add_lora', 'merge', 'fix_date', 'save_tokenizer',
-           'save_reward_model']
+           'save_reward_model', 'check_saved']
 
 # %% ../nbs/05_model.ipynb #c003
 import copy
@@ -26,6 +26,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import psutil
 import torch
 from jinja2 import TemplateError
 from peft import PeftConfig, PeftModel, TaskType, get_peft_model, prepare_model_for_kbit_training
@@ -183,19 +184,6 @@ def _at_last(values:torch.Tensor, # (B, L, 1), or one value a row
         values = values[torch.arange(len(values), device=values.device), last_B.to(values.device)]
     return values.squeeze(-1).float()
 
-# %% ../nbs/05_model.ipynb #c027
-def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wrapped (DDP, PEFT, compiled)
-            input_ids_BL:torch.Tensor, # token ids, padded on either side with any id
-            attention_mask_BL:torch.Tensor, # 1 at real tokens, 0 at padding
-           ) -> torch.Tensor: # r_B float32
-    """The reward of each row: the head's value at the last real token, or what `own_forward` says the model makes of it.
-
-    Neither padding side nor width nor the pad id changes it. Where the head sees one vector a row (encoders), it is
-    the head's output. ValueError when the head has more than one output."""
-    ids_BL, mask_BL, _ = _to_left(input_ids_BL, attention_mask_BL)
-    if own_forward(model): return _own_rewards(model, ids_BL, mask_BL)
-    return _at_last(_head_values(model, ids_BL, mask_BL), mask_BL)
-
 # %% ../nbs/05_model.ipynb #m002
 OUTPUTS = "logits rewards reward end_scores scores score values value".split() # names of what a forward gives, best first
 
@@ -294,6 +282,19 @@ def _own_rewards(model:nn.Module, # perhaps wrapped
         _minds_padding[base] = not torch.allclose(alone, beside, rtol=1e-2, atol=1e-4)
     if _minds_padding[base]: return _one_by_one(model, ids_BL, mask_BL)
     return _call_own(model, ids_BL.masked_fill(mask_BL == 0, pad_id), mask_BL)
+
+# %% ../nbs/05_model.ipynb #c027
+def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wrapped (DDP, PEFT, compiled)
+            input_ids_BL:torch.Tensor, # token ids, padded on either side with any id
+            attention_mask_BL:torch.Tensor, # 1 at real tokens, 0 at padding
+           ) -> torch.Tensor: # r_B float32
+    """The reward of each row: the head's value at the last real token, or what `own_forward` says the model makes of it.
+
+    Neither padding side nor width nor the pad id changes it. Where the head sees one vector a row (encoders), it is
+    the head's output. ValueError when the head has more than one output."""
+    ids_BL, mask_BL, _ = _to_left(input_ids_BL, attention_mask_BL)
+    if own_forward(model): return _own_rewards(model, ids_BL, mask_BL)
+    return _at_last(_head_values(model, ids_BL, mask_BL), mask_BL)
 
 # %% ../nbs/05_model.ipynb #c031a
 def _runs_layers_again(model:nn.Module, # a decoder
@@ -982,3 +983,85 @@ def save_reward_model(model:nn.Module, # a reward model, plain or with an adapte
     if with_base is None: with_base = not _base_is_ready(model)
     if with_base or _changes_base(model): _save_base(model, folder)
     _save_adapter(model, folder)
+
+# %% ../nbs/05_model.ipynb #m051
+PROBES = ("What is 2 + 2?", " It's 4,\n\tnaïve  reader: <b>four</b>!") # texts that tokenizers are compared on
+
+def _readings(tokenizer:PreTrainedTokenizerBase, # to read with
+              texts:Iterable[str|list[dict]], # text or messages
+             ) -> Iterator[tuple[str, list[int]]]: # the text as the template writes it, and its ids
+    "How a tokenizer reads texts, with and without its special tokens"
+    for text in texts:
+        if not isinstance(text, str):
+            try: text = tokenizer.apply_chat_template(text, tokenize=False)
+            except TemplateError: continue
+        for special in (True, False): yield text, tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]
+
+def _check_tokenizer(tokenizer:PreTrainedTokenizerBase, # that was saved
+                     folder:str|Path, # where
+                     texts:Iterable[str|list[dict]], # further texts, or messages
+                     date:datetime|None=None, # that was written into the template
+                    ) -> None:
+    "ValueError when the saved tokenizer, loaded again, reads a text otherwise"
+    chat = [[{"role": "user", "content": PROBES[0]}, {"role": "assistant", "content": "4"}]] if tokenizer.chat_template else []
+    texts, code = [*PROBES, *chat, *texts], not type(tokenizer).__module__.startswith("transformers.")
+    again = AutoTokenizer.from_pretrained(folder, trust_remote_code=code)
+    for (ours, ids), (theirs, their_ids) in zip(_readings(fix_date(tokenizer, date), texts), _readings(again, texts), strict=True):
+        if ours != theirs: raise ValueError(f"the chat template doesn't write the same text twice: {ours!r}, then {theirs!r}. What was "
+                                            f"saved in {folder} would score otherwise than the model in memory.")
+        if ids == their_ids: continue
+        raise ValueError(f"AutoTokenizer loads a {type(again).__name__} from {folder}, and the model was trained with a "
+                         f"{type(tokenizer).__name__}, which reads otherwise: {ours!r} becomes {their_ids[:12]} there and {ids[:12]} here. "
+                         "All files are written; load that tokenizer by its own class, or train with the one that AutoTokenizer gives.")
+
+# %% ../nbs/05_model.ipynb #m053
+def _room_for_another(model:nn.Module, # on its device
+                     ) -> torch.device|None: # where its like fits: its own device, the CPU, or nowhere
+    "Where a second model of this size can be loaded"
+    need = 1.2 * sum(p.numel() * p.element_size() for p in model.parameters())
+    device = next(model.parameters()).device
+    if device.type == "cuda" and need < torch.cuda.mem_get_info(device)[0]: return device
+    return torch.device("cpu") if need < psutil.virtual_memory().available else None
+
+def _load_plain(model:nn.Module, # that was saved
+                folder:str|Path, # where
+               ) -> nn.Module: # the model as plain transformers loads it
+    "Load as someone without rmkit would; a class of one's own by itself, and what plain transformers can't load with rmkit"
+    cls = type(unwrap(model))
+    own, remote = not cls.__module__.startswith("transformers"), cls.__module__.startswith("transformers_modules")
+    if own: logger.warning("%s is a class of your own: load %s with %s.from_pretrained, since AutoModel doesn't know it.", cls.__name__, folder, cls.__name__)
+    with _hold_load_reports():
+        try: return (cls if own else AutoModelForSequenceClassification).from_pretrained(folder, trust_remote_code=remote)
+        except ValueError as error:
+            if not isinstance(model, PeftModel): raise
+            logger.warning("Plain transformers can't load the adapter in %s (%s). rmkit can; `merge(model)` makes a model for both.", folder, error)
+            return load_reward_model(folder, require_head=True, dtype="auto")[0]
+
+# %% ../nbs/05_model.ipynb #m054
+def check_saved(model:nn.Module, # that was saved, in memory
+                tokenizer:PreTrainedTokenizerBase, # that was saved with it
+                folder:str|Path, # where
+                rows:Iterable[list[int]]=(), # token ids of texts to compare rewards on; none: a few random ones
+                texts:Iterable[str|list[dict]]=(), # texts or messages to compare the tokenizers on, beside a few of our own
+                date:datetime|None=None, # that was written into the chat template; None: today
+               ) -> bool: # False: not compared, which is logged
+    "Load what was saved and compare tokens and rewards; ValueError that names both where they differ"
+    _check_tokenizer(tokenizer, folder, texts, date)
+    device = _room_for_another(model)
+    if device is None or getattr(unwrap(model), "is_quantized", False) and device.type == "cpu":
+        why = "there is no memory for a second model" if device is None else "quantised weights compute otherwise on a CPU"
+        logger.warning(f"{folder} is saved; it was not loaded again to compare its rewards, since {why}.")
+        return False
+    def on(ids, model): return (ids := ids.to(next(model.parameters()).device)), torch.ones_like(ids)
+    rows = [torch.tensor([row[-64:]]) for row in rows] or [_trial_ids(model)]
+    saved, was_training = _load_plain(model, folder).to(device).eval(), model.training
+    rounding = ROUNDING.get(torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else saved.dtype, 1e-1)
+    try:
+        with torch.no_grad(): pairs = [(rewards(model.eval(), *on(ids, model)).item(), _call_own(saved, *on(ids, saved)).item()) for ids in rows]
+    finally: model.train(was_training)
+    for ours, theirs in pairs:
+        if abs(ours - theirs) <= rounding * max(1, abs(ours)): continue
+        raise ValueError(f"what is saved in {folder} doesn't score as the model in memory: a text's reward is {theirs:.4g}, and here "
+                         f"{ours:.4g}. All files are written, but don't rely on them. `merge(model)` takes the place of an adapter; for a "
+                         "model of your own class, check that `save_pretrained` and `from_pretrained` keep all its weights.")
+    return True
