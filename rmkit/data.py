@@ -7,9 +7,9 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 # %% auto #0
 __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT', 'NEXT_ROLES', 'TRUNCATED', 'IDS', 'MESSAGES',
            'LOADERS', 'BadRowError', 'Format', 'detect_format', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh',
-           'to_pairs', 'Markers', 'find_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length',
-           'prompt_length', 'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'message_text', 'load_rows',
-           'split_by_prompt']
+           'to_pairs', 'Markers', 'find_markers', 'PairMarkers', 'find_pair_markers', 'render', 'well_formed',
+           'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport', 'prepare_dataset',
+           'as_text', 'message_text', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
@@ -389,6 +389,29 @@ def _one_end(
         body = shorter
     return body + space
 
+# %% ../nbs/01_data.ipynb #m002
+@dataclass(frozen=True)
+class PairMarkers(Markers):
+    "The markers of a tokenizer that is given question and answer as two texts."
+    between: str = ""  # what it puts between them
+
+
+def find_pair_markers(
+    tokenizer:PreTrainedTokenizerBase, # of an encoder
+) -> PairMarkers: # raises ValueError where the tokenizer doesn't tell two texts apart
+    "Ask a tokenizer how it writes a text pair."
+    def inner(text):
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+    whole, first, second = tokenizer("one", "two")["input_ids"], inner("one"), inner("two")
+    start = next((i for i in range(len(whole)) if whole[i:i + len(first)] == first), 0) + len(first)
+    end = next((i for i in range(start, len(whole)) if whole[i:i + len(second)] == second), start)
+    markers = PairMarkers(**vars(find_markers(tokenizer)), between="".join(tokenizer.convert_ids_to_tokens(whole[start:end])))
+    as_one = tokenize([render("what is one?", "it is two", tokenizer, markers)], tokenizer, markers, False)[0]
+    if not markers.between or as_one != tokenizer("what is one?", "it is two")["input_ids"]:
+        raise ValueError(f"text_pair: {type(tokenizer).__name__} doesn't put tokens between a question and an answer; use the "
+                         "tokenizer of an encoder such as BERT, RoBERTa or DeBERTa, or leave text_pair out")
+    return markers
+
 # %% ../nbs/01_data.ipynb #c050
 def render(
     prompt:str|list[dict], # what was asked
@@ -399,6 +422,8 @@ def render(
     chat_template_kwargs:Mapping|None=None, # further arguments for the chat template
 ) -> str: # the text that is tokenised
     "Write a conversation or a text as the model reads it. Raises ValueError for messages without a chat template."
+    if isinstance(markers, PairMarkers):
+        prompt, answer = as_text(prompt) + markers.between, answer and as_text(answer)
     if isinstance(prompt, str):
         text = prompt + (answer or "")
         return text if answer is None or text.endswith(markers.eos) else text + markers.eos
@@ -439,6 +464,7 @@ def tokenize(
     "Token ids, with no special token doubled at either end."
     if not texts:
         return []
+    is_chat = is_chat and not isinstance(markers, PairMarkers)
     ids_list = tokenizer(list(map(well_formed, texts)), add_special_tokens=not is_chat, padding=False, truncation=False,
                          return_attention_mask=False, verbose=False)["input_ids"]
     bos, eos = (tokenizer.convert_tokens_to_ids(token) if token else None for token in (markers.bos, markers.eos))
@@ -833,13 +859,14 @@ def prepare_dataset(
     on_bad_row:str="raise", # what becomes of rows that can't be used: "raise" or "drop"
     num_proc:int|None=None, # processes that tokenise (streams use one)
     split:str="train", # name of the split, for the report and the progress bar
+    text_pair:bool=False, # prompt and response go to the tokenizer as two texts
 ) -> tuple: # the dataset with chosen_ids and rejected_ids, and its PrepareReport; dicts of both for a dict
     "Bring a dataset to pairs of token ids. A stream stays one. Raises BadRowError, or ValueError if no pair is left."
     options = {"max_length": max_length, "overlong": overlong, "on_bad_row": on_bad_row}
     if overlong not in ("truncate", "drop", "raise") or on_bad_row not in ("raise", "drop"):
         raise ValueError(f'{overlong=}, {on_bad_row=}: expected "truncate", "drop" or "raise", and "raise" or "drop"')
     if isinstance(dataset, Mapping):
-        done = {name: prepare_dataset(rows, tokenizer, num_proc=num_proc, split=name, **options)
+        done = {name: prepare_dataset(rows, tokenizer, num_proc=num_proc, split=name, text_pair=text_pair, **options)
                 for name, rows in dataset.items()}
         return type(dataset)({name: done[name][0] for name in done}), {name: done[name][1] for name in done}
     rows = dataset if isinstance(dataset, IterableDataset) else dataset.with_format(None)
@@ -850,7 +877,7 @@ def prepare_dataset(
         rows = _group_ratings(rows, format=format, report=report, on_bad_row=on_bad_row)
         names = [name for name in names if name not in (*RATED_COLUMNS, format.margin)] + ["responses", "scores", "_row"]
         format = Format("ranking", format.kind, "scores")
-    recipe = _Recipe(format, tokenizer, find_markers(tokenizer), **options)
+    recipe = _Recipe(format, tokenizer, (find_pair_markers if text_pair else find_markers)(tokenizer), **options)
     if isinstance(rows, IterableDataset):
         return _prepare_stream(rows, recipe, report, names), report
     prepared = _prepare_table(rows, recipe, report, num_proc)

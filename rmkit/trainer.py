@@ -9,7 +9,7 @@ __all__ = ['logger', 'MOST', 'FOUR_COLUMNS', 'EVAL_TOKENS', 'WEIGHTS', 'CARD', '
            'peak_memory', 'evaluation_metrics', 'one_output', 'set_special_tokens', 'take_chat_template',
            'train_new_tokens', 'dropout_rates', 'disable_dropout', 'RewardTrainer', 'reward_config', 'one_tokenizer',
            'is_flat', 'rewards_of_pairs', 'memory_of', 'guess_budget', 'JoinedBatches', 'is_torn',
-           'last_whole_checkpoint', 'results_table']
+           'last_whole_checkpoint', 'pipeline_call', 'results_table']
 
 # %% ../nbs/12_trainer.ipynb #c002
 import json
@@ -21,6 +21,7 @@ import time
 import warnings
 from contextlib import nullcontext
 from copy import copy, deepcopy
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -39,11 +40,12 @@ from transformers.trainer_callback import ExportableState
 from .collator import DataCollatorForPreference, PrefixSharingCollator, cut_by_tokens, join_flat, take_groups, tokens_of_groups
 from .config import RewardConfig
 from .dashboard import Dashboard
-from .data import prepare_dataset
+from .data import ID_COLUMNS, find_markers, prepare_dataset, render, tokenize
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, flat_rewards, grow_embeddings, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
                          unwrap)
+from .model import check_saved, fix_date, reads_text_pairs, save_tokenizer, set_text_pair
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
 
@@ -360,6 +362,9 @@ def _ready(self:RewardTrainer, model, tokenizer):
     if peft_config is not None: model = add_lora(model, train_new_tokens(peft_config, model, new_ids), seed=args.seed)
     if isinstance(model, PeftModel) and args.gradient_checkpointing: model.enable_input_require_grads()
     if args.disable_dropout: disable_dropout(model)
+    self.text_pair = reads_text_pairs(model) if args.text_pair is None else args.text_pair
+    if self.text_pair: set_text_pair(model, tokenizer)
+    elif reads_text_pairs(model): unwrap(model).config.reward_input = None
     return model, tokenizer
 
 @patch
@@ -373,9 +378,9 @@ def call_model_init(self:RewardTrainer, trial=None):
 @patch
 def _note_input(self:RewardTrainer, model):
     "Write into the config what the model is trained on, so that `RewardModel` reads text the same way"
-    report = self.data_reports.get("train")
+    self._read_on, report = datetime.now(), self.data_reports.get("train")
     kind = {"messages": "messages", "hh": "messages", "text": "text"}.get(report and report.format.kind)
-    if kind: unwrap(model).config.reward_input = kind
+    if kind and not self.text_pair: unwrap(model).config.reward_input = kind
 
 # %% ../nbs/12_trainer.ipynb #c037
 def is_flat(
@@ -551,7 +556,8 @@ def _prepare(self:RewardTrainer, dataset, split:str):
     args = self.args
     with args.main_process_first(desc=f"preparing {split}"):
         dataset, report = prepare_dataset(dataset, self.processing_class, max_length=args.max_length, overlong=args.overlong,
-                                          on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split)
+                                          on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split,
+                                          text_pair=getattr(self, "text_pair", bool(args.text_pair)))
     self.data_reports[split] = report
     self._said.discard(split)
     if isinstance(dataset, Dataset): self._say(split) # a stream's counts are known once it has been read
@@ -806,10 +812,63 @@ def _save_checkpoint(self:RewardTrainer, model, trial):
 @patch
 def _save(self:RewardTrainer, output_dir=None, state_dict=None):
     "Weights, tokenizer and arguments"
-    if state_dict is not None or not isinstance(self.model, PeftModel) or not self.args.should_save: return Trainer._save(self, output_dir, state_dict)
-    folder = Path(output_dir or self.args.output_dir)
-    save_reward_model(self.model, self.processing_class, folder, with_base=False if folder.name.startswith("checkpoint-") else None)
+    folder, tokenizer = Path(output_dir or self.args.output_dir), self.processing_class
+    if state_dict is not None or not isinstance(self.model, PeftModel) or not self.args.should_save:
+        Trainer._save(self, output_dir, state_dict)
+        if fix_date(tokenizer) is not tokenizer: save_tokenizer(tokenizer, folder, self._read_on)
+        return
+    with_base = False if folder.name.startswith("checkpoint-") else None
+    save_reward_model(self.model, tokenizer, folder, with_base=with_base, date=self._read_on)
     torch.save(self.args, folder/"training_args.bin")
+
+# %% ../nbs/12_trainer.ipynb #m102
+@patch
+def save_model(self:RewardTrainer, output_dir=None, _internal_call=False):
+    "Save, load again and compare (`rmkit.model.check_saved`); ValueError where what was saved scores otherwise"
+    Trainer.save_model(self, output_dir, _internal_call)
+    folder = Path(output_dir or self.args.output_dir)
+    if not self.args.should_save or folder.name.startswith("checkpoint-"): return
+    if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+        return logger.warning(f"{folder} is saved; its rewards weren't compared, since the model is spread over processes. "
+                              "`rmkit.RewardModel.from_pretrained` loads it.")
+    with self.accelerator.autocast(): check_saved(self.model, self.processing_class, folder, *self._probes(), date=self._read_on)
+
+@patch
+def _probes(self:RewardTrainer) -> tuple:
+    "Token ids of a few texts of the data, and what they were before; none of a stream, which would be read again"
+    sets = (self.eval_dataset, self.train_dataset)
+    sets = [d for each in sets for d in (each.values() if isinstance(each, dict) else [each]) if isinstance(d, Dataset) and len(d)]
+    if not sets: return [], []
+    rows = list(sets[0].take(min(2, len(sets[0]))))
+    names = next((pair for pair in ID_COLUMNS if set(pair) <= set(rows[0])), ())
+    texts = [pair_texts(row, self.processing_class) for row in rows if row.get("chosen") is not None and row.get("rejected") is not None]
+    def whole(prompt, answer): return prompt + answer if type(prompt) is type(answer) else answer
+    return [row[name] for row in rows for name in names], [whole(prompt, answer) for prompt, *answers in texts for answer in answers]
+
+# %% ../nbs/12_trainer.ipynb #m103
+def _chat_call(tokenizer, markers):
+    "How a conversation goes to a pipeline: code, the texts it makes, and the tokenizer's options"
+    chat = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4"}]
+    ours, text = render(chat[:1], chat[1:], tokenizer, markers), tokenizer.apply_chat_template(chat, tokenize=False)
+    before, _, behind = ours.partition(text) if text in ours else (None, None, None)
+    if before is None: return None
+    around = "".join([f"{before!r} + " * bool(before), "text", f" + {behind!r}" * bool(behind)])
+    return ('chat = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4"}]\n'
+            f"text = reward.tokenizer.apply_chat_template(chat, tokenize=False)\nreward({around}, add_special_tokens=False)[0]")
+
+def pipeline_call(
+    tokenizer, # of the model
+    kind:str|None, # what it was trained on: "messages", "text" or "text_pair"; None: messages where there is a chat template
+) -> str|None: # code that calls a pipeline named `reward`; None where none makes the right tokens
+    "The call of `pipeline` that makes the tokens of training out of a question and an answer"
+    if kind == "text_pair": return 'reward({"text": "What is 2 + 2?", "text_pair": "4"})'
+    markers = find_markers(tokenizer)
+    if kind == "messages" or kind is None and tokenizer.chat_template: return _chat_call(tokenizer, markers)
+    text = "What is 2 + 2? 4"
+    ours = tokenize([render(text, "", tokenizer, markers)], tokenizer, markers, False)[0]
+    for written, options in ((text, {}), (text + markers.eos, {}), (text + markers.eos, {"add_special_tokens": False})):
+        if tokenizer(written, **options)["input_ids"] != ours: continue
+        return f'reward("{written}"{"".join(f", {name}={value}" for name, value in options.items())})[0]'
 
 # %% ../nbs/12_trainer.ipynb #c074
 CARD = """# {name}
@@ -823,10 +882,10 @@ Trained on preference pairs{data} with [rmkit](https://github.com/rmkit/rmkit).
 from transformers import pipeline
 
 reward = pipeline("text-classification", model="{repo}")
-reward("The text as the chat template writes it")[0]["score"]  # the raw reward, not a probability
+{call}["score"]  # the raw reward, not a probability
 ```
 
-or, with the chat template applied for you:
+or, with the text put together for you:
 
 ```python
 from rmkit import RewardModel
@@ -872,6 +931,8 @@ def create_model_card(self:RewardTrainer,
     head = ModelCardData(base_model=base, model_name=model_name, tags=tags, library_name="peft" if isinstance(self.model, PeftModel) else "transformers",
                          pipeline_tag="text-classification", datasets=dataset_name, **kwargs)
     settings = "\n".join(f"- `{k}`: {getattr(args, k)}" for k in "learning_rate per_device_train_batch_size gradient_accumulation_steps num_train_epochs max_steps max_length overlong loss_type center_rewards_coefficient label_smoothing_factor seed".split())
-    text = CARD.format(name=model_name, base=f" Fine-tuned from `{base}`." if base else "", data=f" of `{dataset_name}`" if dataset_name else "",
+    kind = getattr(unwrap(self.model).config, "reward_input", None)
+    call = pipeline_call(fix_date(self.processing_class, self._read_on), kind)
+    text = CARD.format(call=call or 'reward("the text as RewardModel puts it together", add_special_tokens=False)[0]', name=model_name, base=f" Fine-tuned from `{base}`." if base else "", data=f" of `{dataset_name}`" if dataset_name else "",
                        repo=self.hub_model_id or args.hub_model_id or args.output_dir, results=results_table(self.state.log_history), settings=settings)
     ModelCard(f"---\n{head.to_yaml()}\n---\n\n{text}").save(Path(args.output_dir)/"README.md")
