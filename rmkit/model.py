@@ -589,7 +589,7 @@ WEIGHT_FILES = ("model.safetensors.index.json", "model.safetensors", "pytorch_mo
 ADAPTER_FILES = ("adapter_model.safetensors", "adapter_model.bin")
 HEAD_FILES = ("value_head.safetensors", "value_head.bin") # LLaMA-Factory's, beside the model or the adapter
 READS_FILE = "reward_input.json" # beside an adapter: what of the config is the adapter's
-NOT_A_HEAD = re.compile(r"(^|\.)(\w*lm_head|embed_out|cls|\w*predictions|rotary_emb|attn|original_module|\w*embed\w*|wte)(\.|$)")
+NOT_A_HEAD = re.compile(r"(^|\.)(\w*lm_head|embed_out|cls|\w*predictions|rotary_emb|attn|original_module|\w*embed\w*|wte|\w*vis\w*|audio\w*)(\.|$)|(layers?|h|blocks?)\.\d+\.")
 
 def _files(path:str, # name or folder
            names:tuple[str, ...], # of files, perhaps indices of shards
@@ -710,7 +710,7 @@ def _load_classifier(path:str, # name or folder without an adapter, or whose ada
     lacks, left = [*info["missing_keys"], *shapes], _left_over(path, info["unexpected_keys"], hub)
     if _take_left_over(model, lacks, left, scoring): lacks, left = [], {}
     _normalize(model, scoring)
-    unused = [name for name in sorted(left) if re.search("head|score|class|reward|rank|value|regress|output|linear|proj", name)]
+    unused = [name for name in sorted(left) if re.search("head|score|class|reward|rank|value|regress|outputs", name)]
     if outputs != 1:
         warnings.warn(f"{path} was saved with {outputs} outputs; a reward model has one, so its head '{head_name(model)}' is "
                       f"replaced by a new one (seed {seed})")
@@ -741,7 +741,7 @@ def _adapter_head(path:str, # of an adapter
     head = {key.removeprefix(home): x for key, x in stored.items() if key.startswith(home) and "original_module" not in key}
     if head.keys() == head_module(base).state_dict().keys(): return head
     if not isinstance(head_module(base), nn.Linear): return {}
-    left = {key: x for key, x in stored.items() if not NOT_A_HEAD.search(key) and not re.search("lora_|layers?\\.", key)}
+    left = {key: x for key, x in stored.items() if not NOT_A_HEAD.search(key)}
     left |= {key: x for file in _files(path, HEAD_FILES, hub) for key, x in _read_small(file).items()}
     if not left: left = {key: x for file in _files(path, WEIGHT_FILES, hub) for key, x in _read_small(file).items()}
     return _one_row(left, head_module(base).in_features)

@@ -295,7 +295,7 @@ def test_a_model_of_others_trained_on_text_pairs(tmp_path):
 
 
 def test_a_tokenizer_without_a_separator_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="doesn't put tokens between a question and an answer"): find_pair_markers(words())
+    with pytest.raises(ValueError, match="doesn't put a separator between a question and an answer"): find_pair_markers(words())
 
 
 # --- the call on the model card
