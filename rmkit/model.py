@@ -612,11 +612,12 @@ def _read_small(file:str, # of weights
 # %% ../nbs/05_model.ipynb #m014
 def _left_over(path:str, # name or folder of a model or an adapter
                unused:Iterable[str], # names that loading had no use for
+               lacks:list[str], # names that it didn't find
                hub:dict, # where to look
               ) -> dict[str, torch.Tensor|None]: # by name; None for more than one row
     "What a checkpoint holds beside backbone and vocabulary, files with a head alone included"
     unused = [name for name in unused if not NOT_A_HEAD.search(name)]
-    beside = {key: x for file in _files(path, HEAD_FILES, hub) for key, x in _read_small(file).items()}
+    beside = {key: x for file in (_files(path, HEAD_FILES, hub) if lacks else []) for key, x in _read_small(file).items()}
     if not unused: return beside
     stored = {key: x for file in _files(path, WEIGHT_FILES, hub) for key, x in _read_small(file).items()}
     # a name that loading gave back may have lost a prefix, or got one
@@ -700,14 +701,16 @@ def _load_classifier(path:str, # name or folder without an adapter, or whose ada
     "Load a classifier with one output; warns when a head is replaced or not used"
     config = AutoConfig.from_pretrained(path, trust_remote_code=kwargs["trust_remote_code"], **hub)
     _check_quantization(kwargs.get("quantization_config") or getattr(config, "quantization_config", None))
-    if not getattr(config, "auto_map", None): kwargs["num_labels"] = 1  # a class of its own has its own idea of them
+    own_code = kwargs["trust_remote_code"] and AutoModelForSequenceClassification.__name__ in (getattr(config, "auto_map", None) or {})
+    if not own_code: kwargs["num_labels"] = 1  # a class with code of its own has its own idea of them
     model, info = _from_checkpoint(path, seed, **hub, **kwargs)
     unknown = [name for name in config.architectures or [] if not hasattr(transformers, name)]
     if unknown and type(model).__name__ not in unknown: warnings.warn(f"{path} was saved as {unknown[0]}, which transformers doesn't know, and is loaded as "
                                                                        f"{type(model).__name__}: if its forward is another, so are its rewards")
     shapes = {key: there for key, there, _ in info["mismatched_keys"]}
     outputs = max([shape[0] for shape in shapes.values()], default=1)
-    lacks, left = [*info["missing_keys"], *shapes], _left_over(path, info["unexpected_keys"], hub)
+    lacks = [*info["missing_keys"], *shapes]
+    left = _left_over(path, info["unexpected_keys"], lacks, hub)
     if _take_left_over(model, lacks, left, scoring): lacks, left = [], {}
     _normalize(model, scoring)
     unused = [name for name in sorted(left) if re.search("head|score|class|reward|rank|value|regress|outputs", name)]
@@ -867,9 +870,13 @@ def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
                         "loaded again. Expected a sequence classifier with one output, or a subclass of PreTrainedModel "
                         "with a `config`, whose forward(input_ids, attention_mask) gives one value a text as `logits`. "
                         "A head on a language model can also be saved with it: load the folder by its name.")
+    usual = AutoModelForSequenceClassification._model_mapping.get(type(inner.config), None)
     if inner.get_output_embeddings() is not None:
         raise ValueError(f"{type(inner).__name__} is a language model: it gives a score to every next token and has no "
                          "reward head. Pass its name or folder instead, and the head is made.")
+    if type(inner).__module__.startswith("transformers.") and type(inner) is not usual:
+        raise ValueError(f"{type(inner).__name__} is no sequence classifier: saved, it would be loaded as "
+                         f"{getattr(usual, '__name__', 'another class')} and give other rewards. Pass its name or folder instead.")
     if tokenizer is None:
         name = inner.config.name_or_path
         if not name: raise ValueError("the model was made in memory, so its tokenizer isn't known; pass `tokenizer`")

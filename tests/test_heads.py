@@ -65,6 +65,7 @@ WRITERS = {
     "TRL's value head": (lambda: state() | {"v_head.summary.weight": ROW, "v_head.summary.bias": BIAS}, 0.7),
     "TRL's value head, as a state dict": (lambda: state("pretrained_model.") | {"v_head.summary.weight": ROW, "v_head.summary.bias": BIAS}, 0.7),
     "DeepSpeed-Chat": (lambda: {k.replace("model.", "rwtransformer.", 1): x for k, x in state().items() if "lm_head" not in k} | {"v_head.weight": ROW}, 0),
+    "UltraRM": (lambda: state() | {"regression_head.weight": ROW}, 0),
     "Starling": (lambda: {k.replace("model.", "transformer.", 1): x for k, x in state().items()} | {"v_head.weight": ROW}, 0),
     "regression_head": (lambda: state() | {"regression_head.weight": ROW}, 0),
     "DDP": (lambda: state("module.") | {"module.score.weight": ROW}, 0),
@@ -84,6 +85,7 @@ def test_a_head_under_any_name_scores_as_it_was_meant(writer, name, tmp_path):
 
 
 @pytest.mark.parametrize("more", [dict(architectures=["LlamaForCausalLM"]), dict(architectures=None), dict(num_labels=2),
+                                  dict(auto_map={"AutoModel": "modeling.RewardModel"}),
                                   dict(id2label={"0": "bad", "1": "good"}, label2id={"bad": 0, "good": 1})])
 def test_a_head_of_one_output_is_kept_whatever_the_config_says(more, tmp_path):
     folder = write(tmp_path/"rm", state() | {"score.weight": ROW}, **more)
@@ -196,6 +198,18 @@ def test_the_error_names_what_it_found(kind, named, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with pytest.raises(ValueError, match=named): scored(tmp_path)
+
+
+@pytest.mark.parametrize("cls", [LlamaModel, LlamaForTokenClassification, BertForTokenClassification, BertModel])
+def test_a_loaded_model_that_is_no_classifier_is_refused(cls):
+    config = (LLAMA if "Llama" in cls.__name__ else BertConfig(**SIZES)).__class__(**SIZES, num_labels=1)
+    with pytest.raises(ValueError, match=f"{cls.__name__} is no sequence classifier: .* loaded as \\w+ForSequenceClassification"):
+        load_reward_model(cls(config), TOKENIZER)
+
+
+def test_weights_that_do_not_fit_the_config_are_named(tmp_path):
+    write(tmp_path, state() | {"score.weight": ROW}, vocab_size=SIZES["vocab_size"] + 3)
+    with pytest.raises(ValueError, match="don't fit its config: model.embed_tokens.weight is"): load_reward_model(tmp_path)
 
 
 def test_training_says_which_head_it_leaves_out(tmp_path):
