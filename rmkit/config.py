@@ -41,7 +41,9 @@ class RewardConfig(TrainingArguments):
     eos_token: str | None = field(default=None, metadata={"help": "Token that ends a turn or a text. Unset: the tokenizer's own."})
     pad_token: str | None = field(default=None, metadata={"help": "Padding token. Deprecated in TRL in favour of `tokenizer.pad_token`; must differ from the eos token."})
     max_length: int | None = field(default=1024, metadata={"help": "Longest prompt plus response, in tokens; unset for no limit. What happens to longer ones: `overlong`."})
-    text_pair: bool | None = field(default=None, metadata={"help": "Give prompt and response to the tokenizer as two texts, as encoders are often trained: `tokenizer(question, answer)`. Kept in the model's config. Unset: as the model was trained before."})
+    text_pair: bool | None = field(default=None, metadata={
+        "help": "Give prompt and response to the tokenizer as two texts, as encoders are often trained: "
+                "`tokenizer(question, answer)`. Kept in the model's config. Unset: as the model was trained before."})
     overlong: str = field(default="truncate", metadata={"help": "Pairs over `max_length`: 'truncate' cuts the oldest prompt tokens and keeps the response, 'drop' leaves the pair out (as TRL 1.x does), 'raise' stops. Always counted and reported.", "choices": ["truncate", "drop", "raise"]})
     on_bad_row: str = field(default="raise", metadata={"help": "Rows that make no sense (an empty answer, chosen equal to rejected, a NaN margin, ...): 'raise' names the first, 'drop' counts them all and goes on.", "choices": ["raise", "drop"]})
     pad_to_multiple_of: int | str | None = field(default=None, metadata={"help": "Pad batches to a multiple of this length. 'auto' is taken for None. (TRL: 'auto')"})

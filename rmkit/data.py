@@ -403,8 +403,8 @@ def find_pair_markers(
     "Ask a tokenizer for its markers, and whether it reads text pairs."
     separator = tokenizer.sep_token_id
     if separator is None or separator not in tokenizer("one", "two")["input_ids"][1:-1]:
-        raise ValueError(f"text_pair: {type(tokenizer).__name__} doesn't put a separator between a question and an answer; use the "
-                         "tokenizer of an encoder such as BERT, RoBERTa or DeBERTa, or leave text_pair out")
+        raise ValueError(f"text_pair: {type(tokenizer).__name__} doesn't put a separator between a question and an "
+                         "answer; use the tokenizer of an encoder (BERT, RoBERTa, DeBERTa, ...), or leave text_pair out")
     return PairMarkers(**vars(find_markers(tokenizer)))
 
 # %% ../nbs/01_data.ipynb #c050
@@ -459,7 +459,8 @@ def tokenize(
     "Token ids, with no special token doubled at either end."
     if not texts:
         return []
-    texts, options = list(map(well_formed, texts)), dict(padding=False, truncation=False, return_attention_mask=False, verbose=False)
+    texts = list(map(well_formed, texts))
+    options = dict(padding=False, truncation=False, return_attention_mask=False, verbose=False)
     if isinstance(markers, PairMarkers):
         prompts, answers = zip(*(text.split(BETWEEN, 1) for text in texts))
         return tokenizer(list(prompts), list(answers), **options)["input_ids"]

@@ -829,36 +829,39 @@ def save_model(self:RewardTrainer, output_dir=None, _internal_call=False):
     folder = Path(output_dir or self.args.output_dir)
     if not self.args.should_save or folder.name.startswith("checkpoint-"): return
     if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-        return logger.warning(f"{folder} is saved; its rewards weren't compared, since the model is spread over processes. "
-                              "`rmkit.RewardModel.from_pretrained` loads it.")
-    with self.accelerator.autocast(): check_saved(self.model, self.processing_class, folder, *self._probes(), date=self._read_on)
+        return logger.warning(f"{folder} is saved; its rewards weren't compared: the model is spread over processes.")
+    with self.accelerator.autocast():
+        check_saved(self.model, self.processing_class, folder, *self._probes(), date=self._read_on)
 
 @patch
 def _probes(self:RewardTrainer) -> tuple:
     "Token ids of a few texts of the data, and what they were before; none of a stream, which would be read again"
     sets = (self.eval_dataset, self.train_dataset)
-    sets = [d for each in sets for d in (each.values() if isinstance(each, dict) else [each]) if isinstance(d, Dataset) and len(d)]
-    if not sets: return [], []
-    rows = list(sets[0].take(min(2, len(sets[0]))))
+    sets = [d for each in sets for d in (each.values() if isinstance(each, dict) else [each])]
+    dataset = next((d for d in sets if isinstance(d, Dataset) and len(d)), None)
+    if dataset is None: return [], []
+    rows, texts = list(dataset.select(range(min(2, len(dataset))))), []
     names = next((pair for pair in ID_COLUMNS if set(pair) <= set(rows[0])), ())
-    texts = [pair_texts(row, self.processing_class) for row in rows if row.get("chosen") is not None and row.get("rejected") is not None]
-    def whole(prompt, answer): return prompt + answer if type(prompt) is type(answer) else answer
-    return [row[name] for row in rows for name in names], [whole(prompt, answer) for prompt, *answers in texts for answer in answers]
+    for row in rows:
+        if row.get("chosen") is None or row.get("rejected") is None: continue
+        prompt, *answers = pair_texts(row, self.processing_class)
+        texts += [prompt + answer if type(prompt) is type(answer) else answer for answer in answers]
+    return [row[name] for row in rows for name in names], texts
 
 # %% ../nbs/12_trainer.ipynb #m103
 def _chat_call(tokenizer, markers):
-    "How a conversation goes to a pipeline: code, the texts it makes, and the tokenizer's options"
+    "The call with a conversation; None where the template's text isn't part of what the model was trained on"
     chat = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4"}]
     ours, text = render(chat[:1], chat[1:], tokenizer, markers), tokenizer.apply_chat_template(chat, tokenize=False)
-    before, _, behind = ours.partition(text) if text in ours else (None, None, None)
-    if before is None: return None
-    around = "".join([f"{before!r} + " * bool(before), "text", f" + {behind!r}" * bool(behind)])
-    return ('chat = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4"}]\n'
-            f"text = reward.tokenizer.apply_chat_template(chat, tokenize=False)\nreward({around}, add_special_tokens=False)[0]")
+    if text not in ours: return None
+    before, _, behind = ours.partition(text)
+    around = f"{before!r} + " * bool(before) + "text" + f" + {behind!r}" * bool(behind)
+    return "\n".join([f"chat = {json.dumps(chat)}", "text = reward.tokenizer.apply_chat_template(chat, tokenize=False)",
+                      f"reward({around}, add_special_tokens=False)[0]"])
 
 def pipeline_call(
     tokenizer, # of the model
-    kind:str|None, # what it was trained on: "messages", "text" or "text_pair"; None: messages where there is a chat template
+    kind:str|None, # `reward_input` of the model's config; None: messages where there is a chat template
 ) -> str|None: # code that calls a pipeline named `reward`; None where none makes the right tokens
     "The call of `pipeline` that makes the tokens of training out of a question and an answer"
     if kind == "text_pair": return 'reward({"text": "What is 2 + 2?", "text_pair": "4"})'
@@ -868,7 +871,8 @@ def pipeline_call(
     ours = tokenize([render(text, "", tokenizer, markers)], tokenizer, markers, False)[0]
     for written, options in ((text, {}), (text + markers.eos, {}), (text + markers.eos, {"add_special_tokens": False})):
         if tokenizer(written, **options)["input_ids"] != ours: continue
-        return f'reward("{written}"{"".join(f", {name}={value}" for name, value in options.items())})[0]'
+        more = "".join(f", {name}={value}" for name, value in options.items())
+        return f'reward("{written}"{more})[0]'
 
 # %% ../nbs/12_trainer.ipynb #c074
 CARD = """# {name}
@@ -933,6 +937,9 @@ def create_model_card(self:RewardTrainer,
     settings = "\n".join(f"- `{k}`: {getattr(args, k)}" for k in "learning_rate per_device_train_batch_size gradient_accumulation_steps num_train_epochs max_steps max_length overlong loss_type center_rewards_coefficient label_smoothing_factor seed".split())
     kind = getattr(unwrap(self.model).config, "reward_input", None)
     call = pipeline_call(fix_date(self.processing_class, self._read_on), kind)
-    text = CARD.format(call=call or 'reward("the text as RewardModel puts it together", add_special_tokens=False)[0]', name=model_name, base=f" Fine-tuned from `{base}`." if base else "", data=f" of `{dataset_name}`" if dataset_name else "",
+    call = call or 'reward("the text as RewardModel puts it together", add_special_tokens=False)[0]'
+    text = CARD.format(call=call, name=model_name,
+                       base=f" Fine-tuned from `{base}`." if base else "",
+                       data=f" of `{dataset_name}`" if dataset_name else "",
                        repo=self.hub_model_id or args.hub_model_id or args.output_dir, results=results_table(self.state.log_history), settings=settings)
     ModelCard(f"---\n{head.to_yaml()}\n---\n\n{text}").save(Path(args.output_dir)/"README.md")

@@ -220,7 +220,7 @@ def test_wrapped(wrap):
 def test_a_forward_of_several_values_is_told(caplog):
     class Several(Base):
         def forward(self, input_ids, attention_mask=None, **kwargs): return {"logits": self.model(input_ids).last_hidden_state[:, 0, :3]}
-    with pytest.raises(ValueError, match=r"values of shape \(1, 3\) for 1 texts; expected one value a text"): rewards(made(Several), *padded())
+    with pytest.raises(ValueError, match=r"values of shape \(1, 3\) of logits for 1 texts; expected one value a text"): rewards(made(Several), *padded())
 
 
 def test_a_plain_module_is_refused_with_what_is_expected(tmp_path):
