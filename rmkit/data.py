@@ -404,7 +404,7 @@ def find_pair_markers(
     separator = tokenizer.sep_token_id
     if separator is None or separator not in tokenizer("one", "two")["input_ids"][1:-1]:
         raise ValueError(f"text_pair: {type(tokenizer).__name__} doesn't put a separator between a question and an "
-                         "answer; use the tokenizer of an encoder (BERT, RoBERTa, DeBERTa, ...), or leave text_pair out")
+                         "answer; use the tokenizer of an encoder (BERT, DeBERTa, ...), or leave text_pair out")
     return PairMarkers(**vars(find_markers(tokenizer)))
 
 # %% ../nbs/01_data.ipynb #c050

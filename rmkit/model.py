@@ -908,8 +908,8 @@ def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
     if not isinstance(inner, PreTrainedModel):
         raise TypeError(f"the model is a {type(inner).__name__}, which is no transformers model, so its weights "
                         "couldn't be loaded again. Expected a sequence classifier with one output, or a subclass of "
-                        "PreTrainedModel with a `config`, whose forward(input_ids, attention_mask) gives one value a text "
-                        "as `logits`. "
+                        "PreTrainedModel with a `config`, whose forward(input_ids, attention_mask) gives one value a "
+                        "text as `logits`. "
                         "A head on a language model can also be saved with it: load the folder by its name.")
     usual = AutoModelForSequenceClassification._model_mapping.get(type(inner.config), None)
     if inner.get_output_embeddings() is not None:
@@ -1104,8 +1104,8 @@ def _check_tokenizer(tokenizer:PreTrainedTokenizerBase, # that was saved
         if ours[1] != theirs[1]:
             raise ValueError(f"AutoTokenizer loads a {type(again).__name__} from {folder}, and the model was trained "
                              f"with a {type(tokenizer).__name__}, which reads otherwise: {ours[0]!r} becomes "
-                             f"{theirs[1][:12]} there and {ours[1][:12]} here. All files are written; load that tokenizer "
-                             "by its own class, or train with the one that AutoTokenizer gives.")
+                             f"{theirs[1][:12]} there and {ours[1][:12]} here. All files are written; load that "
+                             "tokenizer by its own class, or train with the one that AutoTokenizer gives.")
 
 # %% ../nbs/05_model.ipynb #m053
 def _room_for_another(model:nn.Module, # on its device
