@@ -241,26 +241,36 @@ def _trial_ids(model:nn.Module, # perhaps wrapped
     if end is not None and end != config.pad_token_id: ids[-1] = end
     return ids[None].to(next(model.parameters()).device)
 
-def _forward_trial(model:nn.Module, # perhaps wrapped, in evaluation mode
-                  ) -> str|None: # what its forward does instead
-    "Whether a forward gives the head's value at the last token, with known numbers in the place of the head's"
-    ids_BL = _trial_ids(model)
-    mask_BL, made, given = torch.ones_like(ids_BL), [], []
+@contextmanager
+def _known_values(model:nn.Module, # perhaps wrapped
+                  scale:float, # of the numbers
+                 ) -> Iterator[list[torch.Tensor]]: # fills with what stood in the place of the head's output
+    "While the block runs, the head gives numbers that fall from token to token, and other layers beside it are off by one"
+    made, added = [], _added_modules(model)
     def exchange(module, args, output):
         if not isinstance(output, torch.Tensor): return
-        made.append(torch.linspace(47, -40, output.numel()).view(output.shape).to(output) * (-1) ** len(given))
+        place = torch.arange(output.shape[1]) if output.dim() == 3 else torch.zeros(1)
+        made.append((scale * (47 - 11 * place)).view(1, -1, *[1] * (output.dim() - 2)).expand(output.shape).to(output))
         return made[-1]
-    handle = head_module(model).register_forward_hook(exchange) if _added_modules(model) else None
-    try:
-        for _ in range(2):  # and with the signs exchanged: a value may be cut off on one side only
-            out = model(input_ids=ids_BL, attention_mask=mask_BL, **_no_cache(model))
-            if not made: return "it doesn't call a head that stands beside its backbone"
-            if made[-1].shape[-1] != 1: return None  # the head has several outputs
-            given.append(_given_rewards(out, mask_BL))
+    def disturb(module, args, output): return output + 1 if isinstance(output, torch.Tensor) else None
+    hooks = [*[disturb] * (len(added) - 1), exchange]
+    handles = [getattr(unwrap(model), name).register_forward_hook(hook) for name, hook in zip(added, hooks)]
+    try: yield made
     finally:
-        if handle: handle.remove()
-    same = all(torch.allclose(r, _at_last(values, mask_BL), rtol=1e-2) for r, values in zip(given, made))
-    return None if same else f"it doesn't give the value of '{head_name(model)}' at the last token"
+        for handle in handles: handle.remove()
+
+def _forward_trial(model:nn.Module, # perhaps wrapped, in evaluation mode
+                  ) -> str|None: # what its forward does instead
+    "Whether a forward gives the head's value at the last token"
+    ids_BL = _trial_ids(model)
+    mask_BL = torch.ones_like(ids_BL)
+    for scale in (1, -1, 1/64):  # a value may be cut off on either side, or too large for what is added to it
+        with _known_values(model, scale) as made:
+            out = model(input_ids=ids_BL, attention_mask=mask_BL, **_no_cache(model))
+        if not made: return "it doesn't call a head that stands beside its backbone"
+        if made[-1].shape[-1] != 1: return None  # the head has several outputs
+        if not torch.allclose(_given_rewards(out, mask_BL), _at_last(made[-1], mask_BL), rtol=1e-5, atol=0):
+            return f"it doesn't give the value of '{head_name(model)}' at the last token"
 
 # %% ../nbs/05_model.ipynb #m004
 _own = WeakKeyDictionary() # the answer of `own_forward` for each model
@@ -304,7 +314,8 @@ def _own_rewards(model:nn.Module, # perhaps wrapped
     if base not in _minds_padding:
         was_training, ids = model.training, _trial_ids(model)
         padded = torch.cat([ids, torch.full_like(ids, pad_id)], 1), torch.cat([ids * 0 + 1, ids * 0], 1)
-        with torch.no_grad(): alone, beside = (_call_own(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
+        with torch.no_grad(), _known_values(model, 1):
+            alone, beside = (_call_own(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
         model.train(was_training)
         _minds_padding[base] = not torch.allclose(alone, beside, rtol=1e-2, atol=1e-4)
     if _minds_padding[base]: return _one_by_one(model, ids_BL, mask_BL)

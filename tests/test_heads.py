@@ -17,12 +17,14 @@ from rmkit.model import add_lora, load_reward_model, rewards, save_reward_model
 from rmkit.synthetic import tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
-SIZES = dict(vocab_size=len(TOKENIZER), hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
-             max_position_embeddings=64, initializer_range=0.2, pad_token_id=TOKENIZER.pad_token_id)
+SIZES = dict(vocab_size=len(TOKENIZER), hidden_size=16, intermediate_size=24, num_hidden_layers=2,
+             num_attention_heads=2, max_position_embeddings=64, initializer_range=0.2,
+             pad_token_id=TOKENIZER.pad_token_id)
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 0, 0, 0]])
 MASK = torch.tensor([[1] * 6, [1, 1, 1, 0, 0, 0]])
 LLAMA = LlamaConfig(**SIZES)
 ROW, BIAS = torch.randn(1, 16, generator=torch.Generator().manual_seed(1)), torch.tensor([0.7])
+SUMMARY = {"v_head.summary.weight": ROW, "v_head.summary.bias": BIAS}
 
 
 def causal(config=LLAMA, cls=LlamaForCausalLM):
@@ -48,13 +50,18 @@ def by_hand(lm=None, row=ROW, bias=0.0):
 
 
 def scored(folder, **kwargs):
-    with torch.no_grad(): return rewards(RewardModel.from_pretrained(folder, device="cpu", **kwargs).model.eval(), IDS, MASK)
+    model = RewardModel.from_pretrained(folder, device="cpu", **kwargs).model.eval()
+    with torch.no_grad(): return rewards(model, IDS, MASK)
 
 
 def close(a, b, atol=1e-5): return torch.allclose(a, b, atol=atol, rtol=0)
 
 
-def state(prefix="", lm=None): return {prefix + key: x for key, x in (lm or causal()).state_dict().items()}
+def state(prefix="", lm=None, backbone=None):
+    "Weights of a language model behind a prefix, `model.` exchanged for another name of the backbone"
+    weights = (lm or causal()).state_dict()
+    if backbone: weights = {key.replace("model.", backbone, 1): x for key, x in weights.items() if "lm_head" not in key}
+    return {prefix + key: x for key, x in weights.items()}
 
 
 # --- the heads that others write
@@ -62,11 +69,11 @@ def state(prefix="", lm=None): return {prefix + key: x for key, x in (lm or caus
 WRITERS = {
     "OpenRLHF": (lambda: state() | {"value_head.weight": ROW}, 0),
     "OpenRLHF, score": (lambda: {k: x for k, x in state().items() if "lm_head" not in k} | {"score.weight": ROW}, 0),
-    "TRL's value head": (lambda: state() | {"v_head.summary.weight": ROW, "v_head.summary.bias": BIAS}, 0.7),
-    "TRL's value head, as a state dict": (lambda: state("pretrained_model.") | {"v_head.summary.weight": ROW, "v_head.summary.bias": BIAS}, 0.7),
-    "DeepSpeed-Chat": (lambda: {k.replace("model.", "rwtransformer.", 1): x for k, x in state().items() if "lm_head" not in k} | {"v_head.weight": ROW}, 0),
+    "TRL's value head": (lambda: state() | SUMMARY, 0.7),
+    "TRL's value head, as a state dict": (lambda: state("pretrained_model.") | SUMMARY, 0.7),
+    "DeepSpeed-Chat": (lambda: state(backbone="rwtransformer.") | {"v_head.weight": ROW}, 0),
     "UltraRM": (lambda: state() | {"regression_head.weight": ROW}, 0),
-    "Starling": (lambda: {k.replace("model.", "transformer.", 1): x for k, x in state().items()} | {"v_head.weight": ROW}, 0),
+    "Starling": (lambda: state(backbone="transformer.") | {"v_head.weight": ROW}, 0),
     "regression_head": (lambda: state() | {"regression_head.weight": ROW}, 0),
     "DDP": (lambda: state("module.") | {"module.score.weight": ROW}, 0),
     "compiled": (lambda: state("_orig_mod.") | {"_orig_mod.score.weight": ROW}, 0),
@@ -84,8 +91,8 @@ def test_a_head_under_any_name_scores_as_it_was_meant(writer, name, tmp_path):
     assert close(scored(folder), by_hand(bias=bias))
 
 
-@pytest.mark.parametrize("more", [dict(architectures=["LlamaForCausalLM"]), dict(architectures=None), dict(num_labels=2),
-                                  dict(auto_map={"AutoModel": "modeling.RewardModel"}),
+@pytest.mark.parametrize("more", [dict(architectures=["LlamaForCausalLM"]), dict(architectures=None),
+                                  dict(num_labels=2), dict(auto_map={"AutoModel": "modeling.RewardModel"}),
                                   dict(id2label={"0": "bad", "1": "good"}, label2id={"bad": 0, "good": 1})])
 def test_a_head_of_one_output_is_kept_whatever_the_config_says(more, tmp_path):
     folder = write(tmp_path/"rm", state() | {"score.weight": ROW}, **more)
@@ -119,11 +126,12 @@ def test_a_head_in_shards_and_in_bfloat16(tmp_path):
 
 def test_another_architecture_another_prefix(tmp_path):
     "DeepSpeed-Chat's first models were OPTs"
-    config = OPTConfig(vocab_size=SIZES["vocab_size"], hidden_size=16, ffn_dim=24, num_hidden_layers=2, num_attention_heads=2,
-                       word_embed_proj_dim=16, max_position_embeddings=64, init_std=0.2, pad_token_id=TOKENIZER.pad_token_id)
+    config = OPTConfig(vocab_size=SIZES["vocab_size"], hidden_size=16, ffn_dim=24, num_hidden_layers=2,
+                       num_attention_heads=2, word_embed_proj_dim=16, max_position_embeddings=64, init_std=0.2,
+                       pad_token_id=TOKENIZER.pad_token_id)
     lm = causal(config, OPTForCausalLM)
-    weights = {k.replace("model.", "rwtransformer.", 1): x for k, x in state(lm=lm).items() if "lm_head" not in k}
-    assert close(scored(write(tmp_path/"rm", weights | {"v_head.weight": ROW}, config)), by_hand(lm))
+    weights = state(lm=lm, backbone="rwtransformer.") | {"v_head.weight": ROW}
+    assert close(scored(write(tmp_path/"rm", weights, config)), by_hand(lm))
 
 
 def test_normalised_rewards_are_those_of_evaluation(tmp_path):
@@ -176,7 +184,8 @@ HEADLESS = {
     "two rows": lambda f: write(f, state() | {"v_head.weight": ROW, "q_head.weight": ROW}),
     "a second head": lambda f: write(f, state() | {"score.weight": ROW, "cost_head.weight": ROW}),
     "another width": lambda f: write(f, state() | {"v_head.weight": torch.randn(1, 8)}),
-    "a layer is missing": lambda f: write(f, {k: x for k, x in (state() | {"score.weight": ROW}).items() if "layers.1.mlp" not in k}),
+    "a layer is missing": lambda f: write(
+        f, {k: x for k, x in state().items() if "layers.1.mlp" not in k} | {"score.weight": ROW}),
 }
 
 
@@ -189,10 +198,11 @@ def test_random_rewards_are_refused(kind, tmp_path):
         assert load_reward_model(tmp_path)[0].config.num_labels == 1 # a place to start training from
 
 
-@pytest.mark.parametrize("kind,named", [("an MLP", "v_head.0.weight, v_head.2.weight"), ("two rows", "q_head.weight, v_head.weight"),
-                                        ("question answering", "qa_outputs"), ("half a head", "classifier.dense.bias"),
-                                        ("encoder's backbone", r"a model \(BertModel\)"), ("token classifier", "2 outputs"),
-                                        ("a second head", "cost_head.weight"), ("no architecture", "no architecture is named")])
+@pytest.mark.parametrize("kind,named", [
+    ("an MLP", "v_head.0.weight, v_head.2.weight"), ("two rows", "q_head.weight, v_head.weight"),
+    ("question answering", "qa_outputs"), ("half a head", "classifier.dense.bias"), ("token classifier", "2 outputs"),
+    ("encoder's backbone", r"a model \(BertModel\)"), ("a second head", "cost_head.weight"),
+    ("no architecture", "no architecture is named")])
 def test_the_error_names_what_it_found(kind, named, tmp_path):
     HEADLESS[kind](tmp_path), TOKENIZER.save_pretrained(tmp_path)
     with warnings.catch_warnings():
@@ -203,13 +213,14 @@ def test_the_error_names_what_it_found(kind, named, tmp_path):
 @pytest.mark.parametrize("cls", [LlamaModel, LlamaForTokenClassification, BertForTokenClassification, BertModel])
 def test_a_loaded_model_that_is_no_classifier_is_refused(cls):
     config = (LLAMA if "Llama" in cls.__name__ else BertConfig(**SIZES)).__class__(**SIZES, num_labels=1)
-    with pytest.raises(ValueError, match=f"{cls.__name__} is no sequence classifier: .* loaded as \\w+ForSequenceClassification"):
-        load_reward_model(cls(config), TOKENIZER)
+    error = f"{cls.__name__} is no sequence classifier: .* loaded as \\w+ForSequenceClassification"
+    with pytest.raises(ValueError, match=error): load_reward_model(cls(config), TOKENIZER)
 
 
 def test_weights_that_do_not_fit_the_config_are_named(tmp_path):
     write(tmp_path, state() | {"score.weight": ROW}, vocab_size=SIZES["vocab_size"] + 3)
-    with pytest.raises(ValueError, match="don't fit its config: model.embed_tokens.weight is"): load_reward_model(tmp_path)
+    with pytest.raises(ValueError, match="don't fit its config: model.embed_tokens.weight is"):
+        load_reward_model(tmp_path)
 
 
 def test_training_says_which_head_it_leaves_out(tmp_path):
@@ -262,7 +273,8 @@ HEAD = "base_model.model.score.weight"
                                   "base_model.model.value_head.weight"])
 def test_an_adapters_head_under_any_name(adapter, name):
     folder, expected = adapter
-    rename(folder, lambda weights: {name if k == HEAD else k: x for k, x in weights.items()} | {"base_model.model.score.original_module.weight": ROW})
+    original = {"base_model.model.score.original_module.weight": ROW}
+    rename(folder, lambda weights: {name if k == HEAD else k: x for k, x in weights.items()} | original)
     assert close(scored(folder), expected)
 
 
@@ -272,8 +284,8 @@ def test_a_head_in_a_file_beside_the_adapter(adapter, name):
     folder, expected = adapter
     row = load_file(folder/"adapter_model.safetensors")[HEAD]
     rename(folder, lambda weights: {k: x for k, x in weights.items() if k != HEAD})
-    settings = json.loads((folder/"adapter_config.json").read_text()) | {"modules_to_save": None, "task_type": "CAUSAL_LM"}
-    (folder/"adapter_config.json").write_text(json.dumps(settings))
+    file = folder/"adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"modules_to_save": None, "task_type": "CAUSAL_LM"}))
     head = {"v_head.summary.weight": row, "v_head.summary.bias": BIAS}
     save_file(head, folder/name) if name.endswith("safetensors") else torch.save(head, folder/name)
     assert close(scored(folder), expected + 0.7)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 from transformers import (BartConfig, BartForSequenceClassification, BertConfig, BertForSequenceClassification,
-                          DistilBertConfig, DistilBertForSequenceClassification, GPT2Config, GPT2ForSequenceClassification,
-                          LlamaConfig, LlamaForSequenceClassification, LlamaModel, LlamaPreTrainedModel, PreTrainedModel,
-                          T5Config, T5ForSequenceClassification)
+                          DistilBertConfig, DistilBertForSequenceClassification, GPT2Config,
+                          GPT2ForSequenceClassification, LlamaConfig, LlamaForSequenceClassification, LlamaModel,
+                          LlamaPreTrainedModel, T5Config, T5ForSequenceClassification)
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer
@@ -17,8 +17,9 @@ from rmkit.model import add_lora, needs_padding, own_forward, prepare_for_reward
 from rmkit.synthetic import make_pairs, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
-SIZES = dict(vocab_size=len(TOKENIZER), hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
-             max_position_embeddings=512, initializer_range=0.2, pad_token_id=TOKENIZER.pad_token_id, num_labels=1)
+SIZES = dict(vocab_size=len(TOKENIZER), hidden_size=16, intermediate_size=24, num_hidden_layers=2,
+             num_attention_heads=2, max_position_embeddings=512, initializer_range=0.2,
+             pad_token_id=TOKENIZER.pad_token_id, num_labels=1)
 TEXTS = [[5, 6, 7, 8, 9, 10, 11], [12, 13, 14], [15, 16, 17, 18]]
 
 
@@ -38,7 +39,8 @@ class Mean(Base):
 
 class CarelessMean(Base):
     "Over the whole row, padding included"
-    def forward(self, input_ids, attention_mask=None, **kwargs): return (self.values(input_ids, attention_mask).mean(1),)
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        return (self.values(input_ids, attention_mask).mean(1),)
 
 
 class Tanh(Base):
@@ -57,7 +59,8 @@ class Clamped(Base):
 
 
 class FirstToken(Base):
-    def forward(self, input_ids, attention_mask=None, **kwargs): return {"reward": self.values(input_ids, attention_mask)[:, 1]}
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        return {"reward": self.values(input_ids, attention_mask)[:, 1]}
 
 
 @dataclass
@@ -103,10 +106,17 @@ class Functional(Base):
 
 class EveryToken(Base):
     "A value at every token, squashed"
-    def forward(self, input_ids, attention_mask=None, **kwargs): return {"values": torch.tanh(self.values(input_ids, attention_mask))}
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        return {"values": torch.tanh(self.values(input_ids, attention_mask))}
 
 
-OWN = [Mean, CarelessMean, Tanh, Scaled, Clamped, FirstToken, TwoHeads, HeadFirst, Functional, EveryToken]
+class ALittleMore(Base):
+    "A small constant is added"
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        return self.last(self.values(input_ids, attention_mask), attention_mask) + 0.01
+
+
+OWN = [ALittleMore, Mean, CarelessMean, Tanh, Scaled, Clamped, FirstToken, TwoHeads, HeadFirst, Functional, EveryToken]
 
 
 def made(cls, seed=0):
@@ -122,7 +132,8 @@ def value(out):
 
 
 def by_itself(model, texts=TEXTS):
-    return torch.stack([value(model(input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long))) for ids in texts])
+    rows = [torch.tensor([ids]) for ids in texts]
+    return torch.stack([value(model(input_ids=ids, attention_mask=torch.ones_like(ids))) for ids in rows])
 
 
 def padded(texts=TEXTS, side="right", pad=0):
@@ -161,18 +172,19 @@ def test_gradients_are_those_of_the_forward(cls):
 @pytest.mark.parametrize("cls", [Mean, CarelessMean, Tanh])
 def test_training_and_evaluation_go_by_the_forward(cls, tmp_path):
     pairs = make_pairs(8, seed=0)
-    args = RewardConfig(tmp_path, max_steps=1, learning_rate=1e-2, per_device_train_batch_size=8, per_device_eval_batch_size=8,
-                        report_to="none", disable_tqdm=True, dashboard=False, lr_scheduler_type="constant", warmup_steps=0, seed=3)
-    trainer = RewardTrainer(made(cls), args, train_dataset=pairs, eval_dataset=pairs, processing_class=tiny_tokenizer())
+    args = RewardConfig(tmp_path, max_steps=1, per_device_train_batch_size=8, per_device_eval_batch_size=8,
+                        report_to="none", disable_tqdm=True, dashboard=False)
+    trainer = RewardTrainer(made(cls), args, None, pairs, pairs, tiny_tokenizer())
     assert not trainer.flat
     rows = list(trainer.eval_dataset)
-    with torch.no_grad(): expected = torch.stack([by_itself(trainer.model, [row[k] for row in rows]) for k in ("chosen_ids", "rejected_ids")], 1)
+    chosen, rejected = ([row[k] for row in rows] for k in ("chosen_ids", "rejected_ids"))
+    with torch.no_grad(): expected = torch.stack([by_itself(trainer.model, texts) for texts in (chosen, rejected)], 1)
     assert close(trainer.predict(pairs).predictions, expected)
     loss = -nn.functional.logsigmoid(expected[:, 0] - expected[:, 1]).mean()
     assert close(trainer.evaluate(num_print_samples=0)["eval_loss"], loss)
     assert close(trainer.train().training_loss, loss)
     scores = RewardModel(trainer.model, trainer.processing_class, max_length=512).score_pairs(pairs)
-    with torch.no_grad(): assert close(scores["reward_chosen"].to_numpy(), by_itself(trainer.model, [row["chosen_ids"] for row in rows]))
+    with torch.no_grad(): assert close(scores["reward_chosen"].to_numpy(), by_itself(trainer.model, chosen))
 
 
 def test_an_adapter_on_it():
@@ -182,13 +194,17 @@ def test_an_adapter_on_it():
     with torch.no_grad(): assert close(rewards(model, *padded()), by_itself(model)) and own_forward(model)
 
 
+V = dict(vocab_size=SIZES["vocab_size"], num_labels=1)
+LAYERS = dict(encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2,
+              encoder_ffn_dim=24)
 PLAIN = {
     "llama": lambda: LlamaForSequenceClassification(LlamaConfig(**SIZES)),
-    "gpt2": lambda: GPT2ForSequenceClassification(GPT2Config(vocab_size=SIZES["vocab_size"], n_embd=16, n_layer=1, n_head=2, num_labels=1, pad_token_id=0)),
+    "gpt2": lambda: GPT2ForSequenceClassification(GPT2Config(**V, n_embd=16, n_layer=1, n_head=2, pad_token_id=0)),
     "bert": lambda: BertForSequenceClassification(BertConfig(**SIZES)),
-    "distilbert": lambda: DistilBertForSequenceClassification(DistilBertConfig(vocab_size=SIZES["vocab_size"], dim=16, n_layers=1, n_heads=2, hidden_dim=24, num_labels=1)),
-    "bart": lambda: BartForSequenceClassification(BartConfig(vocab_size=SIZES["vocab_size"], d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=24, decoder_ffn_dim=24, num_labels=1)),
-    "t5": lambda: T5ForSequenceClassification(T5Config(vocab_size=SIZES["vocab_size"], d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2, num_labels=1)),
+    "distilbert": lambda: DistilBertForSequenceClassification(
+        DistilBertConfig(**V, dim=16, n_layers=1, n_heads=2, hidden_dim=24)),
+    "bart": lambda: BartForSequenceClassification(BartConfig(**V, d_model=16, decoder_ffn_dim=24, **LAYERS)),
+    "t5": lambda: T5ForSequenceClassification(T5Config(**V, d_model=16, d_kv=8, d_ff=24, num_layers=1, num_heads=2)),
 }
 
 
@@ -202,10 +218,19 @@ def test_plain_classifiers_need_no_forward_of_their_own(kind, head):
     assert own_forward(model) is None
 
 
-def test_a_tanh_shows_even_where_the_head_is_small():
-    model = made(Tanh)
-    nn.init.zeros_(model.score.weight)
+@pytest.mark.parametrize("cls", [Tanh, Mean, CarelessMean, TwoHeads])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_it_shows_before_anything_is_learnt(cls, dtype):
+    "Heads of zeros, which give the same whatever is done with them"
+    model = made(cls).to(dtype)
+    for name in ("score", "cost"):
+        if hasattr(model, name): nn.init.zeros_(getattr(model, name).weight)
     assert "at the last token" in own_forward(model)
+    if cls is TwoHeads: nn.init.zeros_(model.cost.bias)
+    rewards(model, *padded())
+    nn.init.normal_(model.score.weight)
+    atol = 1e-5 if dtype == torch.float32 else 0.1
+    with torch.no_grad(): assert close(rewards(model, *padded()), by_itself(model).float(), atol)
 
 
 @pytest.mark.parametrize("wrap", [lambda m: torch.compile(m, backend="eager"), nn.DataParallel])
@@ -219,8 +244,10 @@ def test_wrapped(wrap):
 
 def test_a_forward_of_several_values_is_told(caplog):
     class Several(Base):
-        def forward(self, input_ids, attention_mask=None, **kwargs): return {"logits": self.model(input_ids).last_hidden_state[:, 0, :3]}
-    with pytest.raises(ValueError, match=r"values of shape \(1, 3\) of logits for 1 texts; expected one value a text"): rewards(made(Several), *padded())
+        def forward(self, input_ids, attention_mask=None, **kwargs):
+            return {"logits": self.model(input_ids).last_hidden_state[:, 0, :3]}
+    with pytest.raises(ValueError, match=r"values of shape \(1, 3\) of logits for 1 texts; expected one value a text"):
+        rewards(made(Several), *padded())
 
 
 def test_a_plain_module_is_refused_with_what_is_expected(tmp_path):
@@ -229,4 +256,4 @@ def test_a_plain_module_is_refused_with_what_is_expected(tmp_path):
             super().__init__()
             self.backbone, self.v_head = LlamaModel(LlamaConfig(**SIZES)), nn.Linear(16, 1)
     with pytest.raises(TypeError, match="Plain, which is no transformers model.*subclass of PreTrainedModel"):
-        RewardTrainer(Plain(), RewardConfig(tmp_path, report_to="none"), train_dataset=make_pairs(4), processing_class=tiny_tokenizer())
+        RewardTrainer(Plain(), RewardConfig(tmp_path, report_to="none"), None, make_pairs(4), None, tiny_tokenizer())

@@ -19,12 +19,13 @@ from transformers import (AutoModelForSequenceClassification, AutoTokenizer, Ber
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer
 from rmkit.data import find_pair_markers
-from rmkit.model import add_lora, check_saved, fix_date, load_reward_model, prepare_for_reward, rewards, save_reward_model
+from rmkit.model import (add_lora, check_saved, fix_date, load_reward_model, prepare_for_reward, rewards,
+                         save_reward_model)
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
-SIZES = dict(vocab_size=len(TOKENIZER), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-             max_position_embeddings=256, initializer_range=0.2, num_labels=1)
+SIZES = dict(vocab_size=len(TOKENIZER), hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+             num_attention_heads=4, max_position_embeddings=256, initializer_range=0.2, num_labels=1)
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 0, 0, 0]])
 MASK = torch.tensor([[1] * 6, [1, 1, 1, 0, 0, 0]])
 QV = dict(target_modules=["q_proj", "v_proj"])
@@ -53,16 +54,24 @@ def moved(model):
 
 
 def args(folder, **kwargs):
-    return RewardConfig(folder, **dict(report_to="none", disable_tqdm=True, dashboard=False, max_steps=1, per_device_train_batch_size=8,
-                                       learning_rate=1e-2, logging_steps=1, save_strategy="no") | kwargs)
+    usual = dict(report_to="none", disable_tqdm=True, dashboard=False, max_steps=1, per_device_train_batch_size=8,
+                 learning_rate=1e-2, logging_steps=1, save_strategy="no")
+    return RewardConfig(folder, **usual | kwargs)
+
+
+def trainer_of(model, tokenizer, folder, rows=None, peft_config=None, **kwargs):
+    dataset = make_pairs(8) if rows is None else Dataset.from_list(rows)
+    return RewardTrainer(model, args(folder, **kwargs), train_dataset=dataset, processing_class=tokenizer,
+                         peft_config=peft_config)
 
 
 # --- adapters
 
 ADAPTERS = {
     "LoRA": LoraConfig(r=4, **QV), "PiSSA": LoraConfig(r=4, init_lora_weights="pissa", **QV),
-    "PiSSA, drawn": LoraConfig(r=4, init_lora_weights="pissa_niter_4", **QV), "OLoRA": LoraConfig(r=4, init_lora_weights="olora", **QV),
-    "DoRA": LoraConfig(r=4, use_dora=True, **QV), "trained tokens": LoraConfig(r=4, trainable_token_indices=[5, 6], **QV),
+    "PiSSA, drawn": LoraConfig(r=4, init_lora_weights="pissa_niter_4", **QV),
+    "OLoRA": LoraConfig(r=4, init_lora_weights="olora", **QV), "DoRA": LoraConfig(r=4, use_dora=True, **QV),
+    "trained tokens": LoraConfig(r=4, trainable_token_indices=[5, 6], **QV),
     "embedding": LoraConfig(r=4, target_modules=["embed_tokens", "q_proj"]), "VeRA": VeraConfig(r=4, **QV),
     "LoHa": LoHaConfig(r=4, **QV), "LoKr": LoKrConfig(r=4, **QV), "OFT": OFTConfig(r=0, oft_block_size=4, **QV),
     "IA3": IA3Config(target_modules=["k_proj", "down_proj"], feedforward_modules=["down_proj"]),
@@ -91,12 +100,13 @@ def test_adapters_score_the_same_everywhere(kind, base, bases, tmp_path, caplog)
                                     PromptEncoderConfig(num_virtual_tokens=8)])
 def test_virtual_tokens_are_refused(config, bases):
     model, _ = load_reward_model(bases/"rm")
-    with pytest.raises(ValueError, match=f"{config.peft_type.value} puts virtual tokens before a text"): add_lora(model, config)
+    with pytest.raises(ValueError, match=f"{config.peft_type.value} puts virtual tokens before a text"):
+        add_lora(model, config)
 
 
 @pytest.mark.parametrize("kind", ["LoRA", "PiSSA", "DoRA"])
 def test_a_trainers_adapter_is_checked(kind, bases, tmp_path):
-    trainer = RewardTrainer(str(bases/"lm"), args(tmp_path, save_strategy="steps", save_steps=1), train_dataset=make_pairs(8), peft_config=ADAPTERS[kind])
+    trainer = trainer_of(str(bases/"lm"), None, tmp_path, None, ADAPTERS[kind], save_strategy="steps", save_steps=1)
     trainer.train()
     trainer.save_model()
     expected = RewardModel(trainer.model, trainer.processing_class).score("What?", ["Yes.", "No!"])
@@ -106,10 +116,12 @@ def test_a_trainers_adapter_is_checked(kind, bases, tmp_path):
 
 def test_a_base_that_was_trained_after_loading(bases, tmp_path):
     "The adapter names a base that is another by now"
-    model, tokenizer = load_reward_model(AutoModelForSequenceClassification.from_pretrained(bases/"rm"), tiny_tokenizer())
+    base = AutoModelForSequenceClassification.from_pretrained(bases/"rm")
+    model, tokenizer = load_reward_model(base, tiny_tokenizer())
     model = moved(add_lora(moved(model), ADAPTERS["LoRA"]))
     save_reward_model(model, tokenizer, tmp_path/"alone")
-    with pytest.raises(ValueError, match=r"reward is -?[\d.]+, and here -?[\d.]+.*with_base=True"): check_saved(model, tokenizer, tmp_path/"alone")
+    with pytest.raises(ValueError, match=r"reward is -?[\d.]+, and here -?[\d.]+.*with_base=True"):
+        check_saved(model, tokenizer, tmp_path/"alone")
     save_reward_model(model, tokenizer, tmp_path/"whole", with_base=True)
     assert check_saved(model, tokenizer, tmp_path/"whole")
 
@@ -121,7 +133,7 @@ def test_the_trainer_checks_what_it_saved_and_not_its_checkpoints(tmp_path, monk
     checked = []
     def note(model, tokenizer, folder, rows, texts, **kwargs): checked.append((folder, rows, texts))
     monkeypatch.setattr(rmkit.trainer, "check_saved", note)
-    trainer = RewardTrainer(tiny_model(), args(tmp_path, save_strategy="steps", save_steps=1), train_dataset=make_pairs(8), processing_class=tiny_tokenizer())
+    trainer = trainer_of(tiny_model(), tiny_tokenizer(), tmp_path, save_strategy="steps", save_steps=1)
     trainer.train()
     assert not checked
     trainer.save_model(tmp_path/"final")
@@ -144,7 +156,7 @@ def test_what_differs_is_an_error_with_both_numbers(tmp_path):
     torch.manual_seed(0)
     model = Forgetful(LlamaConfig(**SIZES))
     model.scale = 3.0
-    trainer = RewardTrainer(model, args(tmp_path), train_dataset=make_pairs(8), processing_class=tiny_tokenizer())
+    trainer = trainer_of(model, tiny_tokenizer(), tmp_path)
     with pytest.raises(ValueError, match="doesn't score as the model in memory") as error: trainer.save_model()
     theirs, here = map(float, re.findall(r"(?:reward is|here) (-?[\d.]+\d)", str(error.value)))
     assert close(here, 3 * theirs, 1e-2) and (tmp_path/"model.safetensors").is_file()
@@ -152,8 +164,7 @@ def test_what_differs_is_an_error_with_both_numbers(tmp_path):
 
 def test_a_class_of_ones_own_is_loaded_by_itself(tmp_path, caplog):
     torch.manual_seed(0)
-    model = Forgetful(LlamaConfig(**SIZES))
-    trainer = RewardTrainer(model, args(tmp_path), train_dataset=make_pairs(8), processing_class=tiny_tokenizer())
+    trainer = trainer_of(Forgetful(LlamaConfig(**SIZES)), tiny_tokenizer(), tmp_path)
     with caplog.at_level(logging.WARNING, "rmkit.model"): trainer.save_model()
     assert "load" in caplog.text and "Forgetful.from_pretrained" in caplog.text
     with pytest.warns(UserWarning, match="saved as Forgetful"): RewardModel.from_pretrained(tmp_path, device="cpu")
@@ -176,12 +187,16 @@ def test_half_precision_passes(dtype, tmp_path):
 
 # --- tokenizers
 
-def words(template=None, bos=True, bos_in_text=True):
+PAD = dict(pad_token="<pad>", unk_token="<unk>")
+
+
+def words(template=None, bos=True):
     "A tokenizer of characters, that adds a BOS or doesn't"
-    t = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["<pad>", "<s>", "</s>", "<unk>", *string.printable])}, unk_token="<unk>"))
+    vocabulary = ["<pad>", "<s>", "</s>", "<unk>", *string.printable]
+    t = Tokenizer(models.WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="<unk>"))
     t.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     if bos: t.post_processor = processors.TemplateProcessing("<s> $A", "<s> $A $B", [("<s>", 1)])
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=t, bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=t, bos_token="<s>", eos_token="</s>", **PAD)
     tokenizer.chat_template = template
     return tokenizer
 
@@ -192,8 +207,8 @@ def decoder(tokenizer):
 
 
 PLAIN_CHAT = "{% for m in messages %}{{ m.role[0] }}: {{ m.content }}\n{% endfor %}"
-CHAT_ROWS = [dict(prompt=[dict(role="user", content=f"What is {i}?")], chosen=[dict(role="assistant", content=f"It is {i}.")],
-                  rejected=[dict(role="assistant", content="no")]) for i in range(8)]
+CHAT_ROWS = [dict(prompt=[dict(role="user", content=f"What is {i}?")], rejected=[dict(role="assistant", content="no")],
+                  chosen=[dict(role="assistant", content=f"It is {i}.")]) for i in range(8)]
 
 
 def test_a_tokenizer_that_auto_replaces_is_an_error(tmp_path):
@@ -201,16 +216,18 @@ def test_a_tokenizer_that_auto_replaces_is_an_error(tmp_path):
     tokenizer = words()
     torch.manual_seed(0)
     model = Qwen2ForSequenceClassification(Qwen2Config(**SIZES | dict(vocab_size=len(tokenizer))))
-    trainer = RewardTrainer(model, args(tmp_path), train_dataset=Dataset.from_list(PAIRS), processing_class=tokenizer)
-    with pytest.raises(ValueError, match=r"AutoTokenizer loads a Qwen2Tokenizer .* trained with a TokenizersBackend.*becomes \["): trainer.save_model()
+    trainer = trainer_of(model, tokenizer, tmp_path, PAIRS)
+    with pytest.raises(ValueError, match=r"loads a Qwen2Tokenizer .* trained with a TokenizersBackend.*becomes \["):
+        trainer.save_model()
 
 
 @pytest.mark.parametrize("template", ["Today is {{ strftime_now('%d %b %Y') }}. " + PLAIN_CHAT,
-    '{% if not date_string is defined %}{% if strftime_now is defined %}{% set date_string = strftime_now("%d %b %Y") %}{% else %}'
+    '{% if not date_string is defined %}{% if strftime_now is defined %}'
+    '{% set date_string = strftime_now("%d %b %Y") %}{% else %}'
     '{% set date_string = "26 Jul 2024" %}{% endif %}{% endif %}Today is {{ date_string }}. ' + PLAIN_CHAT])
 def test_the_date_of_training_is_saved(template, tmp_path, caplog):
     tokenizer = words(template)
-    trainer = RewardTrainer(decoder(tokenizer), args(tmp_path), train_dataset=Dataset.from_list(CHAT_ROWS), processing_class=tokenizer)
+    trainer = trainer_of(decoder(tokenizer), tokenizer, tmp_path, CHAT_ROWS)
     trainer._read_on = datetime(2024, 2, 3)
     with caplog.at_level(logging.WARNING, "rmkit.model"): trainer.save_model()
     assert "it is 03 Feb 2024 for good" in caplog.text
@@ -247,9 +264,9 @@ def encoder_tokenizer():
 
 
 def roberta_tokenizer():
-    t = words(bos=False)
-    t.backend_tokenizer.post_processor = processors.TemplateProcessing("<s> $A </s>", "<s> $A </s> </s> $B </s>", [("<s>", 1), ("</s>", 2)])
-    return PreTrainedTokenizerFast(tokenizer_object=t.backend_tokenizer, cls_token="<s>", sep_token="</s>", pad_token="<pad>", unk_token="<unk>")
+    t, special = words(bos=False).backend_tokenizer, [("<s>", 1), ("</s>", 2)]
+    t.post_processor = processors.TemplateProcessing("<s> $A </s>", "<s> $A </s> </s> $B </s>", special)
+    return PreTrainedTokenizerFast(tokenizer_object=t, cls_token="<s>", sep_token="</s>", **PAD)
 
 
 def encoder(tokenizer, cls=BertForSequenceClassification, config=BertConfig):
@@ -262,27 +279,29 @@ PAIRS = [dict(prompt=f"what is {i}?", chosen=f"it is {i}.", rejected="no" * (i +
 
 def by_hand(model, tokenizer, pairs):
     model.eval()
-    with torch.no_grad(): return torch.stack([model(**tokenizer(*pair, return_tensors="pt")).logits[0, 0] for pair in pairs])
+    with torch.no_grad():
+        return torch.stack([model(**tokenizer(*pair, return_tensors="pt")).logits[0, 0] for pair in pairs])
 
 
 @pytest.mark.parametrize("make,cls,config", [(encoder_tokenizer, BertForSequenceClassification, BertConfig),
                                              (roberta_tokenizer, RobertaForSequenceClassification, RobertaConfig)])
 def test_text_pairs_train_score_and_save_the_same(make, cls, config, tmp_path):
     tokenizer = make()
-    trainer = RewardTrainer(encoder(tokenizer, cls, config), args(tmp_path, text_pair=True), train_dataset=Dataset.from_list(PAIRS), processing_class=tokenizer)
+    trainer = trainer_of(encoder(tokenizer, cls, config), tokenizer, tmp_path, PAIRS, text_pair=True)
     assert trainer.train_dataset[0]["chosen_ids"] == tokenizer("what is 0?", "it is 0.")["input_ids"]
-    expected = torch.stack([by_hand(trainer.model, tokenizer, [(row["prompt"], row[k]) for row in PAIRS]) for k in ("chosen", "rejected")], 1)
+    chosen, rejected = ([(row["prompt"], row[k]) for row in PAIRS] for k in ("chosen", "rejected"))
+    expected = torch.stack([by_hand(trainer.model, tokenizer, pairs) for pairs in (chosen, rejected)], 1)
     assert close(trainer.predict(Dataset.from_list(PAIRS)).predictions, expected)
     loss = -torch.nn.functional.logsigmoid(expected[:, 0] - expected[:, 1]).mean()
     assert close(trainer.train().training_loss, loss)
     trainer.save_model()
-    chosen = [(row["prompt"], row["chosen"]) for row in PAIRS]
-    plain = by_hand(AutoModelForSequenceClassification.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path), chosen)
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    plain = by_hand(plain, AutoTokenizer.from_pretrained(tmp_path), chosen)
     loaded = RewardModel.from_pretrained(tmp_path, device="cpu")
     assert close(loaded.score(*zip(*chosen)), plain) and close(loaded.score_pairs(PAIRS)["reward_chosen"], plain)
     messages = [[[dict(role=role, content=text)] for role, text in zip(("user", "assistant"), pair)] for pair in chosen]
     assert close(loaded.score(*map(list, zip(*messages))), plain)
-    again = RewardTrainer(str(tmp_path), args(tmp_path/"again"), train_dataset=Dataset.from_list(PAIRS)) # as it was trained before
+    again = trainer_of(str(tmp_path), None, tmp_path/"again", PAIRS) # as it was trained before
     assert again.train_dataset[0]["chosen_ids"] == tokenizer("what is 0?", "it is 0.")["input_ids"]
 
 
@@ -291,11 +310,13 @@ def test_a_model_of_others_trained_on_text_pairs(tmp_path):
     model = encoder(tokenizer)
     model.save_pretrained(tmp_path), tokenizer.save_pretrained(tmp_path)
     loaded = RewardModel.from_pretrained(tmp_path, device="cpu", text_pair=True)
-    assert close(loaded.score("what is 2?", ["it is 2.", "no"]), by_hand(model, tokenizer, [("what is 2?", "it is 2."), ("what is 2?", "no")]))
+    expected = by_hand(model, tokenizer, [("what is 2?", "it is 2."), ("what is 2?", "no")])
+    assert close(loaded.score("what is 2?", ["it is 2.", "no"]), expected)
 
 
 def test_a_tokenizer_without_a_separator_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="doesn't put a separator between a question and an answer"): find_pair_markers(words())
+    with pytest.raises(ValueError, match="doesn't put a separator between a question and an answer"):
+        find_pair_markers(words())
 
 
 # --- the call on the model card
@@ -320,12 +341,13 @@ def test_the_call_on_the_card_gives_the_reward(kind, lora, tmp_path):
     tokenizer = make()
     if lora and make is encoder_tokenizer: pytest.skip("the same as without")
     model = encoder(tokenizer) if make is encoder_tokenizer else decoder(tokenizer)
-    trainer = RewardTrainer(model, args(tmp_path, text_pair=kind == "text pairs"), train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
-                            peft_config=LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False) if lora else None)
+    adapter = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False) if lora else None
+    trainer = trainer_of(model, tokenizer, tmp_path, rows, adapter, text_pair=kind == "text pairs")
     trainer.save_model(), trainer.create_model_card()
     code = re.search(r"```python\n(from transformers.*?)```", (tmp_path/"README.md").read_text(), re.S)[1]
     *lines, last = code.strip().splitlines()
     found = {}
     exec("\n".join(lines) + "\nfound['score'] = " + last, {"found": found})
-    expected = RewardModel(trainer.model, trainer.processing_class).score("What is 2 + 2?" + " " * (rows is PAIRS and kind != "text pairs"), "4")
+    prompt = "What is 2 + 2? " if rows is PAIRS and kind != "text pairs" else "What is 2 + 2?"
+    expected = RewardModel(trainer.model, trainer.processing_class).score(prompt, "4")
     assert close(found["score"], expected)
