@@ -399,6 +399,7 @@ def evaluate(
 # %% ../nbs/14_cli.ipynb #c036
 def lora_of(
     args:TrainArguments, # the command's own arguments
+    config,              # the run's `RewardConfig`: four-bit weights are multiplied in its precision
 ):                       # `peft_config` and `quantization_config` for `RewardTrainer`
     "The adapter that the arguments ask for; UsageError for options of an adapter without `lora_r`."
     given = [f"--{name}" for name in ("lora_alpha", "lora_dropout", "lora_target_modules", "load_in_4bit") if getattr(args, name)]
@@ -409,7 +410,8 @@ def lora_of(
     modules = args.lora_target_modules.split(",") if args.lora_target_modules else "all-linear"
     lora = LoraConfig(task_type="SEQ_CLS", r=args.lora_r, lora_alpha=args.lora_alpha or 2 * args.lora_r, lora_dropout=args.lora_dropout or 0.0, target_modules=modules)
     if not args.load_in_4bit: return dict(peft_config=lora)
-    return dict(peft_config=lora, quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4"))
+    dtype = "float16" if config.fp16 else "bfloat16" if config.bf16 else "float32"
+    return dict(peft_config=lora, quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype))
 
 # %% ../nbs/14_cli.ipynb #c037
 def train_and_test_rows(
@@ -436,7 +438,7 @@ def train(
     from rmkit.config import RewardConfig
     from rmkit.trainer import RewardTrainer
     args, config = parse("train", words, TrainArguments, RewardConfig)
-    adapter = lora_of(args)
+    adapter = lora_of(args, config)
     check_model(args.model)
     rows = train_and_test_rows(args, config.seed)
     try: trainer = RewardTrainer(args.model, config, **rows, **adapter)

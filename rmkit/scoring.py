@@ -28,14 +28,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from tqdm.auto import tqdm
-from transformers import AutoConfig, PreTrainedTokenizerBase
-from transformers.utils import find_adapter_config_file
+from transformers import PreTrainedTokenizerBase
 
 from .collator import lay_out, shared_length
 from .data import (ID_COLUMNS, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
-                        prepare_dataset, prompt_length, render, tokenize, well_formed)
+                        find_pair_markers, prepare_dataset, prompt_length, render, tokenize, well_formed)
 from .metrics import wins
-from .model import HUB_KEYS, flat_rewards, load_reward_model, needs_padding, unwrap
+from .model import flat_rewards, load_reward_model, needs_padding, reads_text_pairs, set_text_pair, unwrap
 from .model import rewards as rewards_at_end
 from .model import token_rewards as rewards_at_tokens
 
@@ -273,27 +272,16 @@ def from_pretrained(
     *,
     max_length: int | None = None,  # tokens of prompt + response that are read; None: as many as the model can
     device: str | torch.device | None = None,  # where to score; None: a GPU where there is one
+    text_pair: bool = False,  # it was trained on `tokenizer(prompt, response)`, and its config doesn't say so
     **kwargs,  # for `load_reward_model`: dtype, quantization_config, device_map, revision, ...
 ) -> RewardModel:
     "Load a saved reward model; a ValueError for a model without a trained reward head, whose rewards would be random."
-    _refuse_without_head(str(path_or_name), kwargs)
-    model, tokenizer = load_reward_model(path_or_name, **kwargs)
+    model, tokenizer = load_reward_model(path_or_name, require_head=True, **kwargs)
+    if text_pair:
+        set_text_pair(model, tokenizer)
     if not kwargs.keys() & {"device_map", "quantization_config"}:
         model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     return cls(model, tokenizer, max_length)
-
-def _refuse_without_head(path, kwargs):
-    "ValueError where loading would have to make a new head (an adapter is checked when it is loaded)."
-    hub = {key: kwargs[key] for key in HUB_KEYS if key in kwargs}
-    if find_adapter_config_file(path, **hub):
-        return
-    config = AutoConfig.from_pretrained(path, trust_remote_code=kwargs.get("trust_remote_code", False), **hub)
-    made_as = ", ".join(config.architectures or [])
-    outputs = config.num_labels if "SequenceClassification" in made_as else 1
-    if outputs != 1 or re.search("CausalLM|LMHeadModel|MaskedLM|ConditionalGeneration", made_as):
-        found = f"a classifier with {outputs} outputs" if outputs != 1 else f"a language model ({made_as})"
-        raise ValueError(f"{path} is {found}, not a reward model: its rewards would be random. Train it first, with "
-                         "RewardTrainer, or load what was trained.")
 
 # %% ../nbs/08_scoring.ipynb #c040
 def _conversation(prompt, response, i):
@@ -314,9 +302,10 @@ def _encode(
     tokenizer: PreTrainedTokenizerBase,
     max_length: int | None,
     is_chat: bool,  # text stands for a user's or an assistant's message
+    text_pair: bool = False,  # prompt and response go to the tokenizer as two texts
 ) -> list[list[int] | None]:  # ids of each; None for a response that doesn't fit even without its prompt
     "Token ids of prompt + response."
-    markers = find_markers(tokenizer)
+    markers = (find_pair_markers if text_pair else find_markers)(tokenizer)
     pairs = [_conversation(*pair, i) if is_chat else pair for i, pair in enumerate(zip(prompts, responses))]
     texts = []
     for i, (prompt, response) in enumerate(pairs):
@@ -437,8 +426,8 @@ def _ids(self: RewardModel, prompts, responses):
     is_text = bool(prompts) and all(isinstance(value, str) for value in [*prompts, *responses])
     if is_text and trained_on is None and self.tokenizer.chat_template:
         _warn_of_plain_text()
-    is_chat = trained_on == "messages" or not is_text
-    return _encode(prompts, responses, self.tokenizer, self.max_length, is_chat)
+    is_chat = trained_on == "messages" or not is_text and trained_on != "text_pair"
+    return _encode(prompts, responses, self.tokenizer, self.max_length, is_chat, trained_on == "text_pair")
 
 @patch
 def score(
@@ -571,7 +560,7 @@ def score_pairs(
     if not isinstance(dataset, (Dataset, IterableDataset)):
         dataset = Dataset.from_list(list(dataset))
     prepared, report = prepare_dataset(dataset, self.tokenizer, max_length=self.max_length, on_bad_row=on_bad_row,
-                                       split="scored")
+                                       split="scored", text_pair=reads_text_pairs(self.model))
     rows = list(prepared)
     if report.truncated or report.dropped:
         logger.warning(str(report))
