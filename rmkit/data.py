@@ -8,12 +8,12 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 __all__ = ['ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES', 'NOUNS', 'BESIDE_NOUNS', 'TIES', 'ROLE_KEYS',
            'CONTENT_KEYS', 'ROLES', 'USUAL_ROLES', 'TEXT_KEYS', 'LONG_ENOUGH', 'CONVERSATIONS', 'VERDICTS', 'WHICH',
            'COMPARED', 'RESPONSE_LISTS', 'SCORE_LISTS', 'SCORE_KEYS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'AMOUNTS',
-           'PROMPTS', 'SYSTEMS', 'LABELS', 'SET_HERE', 'TRUNCATED', 'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED',
-           'TEXTS', 'MESSAGES', 'SAMPLED', 'SHAPE_FAULTS', 'LOADERS', 'BadRowError', 'Verdict', 'Format',
-           'column_words', 'twin_columns', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs',
+           'PROMPTS', 'CERTAIN', 'SYSTEMS', 'LABELS', 'COLUMN_ROLES', 'SET_HERE', 'TRUNCATED', 'IDS', 'SHOWN', 'ROW',
+           'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED', 'SHAPE_FAULTS', 'LOADERS', 'BadRowError', 'Verdict',
+           'Format', 'column_words', 'twin_columns', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs',
            'detect_format', 'Markers', 'find_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length',
-           'prompt_length', 'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'message_text', 'load_rows',
-           'split_by_prompt']
+           'prompt_length', 'cut_prompt', 'PrepareReport', 'are_messages', 'prepare_dataset', 'as_text', 'message_text',
+           'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
@@ -95,11 +95,15 @@ class Verdict:
     sides: tuple[str, str]  # the words that tell the answers' columns apart, such as ("a", "b")
     ends: tuple[float, float] | None = None  # the numbers that stand for the first and for the second; None: words
 
-    def __str__(self):
+    def describe(self,
+        first:str, # column of the first answer
+        second:str, # column of the second
+    ) -> str: # how the better one is told
+        "In words."
         if len(self.columns) == 2:
             return f"the higher of '{self.columns[0]}' and '{self.columns[1]}' wins"
-        meaning = f" ({self.ends[0]:g} is '{self.sides[0]}', {self.ends[1]:g} is '{self.sides[1]}')" if self.ends else ""
-        return f"'{self.columns[0]}' names the better one{meaning}"
+        meaning = f" ({self.ends[0]:g} is '{first}', {self.ends[1]:g} is '{second}')" if self.ends else ""
+        return f"'{self.columns[0]}' says which is better{meaning}"
 
 # %% ../nbs/01_data.ipynb #p001
 @dataclass(frozen=True)
@@ -115,8 +119,11 @@ class Format:
     joint: str = ""  # what stands between a question and its answer where both are plain text
 
     def __str__(self):
-        parts = [f"{self.layout}, {self.kind}"] + [f"{role} from '{name}'" for role, name in self.columns if name]
-        parts += [f"{self.encoded} as JSON"] * bool(self.encoded) + [str(self.verdict)] * bool(self.verdict)
+        two = self.names["chosen"], self.names["rejected"]
+        parts = [f"{self.layout}, {self.kind}"] + [f"'{two[0]}' against '{two[1]}'"] * bool(self.verdict)
+        parts += [self.verdict.describe(*two)] if self.verdict else []
+        parts += [f"{role} from '{name}'" for role, name in self.columns if name and not (self.verdict and name in two)]
+        parts += [f"{self.encoded} as JSON"] * bool(self.encoded)
         return ", ".join(parts + [f"margin from {self.margin}"] * bool(self.margin))
 
     @cached_property
@@ -159,7 +166,7 @@ def twin_columns(
     return found
 
 # %% ../nbs/01_data.ipynb #p011
-TIES = set("tie tied draw equal same both neither none c".split())
+TIES = set("tie tied draw equal same both neither c".split())
 
 
 def _named_side(
@@ -205,12 +212,12 @@ def _better_side(
             raise _bad(column, _show(row.get(column)), "a number", "no winner")
         return None if numbers[0] == numbers[1] else int(numbers[0] < numbers[1])
     first, second = verdict.ends or (0, 0)
-    low, high = sorted((first, second)) if first != -second else (-math.inf, math.inf)
+    low, high = sorted((first, second)) if first != -second else (-math.inf, math.inf)  # however strong it is
     if verdict.ends and numbers[0] is not None and (low <= numbers[0] <= high or (low, numbers[0]) == (1, 0)):
         lean = 0 if not low <= numbers[0] <= high else (numbers[0] - (first + second) / 2) * (second - first)
         return int(lean > 0) if lean else None
     try:
-        return _named_side(str(values[0]), row, format)
+        return _named_side(values[0] if isinstance(values[0], str) else "", row, format)
     except LookupError:
         expected = f"what names '{verdict.sides[0]}', '{verdict.sides[1]}' or a tie"
         raise _bad(verdict.columns[0], _show(values[0]), expected, "no winner") from None
@@ -703,13 +710,19 @@ def _answer_columns(
     return [twins[:3] for twins in sorted(found, key=lambda twins: len(twins[3]))]
 
 
+def _says_something(
+    value, # of a column
+) -> bool: # whether it is more than a label or an identifier
+    return not isinstance(value, str) or bool(re.search(r"\s|[^\w/:-]|[^\x00-\x7f]", value.strip()))
+
+
 def _better_and_worse(
     sample:Mapping, # a typical row
 ) -> tuple[str, str]|None: # the columns of the better and of the worse answer
-    if {"chosen", "rejected"} <= set(sample) and not isinstance(sample["chosen"], bool):
-        return "chosen", "rejected"
-    for better, worse, _ in _answer_columns(sample, BETTER_WORSE):
-        return better, worse
+    usual = [("chosen", "rejected")] * ({"chosen", "rejected"} <= set(sample))
+    found = usual + [twins[:2] for twins in _answer_columns(sample, BETTER_WORSE)]
+    for two in [two for two in found if _says_something(sample[two[0]])] + found:  # not the names of the models
+        return two
     for worse in sample:
         words = column_words(worse)
         rest = "_".join(words[1:] if words[:1] == ("rejected",) else words[:-1])
@@ -734,7 +747,7 @@ def _ends(
     words, low, high = set(column_words(column)), min(numbers), max(numbers)
     if "strength" in words or {"overall", "preference"} <= words:
         return -1, 1
-    if sides == ("0", "1") and numbers <= {0, 0.5, 1}:
+    if sides == ("0", "1") and numbers & {0, 1} and not any(0 < number < 1 and number != 0.5 for number in numbers):
         return 0, 1
     if 1 < high <= 2 and (low >= 1 or low == 0 and sides == ("1", "2")) or numbers == {1} and sides == ("1", "2"):
         return 1, 2
@@ -748,6 +761,12 @@ def _ends(
     return agreed[0] if len(agreed) == 1 else None
 
 # %% ../nbs/01_data.ipynb #p015
+def _scale(
+    numbers:Iterable[float], # verdicts
+) -> tuple[int, int]: # the ends of the scale they are on
+    return (-1, 1) if min(numbers) < 0 else (1, 2) if max(numbers) > 1 else (0, 1)
+
+
 def _numeric_verdict(
     column:str, # of a verdict in numbers
     rows:Sequence[Mapping], # sampled rows
@@ -766,10 +785,10 @@ def _numeric_verdict(
     if ends is None and "labels" == column and "ref" in column_words(answers[0]):
         ends = 1, 0  # SHP
     if ends is None:
-        found = " and ".join(f"{number:g}" for number in sorted(numbers)[:4])
-        low = "1" if 2 in numbers else "0"
-        remedy = (f"Say so: winner_column='{column}' if {low} stands for '{answers[0]}' and {int(low) + 1} for '{answers[1]}'; "
-                  f"first_wins_column='{column}' if 1 says that '{answers[0]}' is better and 0 that it isn't.")
+        found = ", ".join(f"{number:g}" for number in sorted(numbers)[:4])
+        low, high = _scale(numbers)
+        remedy = (f"Say so: winner_column='{column}' if {low} stands for '{answers[0]}' and {high} for '{answers[1]}'; "
+                  f"first_wins_column='{column}' if {high} says that '{answers[0]}' is better and {low} that it isn't.")
         raise _bad(column, found, "numbers that tell which answer they stand for", "no winner", remedy)
     return replace(verdict, ends=ends)
 
@@ -784,34 +803,33 @@ def _find_verdict(
     named = given.get("winner") or given.get("first_wins")
     if named:
         numbers = [_as_number(row.get(named)) for row in rows if row.get(named) is not None]
-        base = (1, 2) if None not in numbers and max(numbers, default=0) > 1 else (0, 1)
-        ends = None if None in numbers else base if given.get("winner") else (1, 0)
-        return Verdict((named,), sides, ends)
+        ends = _scale(numbers) if numbers and None not in numbers else None
+        return Verdict((named,), sides, ends[::-1] if ends and not given.get("winner") else ends)
     scored = [two[:2] for two in twin_columns(sample, [sides]) if two[3] & COMPARED and
               all(_as_number(sample[name]) is not None for name in two[:2])]
     taken = {*answers, *(name for two in scored for name in two)}
     words_of = {name: column_words(name) for name in sample if name not in taken and "tie" not in column_words(name)}
+    unread = []
     for word in VERDICTS:
         for name in [name for name, words in words_of.items() if word in words]:
             verdict, values = Verdict((name,), sides), [row[name] for row in rows if row.get(name) is not None]
             if values and all(_as_number(value) is not None for value in values):
                 return _numeric_verdict(name, rows, answers, verdict)
-            if values and _names_sides(values, rows, verdict):
+            unread += [verdict] * any(isinstance(value, str) for value in values)
+            if values and _names_sides(rows, verdict):
                 return verdict
-    return Verdict(scored[0], sides) if scored else None
+    return Verdict(scored[0], sides) if scored else next(iter(unread), None)
 
 
 def _names_sides(
-    values:Sequence, # of a column
     rows:Sequence[Mapping], # sampled rows
-    verdict:Verdict, # that the column would be
+    verdict:Verdict, # to be tried
 ) -> bool: # whether some of them name a side or a tie
     for row in rows:
         try:
-            if isinstance(row.get(verdict.columns[0]), str):
-                _named_side(row[verdict.columns[0]], row, Format("explicit", "text", verdict=verdict))
-                return True
-        except LookupError:
+            _better_side(row, Format("explicit", "text", verdict=verdict))
+            return True
+        except BadRowError:
             pass
     return False
 
@@ -820,7 +838,7 @@ RESPONSE_LISTS = ["responses", "completions", "generations", "answers", "outputs
 SCORE_LISTS = ["scores", "ratings", "rewards", "ranks", "ranking", "rankings", "rank", "pm_scores", "labels", "score"]
 SCORE_KEYS = ["score", "overall_score", "fine-grained_score", "rating", "reward", "pm_score", "rank", "annotations",
               "helpfulness", "label"]
-RATED_COLUMNS = ["response", "completion", "answer", "output", "generation", "text"]
+RATED_COLUMNS = ["response", "completion", "answer", "output", "generation", "text", *CONVERSATIONS]
 RATING_COLUMNS = ["score", "rating", "label", "reward", "overall_score", "helpfulness", "quality"]
 AMOUNTS = {"scores", "ratings", "rewards"}  # lists whose differences are margins
 
@@ -845,7 +863,7 @@ def _find_ranking(
     if not item or not (pair or scores or key or choice):
         return None
     how = ("scores", scores) if scores else ("key", key) if key else ("choice", choice) if choice else ("order", pair)
-    columns = tuple(two for two in (("responses", column or pair), how) if two[0] != two[1])
+    columns = tuple(two for two in (("responses", column or pair), how) if two not in (("responses", "responses"), ("scores", "scores")))
     return Format("ranking", "text", "scores" if scores in AMOUNTS or key in ("score", "overall_score") else None, columns)
 
 # %% ../nbs/01_data.ipynb #p023
@@ -863,12 +881,21 @@ def _find_answers(
     rows:Sequence[Mapping], # sampled rows
     given:Mapping, # columns the user named
 ) -> Format: # where the answers are and which is better; raises BadRowError when no format fits
-    named = given.get("chosen"), given.get("rejected")
-    two = named if all(named) else _better_and_worse(sample)
-    if two:
+    if given.keys() & {"chosen", "rejected"}:
+        two = given.get("chosen", "chosen"), given.get("rejected", "rejected")
+        if missing := [name for name in two if name not in sample]:
+            raise _bad(missing[0], f"no such column among {sorted(sample)}", "both columns of answers", "missing column",
+                       "Name the other one too: chosen_column='...', rejected_column='...'.")
+    else:
+        two = _better_and_worse(sample)
+    judged = given.keys() & {"winner", "first_wins"}
+    if two and given.keys() & {"chosen", "rejected"} and judged:
+        return Format("explicit", "text", None, (("chosen", two[0]), ("rejected", two[1])), _find_verdict(sample, rows, two, two, given))
+    sides = _answer_columns(sample, SIDES)
+    if two and not judged and not (sides and isinstance(sample[two[0]], str) and not _says_something(sample[two[0]])):
         return Format("explicit", "text", _margin_source(sample), tuple(
             (role, name) for role, name in zip(("chosen", "rejected"), two) if role != name))
-    for first, second, sides in _answer_columns(sample, SIDES):
+    for first, second, sides in sides:
         if len(_answer_columns(sample, [(sides[0], str(n)) for n in range(2, 9)])) > (sides == ("1", "2")):
             raise _bad(first, "more than two columns of answers", "two, or one list of answers", "missing column",
                        "Put them into one list `responses`, and their scores into a list `scores`.")
@@ -907,33 +934,39 @@ def _no_format(
 # %% ../nbs/01_data.ipynb #p031
 PROMPTS = ["prompt", "question", "instruction", "query", "problem", "post", "user_prompt", "input", "context", "history", "info",
            *CONVERSATIONS, "user", "dialogue", "article"]
+CERTAIN = PROMPTS[:3]  # names that hold nothing else
 SYSTEMS = ["system", "system_prompt", "system_message"]
 LABELS = set("id ids source model models category type domain task language lang split dataset subset judge annotator worker "
              "date url license topic name author hash label winner".split())
 
 
-def _says_something(
-    value, # of a column
-) -> bool: # whether it is more than a label or an identifier
-    return not isinstance(value, str) or bool(re.search(r"\s|[^\w/:-]", value.strip()))
+def _is_text_for_people(
+    values:Sequence, # of a column with a name that isn't certain, such as "context"
+) -> bool: # whether most of them say something, and few are the same
+    said = [value for value in values if _says_something(value)]
+    few = len(values) >= 10 and len(set(map(str, values))) <= len(values) / 5
+    return len(said) > len(values) / 2 and not few
 
 
 def _find_prompt(
     sample:Mapping, # a typical row
+    rows:Sequence[Mapping], # sampled rows
     taken:set[str], # columns that are read already
     given:Mapping, # columns the user named
 ) -> list[tuple[str, str]]: # the columns of the prompt and of what belongs to it
     found = {role: given[role] for role in ("prompt", "system") if given.get(role) is not None}
     free = [name for name in sample if name not in {*taken, *found.values()} and _is_answer(sample[name])]
     for role, names in (("system", SYSTEMS), ("prompt", PROMPTS)):
-        known = [name for name in names if name in free and (name in PROMPTS[:3] or _says_something(sample[name]))]
+        known = [name for name in names if name in free and (
+            name in CERTAIN or role == "system" and _says_something(sample[name]) or
+            role == "prompt" and _is_text_for_people([row[name] for row in rows if row.get(name) not in (None, "", [])]))]
         if role not in found and known:
             found[role] = known[0]
     if found.get("prompt") == "instruction" and "input" in free and found.get("system") != "input":
         found["input"] = "input"
     if found.get("prompt") != "history" and "history" in free and isinstance(sample["history"], list):
         found["history"] = "history"
-    if "prompt" not in found and "prompt" in sample:
+    if "prompt" not in found and sample.get("prompt", 0) in (None, "", []):
         found["prompt"] = ""
     return [(role, name) for role, name in found.items() if (role, name) != ("prompt", "prompt")]
 
@@ -973,7 +1006,8 @@ def _are_turns(
     others = [role for role, _ in format.columns if role != "response" or not usual]
     spaced = sum(prompt[-1].isspace() or all(answer[:1].isspace() for answer in answers)
                  for prompt, answers in zip(prompts, answers_of) if isinstance(prompt, str) and answers)
-    return bool(prompts and (others or format.verdict) and spaced <= len(prompts) / 2)
+    new = others or format.verdict or format.layout == "ratings" and not usual
+    return bool(prompts and new and spaced <= len(prompts) / 2)
 
 
 def _most_repeat(
@@ -1006,6 +1040,7 @@ def _whole_answers(
 def _find_kind(
     format:Format, # with its columns
     rows:Sequence[Mapping], # sampled rows
+    found:Sequence[tuple[str, str]], # roles and columns that nobody named
 ) -> Format: # with kind, layout and what else the values tell
     encoded = _find_encoding(format, rows)
     format = replace(format, encoded=encoded)
@@ -1023,28 +1058,36 @@ def _find_kind(
     repeats = bool(prompts) and encoded != "texts" and _most_repeat(rows, format)
     if format.layout == "explicit" and (not prompts or encoded == "texts" or repeats and whole):
         return replace(format, layout="implicit")
+    if whole and not repeats and format.names["prompt"] not in CERTAIN and ("prompt", format.names["prompt"]) in found:
+        others = tuple(two for two in format.columns if two[0] != "prompt")  # `context` beside whole conversations
+        return replace(format, layout="implicit" if format.layout == "explicit" else format.layout, columns=others + (("prompt", ""),))
     return replace(format, repeats=repeats)
 
 # %% ../nbs/01_data.ipynb #p033
+COLUMN_ROLES = ("prompt", "system", "chosen", "rejected", "winner", "first_wins")  # what a user can name a column for
+
+
 def detect_format(
     row:Mapping|Sequence[Mapping], # one row, column names and values, or better a sample of rows
-    columns:Mapping[str, str]|None=None, # the columns of "prompt", "system", "chosen", "rejected", "winner" or "first_wins"
+    columns:Mapping[str, str]|None=None, # the columns of some of `COLUMN_ROLES`; "" for nowhere
 ) -> Format: # what the rows of their dataset hold; raises BadRowError when no format fits
     "Tell the format by the column names and the values."
     rows = [row] if isinstance(row, Mapping) else list(row)
     sample = _typical(rows)
     given = {role: name for role, name in (columns or {}).items() if name is not None}
+    if any(set(names) <= set(sample) for names in ID_COLUMNS):
+        return Format("ids", "ids", "margin" if "margin" in sample else None)
+    if unknown := given.keys() - set(COLUMN_ROLES):
+        raise ValueError(f"columns has {sorted(unknown)}; expected some of {COLUMN_ROLES}")
     for role, name in given.items():
         if name and name not in sample:
             raise _bad(name, f"no such column among {sorted(sample)}", f"the column of '{role}'", "missing column",
                        f"Correct {role}_column.")
-    if any(set(names) <= set(sample) for names in ID_COLUMNS):
-        return Format("ids", "ids", "margin" if "margin" in sample else None)
     format = _find_answers(sample, rows, given)
     taken = {*dict(format.columns).values(), format.margin, *(format.verdict.columns if format.verdict else ())}
     taken |= {"chosen", "rejected"} if format.layout == "explicit" and not format.verdict else set()
-    format = replace(format, columns=format.columns + tuple(_find_prompt(sample, taken, given)))
-    return _find_kind(format, rows)
+    format = replace(format, columns=format.columns + tuple(_find_prompt(sample, rows, taken, given)))
+    return _find_kind(format, rows, [two for two in format.columns if two[0] not in given])
 
 # %% ../nbs/01_data.ipynb #c044
 @dataclass(frozen=True)
@@ -1384,10 +1427,11 @@ def _prompt_alone(
     pair:dict, # a pair, perhaps with ids only
     recipe:_Recipe, # tokenizer and its markers
 ) -> list[int]|None: # ids of the prompt before a response; None where the row doesn't tell the prompt
-    if not {"prompt", "chosen", "rejected"} <= set(pair):
+    if "prompt" not in pair:
         return None
     try:
-        prompt = to_pairs(pair, detect_format({name: pair[name] for name in ("prompt", "chosen", "rejected")}))[0]["prompt"]
+        prompt = pair["prompt"] if recipe.format.layout != "ids" else _read_prompt(pair, Format("explicit", "text" if isinstance(
+            pair["prompt"], str) else "messages"))
         options = pair.get("tools"), pair.get("chat_template_kwargs")
         text = render(prompt, None, recipe.tokenizer, recipe.markers, *options) if prompt else ""
     except (TemplateError, TypeError, LookupError, AttributeError, ValueError):
@@ -1405,20 +1449,28 @@ def _cut_branches(
     return cut_prompt(branches, n_prompt, recipe.max_length, n_keep=int(all(ids[0] == bos for ids in branches)))
 
 # %% ../nbs/01_data.ipynb #c071
+def _id_column(
+    pair:dict, # a pair
+    side:str, # "chosen" or "rejected"
+    recipe:_Recipe, # how it was prepared
+) -> str: # the column that the side came from
+    names = [two[side == "rejected"] for two in reversed(ID_COLUMNS)]  # older names first: today's were made from them
+    return _first_of(names, pair) if recipe.format.layout == "ids" else side
+
+
 def _fit(
     pair:dict, # a pair with its ids
     recipe:_Recipe, # the policies
 ) -> dict: # what changes in it
     n_chosen, n_rejected = len(pair["chosen_ids"]), len(pair["rejected_ids"])
     if pair["chosen_ids"] == pair["rejected_ids"]:
-        column = _first_of([rejected for _, rejected in ID_COLUMNS], pair) if recipe.format.layout == "ids" else "rejected"
-        error = _bad(column, "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
+        error = _bad(_id_column(pair, "rejected", recipe), "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
         return {OUTCOME: recipe.refuse(error, pair[ROW])}
     if recipe.max_length is None or max(n_chosen, n_rejected) <= recipe.max_length:
         return {}
     if recipe.overlong == "raise":
-        column, found = ("chosen", n_chosen) if n_chosen >= n_rejected else ("rejected", n_rejected)
-        raise _bad(column, f"{found} tokens with the prompt", f"at most max_length={recipe.max_length}", "too long",
+        side, found = ("chosen", n_chosen) if n_chosen >= n_rejected else ("rejected", n_rejected)
+        raise _bad(_id_column(pair, side, recipe), f"{found} tokens with the prompt", f"at most max_length={recipe.max_length}", "too long",
                    'Raise max_length, or pass overlong="truncate" or "drop".').at(pair[ROW])
     if recipe.overlong == "drop":
         return {OUTCOME: "longer than max_length"}
@@ -1565,9 +1617,11 @@ def _read_rating(
     row:Mapping, # prompt, response, score
     format:Format, # its format; `margin` names the column of the score
 ) -> dict: # a ranking of one
-    column = format.names.get("response", "response")
-    answer = _read_answer(_cell(row, format, "response"), column, format)
-    prompt = _with_system(_text_cell(row, format, "system"), _read_prompt(row, format), format.names.get("system"))
+    column = format.names["response"]
+    answer, prompt = _read_answer(_cell(row, format, "response"), column, format), _read_prompt(row, format)
+    if not prompt and isinstance(answer, list):
+        prompt, answer = answer[:-1], answer[-1:]  # a whole conversation was rated
+    prompt = _with_system(_text_cell(row, format, "system"), prompt, format.names.get("system"))
     score = row.get(format.margin)
     if isinstance(score, str):
         score = {"true": 1, "false": 0}.get(score.lower(), _as_number(score) if _as_number(score) is not None else score)
@@ -1620,14 +1674,27 @@ def _question_columns(
     return [name for name in names if name in [format.names.get(role) for role in roles]]
 
 
+def _before_answer(
+    row:Mapping, # with a rated conversation and no prompt
+    format:Format, # of the row
+) -> list|None: # the conversation before the answer
+    try:
+        return _read_answer(_cell(row, format, "response"), "", format)[:-1]
+    except BadRowError:
+        return None  # it is refused or counted later
+
+
 def _group_ratings(
     dataset:Dataset|IterableDataset, # ratings
     **options, # of _read_ratings
 ) -> Dataset|IterableDataset: # rankings
     if isinstance(dataset, IterableDataset):
         return IterableDataset.from_generator(_rankings_of_stream, gen_kwargs={"dataset": dataset, **options})
-    first, asked = {}, dataset.select_columns(_question_columns(dataset.column_names, options["format"]))
-    group_start = [first.setdefault(_prompt_key(list(row.values())), index) for index, row in enumerate(asked)]
+    first, format = {}, options["format"]
+    names = _question_columns(dataset.column_names, format)
+    asked = dataset.select_columns(names or [format.names["response"]])
+    group_start = [first.setdefault(_prompt_key([row[name] for name in names] or _before_answer(row, format)), index)
+                   for index, row in enumerate(asked)]
     order = sorted(range(len(dataset)), key=group_start.__getitem__)
     rankings = list(_rankings(_read_ratings(((i, dataset[i]) for i in order), **options)))
     if not rankings:
@@ -1664,7 +1731,10 @@ def _detect(
     if tokenizer.chat_template or format.kind not in ("hh", "turns"):
         return format
     # without a template there is nothing to write messages with; TRL takes transcripts as text, too
-    return replace(format, kind="text", joint="\n\n" if format.kind == "turns" else "")
+    format = replace(format, kind="text", joint="\n\n" if format.kind == "turns" else "")
+    if format.layout == "implicit" and any(_cell(row, format, "prompt") for row in rows.values()):
+        format = replace(format, layout="explicit", repeats=True)
+    return format
 
 # %% ../nbs/01_data.ipynb #p081
 SHAPE_FAULTS = {"wrong type", "roles out of order", "refused by template", "two prompts", "two system texts", "no winner"}
@@ -1677,10 +1747,16 @@ def _sample_pairs(
     strict, found, faults = replace(recipe, on_bad_row="raise"), [], []
     for index, row in rows.items():
         try:
-            found += [(row, pair) for pair in _row_pairs(row, index, strict) if TEXTS in pair]
+            if recipe.format.layout == "ratings":
+                rating = _read_rating(row, recipe.format)
+                pair = {"prompt": rating["prompt"], "chosen": rating["responses"][0]}
+                found.append((row, pair | {TEXTS: [render(*pair.values(), recipe.tokenizer, recipe.markers)]}))
+            else:
+                found += [(row, pair) for pair in _row_pairs(row, index, strict) if TEXTS in pair]
         except BadRowError as error:
-            faults.append(error)
-    if not found and faults and {fault.reason for fault in faults} < SHAPE_FAULTS and len({fault.reason for fault in faults}) == 1:
+            faults.append(error.at(index))
+    reasons = {fault.reason for fault in faults}
+    if len(faults) == len(rows) and len(reasons) == 1 and reasons < SHAPE_FAULTS:
         row, *args = faults[0].args
         remedy = (f"All {len(faults)} rows looked at are like this, so it is the set and not a row. {faults[0].remedy} "
                   "Or turn the rows first: dataset.map(lambda row: {'prompt': ..., 'chosen': ..., 'rejected': ...}).")
@@ -1688,32 +1764,63 @@ def _sample_pairs(
     return found
 
 
-def _forgotten(
+def _unread_columns(
     pairs:Sequence[tuple[dict, dict]], # rows and their pairs
     format:Format, # of the rows
-) -> list[str]: # what was found in the rows and in no pair
-    read = {*format.names.values(), format.margin, "tools", "chat_template_kwargs", "margin"}
+) -> dict[str, str]: # columns of text that are in no pair, and an example of each
+    read = {*format.names.values(), format.margin, "tools", "chat_template_kwargs"}
     read |= {*(format.verdict.columns if format.verdict else ())}
     unread = {}
     for row, pair in pairs:
         seen = " ".join(" ".join(pair[TEXTS]).split())
-        for name, value in row.items():
-            texts = [value] if isinstance(value, str) else [m.get("content") for m in value] if _are_messages(value) else []
-            texts = [" ".join(text.split()) for text in texts if isinstance(text, str) and _says_something(text)]
-            if name not in read and not LABELS & set(column_words(name)) and any(text not in seen for text in texts):
-                unread[name] = max(texts, key=len)
-    doubts = [f"  column '{name}' is not read: {_clip_middle(text[:80])!r}" for name, text in unread.items()]
+        for name in [name for name in row if name not in read]:
+            texts = [row[name]] if isinstance(row[name], str) else [m.get("content") for m in row[name]] if are_messages(row[name]) else []
+            texts = [" ".join(text.split()) for text in texts if isinstance(text, str) and text.strip()]
+            known = name in PROMPTS + SYSTEMS or not LABELS & set(column_words(name)) and any(map(_says_something, texts))
+            if known and any(text not in seen for text in texts):
+                unread.setdefault(name, max(texts, key=len))
+    return unread
+
+
+def are_messages(
+    value, # of a column
+) -> bool:
+    "Whether it is a list of messages with roles."
+    return isinstance(value, list) and bool(value) and all(isinstance(m, Mapping) and "role" in m for m in value)
+
+# %% ../nbs/01_data.ipynb #p082
+def _left_out(
+    pairs:Sequence[tuple[dict, dict]], # rows and their pairs
+) -> dict[str, str]: # roles of which the chat template writes no message, and an example of each
+    written, missing = set(), {}
+    for _, pair in pairs:
+        seen = " ".join(" ".join(pair[TEXTS]).split())
+        for message in pair["prompt"] + pair["chosen"] if isinstance(pair["prompt"], list) else ():
+            text = " ".join(message_text(message).split("</think>")[-1].split())  # templates take thoughts out
+            if text and text in seen or message.get("tool_calls"):
+                written.add(message["role"])
+            elif text:
+                missing.setdefault(message["role"], text)
+    return {role: text for role, text in missing.items() if role not in written}
+
+
+def _find_doubts(
+    rows:Mapping[int, dict], # sampled, by index
+    recipe:_Recipe, # how they are prepared
+) -> list[str]: # what was found in the rows and is in no pair; raises BadRowError where that is a role
+    pairs = _sample_pairs(rows, recipe)
+    left_out, unread = _left_out(pairs), _unread_columns(pairs, recipe.format)
+    for role in left_out.keys() - USUAL_ROLES - {"tool"}:
+        found = f"messages from {role!r}, which the chat template doesn't write"
+        remedy = "Turn their role into one it writes, such as 'user' or 'assistant', or use a template that knows them."
+        raise _bad("prompt", found, "roles that the chat template writes", "refused by template", remedy).at(next(iter(rows)))
+    doubts = [f"  the chat template leaves out what {role!r} says: {_clip_middle(text[:80])!r}" for role, text in left_out.items()]
+    doubts += [f"  column '{name}' is not read: {_clip_middle(text[:80])!r}" for name, text in unread.items()]
     if unread:
         doubts.append("  where it belongs to the question, name it: prompt_column='...' or system_column='...'")
     if pairs and not any(pair["prompt"] for _, pair in pairs):
         doubts.append("  no question: no column of a prompt was found, and the answers don't begin alike")
     return doubts
-
-
-def _are_messages(
-    value, # of a column
-) -> bool: # whether it holds messages
-    return isinstance(value, list) and bool(value) and all(isinstance(m, Mapping) and "role" in m for m in value)
 
 # %% ../nbs/01_data.ipynb #c090
 def prepare_dataset(
@@ -1725,7 +1832,7 @@ def prepare_dataset(
     on_bad_row:str="raise", # what becomes of rows that can't be used: "raise" or "drop"
     num_proc:int|None=None, # processes that tokenise (streams use one)
     split:str="train", # name of the split, for the report and the progress bar
-    columns:Mapping[str, str]|None=None, # where "prompt", "system", "chosen", "rejected", "winner" or "first_wins" are; "" is nowhere
+    columns:Mapping[str, str]|None=None, # the columns of some of `COLUMN_ROLES`; "" for nowhere
 ) -> tuple: # the dataset with chosen_ids and rejected_ids, and its PrepareReport; dicts of both for a dict
     "Bring a dataset to pairs of token ids. A stream stays one. Raises BadRowError, or ValueError if no pair is left."
     options = {"max_length": max_length, "overlong": overlong, "on_bad_row": on_bad_row}
@@ -1740,11 +1847,10 @@ def prepare_dataset(
     names, format = rows.column_names or list(_typical(list(sample.values()))), _detect(sample, tokenizer, columns)
     report = PrepareReport(split, format, max_length)
     recipe = _Recipe(format, tokenizer, find_markers(tokenizer), **options)
-    if format.layout not in ("ids", "ratings"):
-        report.doubts = _forgotten(_sample_pairs(sample, recipe), format)
+    report.doubts = _find_doubts(sample, recipe) if format.layout != "ids" else []
     if format.layout == "ratings":
         rows = _group_ratings(rows, format=format, report=report, on_bad_row=on_bad_row)
-        rated = format.names.get("response", "response"), format.margin
+        rated = format.names["response"], format.margin
         names = [name for name in names if name not in rated] + ["prompt", "responses", "scores", ROW]
         recipe = replace(recipe, format=Format("ranking", format.kind, "scores", repeats=format.repeats, joint=format.joint))
     if isinstance(rows, IterableDataset):
@@ -1796,9 +1902,11 @@ def _asked(
     row:Mapping, # a row of any format with a prompt
     format:Format, # its format
 ) -> str|list: # its prompt, to be told from others
-    if format.layout == "implicit":
-        return to_pairs(row, replace(format, verdict=None))[0]["prompt"]
-    return [row[name] for name in _question_columns(row, format)]
+    columns = _question_columns(row, format)
+    if columns and format.layout != "implicit":
+        return [row[name] for name in columns]
+    pairs = to_pairs(row, replace(format, verdict=None))
+    return pairs[0]["prompt"] if pairs else list(row.values())
 
 # %% ../nbs/01_data.ipynb #c112
 def split_by_prompt(
