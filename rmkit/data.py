@@ -713,7 +713,7 @@ def _answer_columns(
     pairs:Sequence[tuple[str, str]], # words that tell two answers apart
 ) -> list[tuple[str, str, tuple]]: # columns of two answers and the words, simplest names first
     found = [twins for twins in twin_columns(sample, pairs) if all(_is_answer(sample[name]) for name in twins[:2]) and
-             (twins[3] & NOUNS or not twins[3] & NOT_ANSWERS and _says_something(sample[twins[0]])) and
+             (twins[3] & NOUNS or not twins[3] or not twins[3] & NOT_ANSWERS and _says_something(sample[twins[0]])) and
              (twins[3] or not twins[2][0].isdigit())]
     return [twins[:3] for twins in sorted(found, key=lambda twins: (not twins[3] <= NOUNS, len(twins[3])))]
 
