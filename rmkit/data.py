@@ -110,7 +110,7 @@ class Verdict:
 class Format:
     "What the rows of a dataset hold, and in which columns."
     layout: str  # "explicit" or "implicit" prompt, "ranking", "ratings" or "ids"
-    kind: str  # what an answer is: "text", "turns" (question and answer in text), "messages", "hh" (transcripts) or "ids"
+    kind: str  # what an answer is: "text", "turns" (question and answer), "messages", "hh" (transcripts) or "ids"
     margin: str | None = None  # where the margin comes from: "margin", "scores" or "score_chosen - score_rejected"
     columns: tuple[tuple[str, str], ...] = ()  # what is read and the column it is in, unless that is called the same
     verdict: Verdict | None = None  # how the better of two answers is told; None: `chosen` is the better
@@ -144,9 +144,9 @@ SIDES = [("a", "b"), ("0", "1"), ("1", "2"), ("first", "second"), ("left", "righ
 NOUNS = set("response answer completion output text message messages conversation summary reply generation candidate "
             "option solution content dialogue chat sample ref".split())  # what answers are usually called
 LABELS = set("id ids source model models category type domain task language lang split dataset subset judge annotator "
-             "worker date url license topic name author hash label labels winner metadata meta".split())  # no texts to read
-NOT_ANSWERS = LABELS | set("score scores rating reward rank reason rationale explanation feedback critique prompt question "
-                           "justification instruction system query title quotes tokens length count".split())
+             "worker date url license topic name author hash label labels winner metadata meta".split())  # no texts
+NOT_ANSWERS = LABELS | set("score scores rating reward rank reason rationale explanation feedback critique prompt "
+                           "question justification instruction system query title quotes tokens length count".split())
 
 
 def column_words(
@@ -302,7 +302,7 @@ def _is_blank(
         last = answer[-1] if answer else {}
         content = last.get("content") or ""
         parts = content if isinstance(content, list) else [content]
-        texts = [part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else part for part in parts]
+        texts = [part.get("text", part) if isinstance(part, Mapping) else part for part in parts]
         return not last.get("tool_calls") and all(isinstance(text, str) and not text.strip() for text in texts)
     return not answer.strip()
 
@@ -404,8 +404,9 @@ def _with_system(
         return prompt if prompt.lstrip().startswith(system) else f"{system}\n\n{prompt}"
     if prompt and prompt[0]["role"] == "system":
         if prompt[0].get("content") != system:
-            raise _bad(column, _show(system), "the text of the conversation's own system message, or none", "two system texts",
-                       "Leave the column out with system_column='', or correct the row.")
+            expected = "the text of the conversation's own system message, or none"
+            remedy = "Leave the column out with system_column='', or correct the row."
+            raise _bad(column, _show(system), expected, "two system texts", remedy)
         return prompt
     return [{"role": "system", "content": system}] + prompt
 
@@ -469,8 +470,9 @@ def _same_message(
     one:dict, # a message
     other:dict, # a message
 ) -> bool: # whether the same is said, but for white space round it
-    said = [(message["role"], str(message.get("content")).strip(), message.get("tool_calls")) for message in (one, other)]
-    return one == other or said[0] == said[1]
+    def said(message):
+        return message["role"], str(message.get("content")).strip(), message.get("tool_calls")
+    return one == other or said(one) == said(other)
 
 
 def _repeated_messages(
@@ -709,7 +711,7 @@ def _read_pairs(
 def to_pairs(
     row:Mapping, # one row of a dataset
     format:Format|None=None, # its format; None reads it off this row
-) -> list[dict]: # pairs with prompt, chosen, rejected (or the ids of both) and margin where there is one; none for a tie
+) -> list[dict]: # pairs: prompt, chosen, rejected (or the ids of both), and margin where there is one; none for a tie
     "Bring a row of any format but ratings (which need several rows) to pairs. Raises BadRowError."
     return [pair for pair, _ in _read_pairs(row, format or detect_format(row))]
 
@@ -758,8 +760,8 @@ def _better_and_worse(
     return None
 
 # %% ../nbs/01_data.ipynb #p014
-VERDICTS = ["winner", "better", "preferred", "preference", "choice", "chosen", "selected", "verdict", "judgement", "judgment",
-            "decision", "vote", "label", "labels", "best", "result", "outcome", "target"]
+VERDICTS = ["winner", "better", "preferred", "preference", "choice", "chosen", "selected", "verdict", "judgement",
+            "judgment", "decision", "vote", "label", "labels", "best", "result", "outcome", "target"]
 WHICH = {"winner", "better", "preferred", "choice", "chosen", "selected", "best"}
 COMPARED = set("score scores rating reward winner label vote votes win wins preference prob upvotes better preferred "
                "best".split())
@@ -874,7 +876,8 @@ SCORE_KEYS = ["score", "overall_score", "fine-grained_score", "rating", "reward"
               "helpfulness", "label"]
 RATED_COLUMNS = ["response", "completion", "answer", "output", "generation", "text", *CONVERSATIONS]
 RATING_COLUMNS = ["score", "rating", "label", "reward", "overall_score", "helpfulness", "quality"]
-AMOUNTS = {"scores", "ratings", "rewards", "score", "overall_score", "fine-grained_score", "rating", "reward"}  # have margins
+# scores whose differences are margins; ranks, votes and choices give an order only
+AMOUNTS = {"scores", "ratings", "rewards", "score", "overall_score", "fine-grained_score", "rating", "reward"}
 
 
 def _first_of(
@@ -882,8 +885,9 @@ def _first_of(
     row:Mapping, # a row
     fits:Callable[[Any], bool]=lambda value: True, # what its value must be
 ) -> str|None: # the first of them that the row has, however it is spelt
-    spelt = {"_".join(column_words(name)): name for name in reversed(row) if fits(row[name])}
-    return next((found for name in names if (found := name if name in row and fits(row[name]) else spelt.get(name))), None)
+    fitting = [name for name in row if fits(row[name])]
+    spelt = {"_".join(column_words(name)): name for name in reversed(fitting)} | {name: name for name in fitting}
+    return next((spelt[name] for name in names if name in spelt), None)
 
 
 def _find_ranking(
@@ -898,8 +902,8 @@ def _find_ranking(
     item = next(iter(sample[column]), None) if column else None
     key = _first_of(SCORE_KEYS, item) if isinstance(item, Mapping) else None
     if column == "completions" and scores == "labels" and not isinstance(item, Mapping):
-        raise _bad("labels", "marks of the steps of one answer, as a process reward model has them",
-                   "marks of whole answers", "missing column", "Bring each row to two answers, or to responses and scores.")
+        found, remedy = "marks of the steps of one answer", "Bring each row to two answers, or to responses and scores."
+        raise _bad("labels", found, "marks of whole answers", "missing column", remedy)
     order = column if column and column_words(column) == ("output",) and len(sample[column]) == 2 else None
     how = {"scores": scores, "key": key, "choice": choice, "order": order}
     role = next((role for role in how if how[role]), None)
@@ -970,17 +974,19 @@ def _no_format(
     sides = _answer_columns(sample, SIDES)
     missing = ("winner" if sides else "rejected" if "chosen" in sample else
                "scores" if any(isinstance(sample.get(name), list) for name in RESPONSE_LISTS) else "chosen")
-    known = ("chosen + rejected (+ prompt), two answers + winner, prompt + responses + scores, prompt + response + score, "
-             "or chosen_ids + rejected_ids")
+    known = ("chosen + rejected (+ prompt), two answers + winner, prompt + responses + scores, "
+             "prompt + response + score, or chosen_ids + rejected_ids")
     remedy = "Rename your columns, or name them: prompt_column='...', chosen_column='...', rejected_column='...'."
     if sides:
-        remedy = f"Name the column that says which of '{sides[0][0]}' and '{sides[0][1]}' is better: winner_column='...'."
+        first, second, _ = sides[0]
+        remedy = f"Name the column that says which of '{first}' and '{second}' is better: winner_column='...'."
     return _bad(missing, f"no such column among {sorted(sample)}", known, "missing column", remedy)
 
 # %% ../nbs/01_data.ipynb #p031
 CERTAIN = ["prompt", "question", "instruction"]  # names that hold nothing else
-PROMPTS = CERTAIN + ["query", "problem", "post", "user_prompt", "input", "user_input", "user_message", "request", "task",
-                     "context", "history", "chat_history", "info", *CONVERSATIONS, "user", "human", "dialogue", "article"]
+PROMPTS = CERTAIN + ["query", "problem", "post", "user_prompt", "input", "user_input", "user_message", "request",
+                     "task", "context", "history", "chat_history", "info", *CONVERSATIONS, "user", "human", "dialogue",
+                     "article"]
 SYSTEMS = ["system", "system_prompt", "system_message"]
 
 
@@ -1013,7 +1019,8 @@ def _find_prompt(
     given:Mapping, # columns the user named
 ) -> list[tuple[str, str]]: # the columns of the prompt and of what belongs to it
     found = {role: given[role] for role in ("prompt", "system") if given.get(role) is not None}
-    free = {name: value for name, value in sample.items() if name not in {*taken, *found.values()} and _is_answer(value)}
+    taken = taken | {*found.values()}
+    free = {name: value for name, value in sample.items() if name not in taken and _is_answer(value)}
     for role, names in (("system", SYSTEMS), ("prompt", PROMPTS)):
         known = {name: value for name, value in free.items() if _called_a_prompt(name) == role}
         for name in [] if role in found else list(known):
@@ -1155,7 +1162,8 @@ def detect_format(
     taken = {*dict(format.columns).values(), format.margin, *(format.verdict.columns if format.verdict else ())}
     taken |= {"chosen", "rejected"} if format.layout == "explicit" and not format.verdict else set()
     format = replace(format, columns=format.columns + tuple(_find_prompt(sample, rows, taken, given)))
-    if format.layout == "ratings" and isinstance(sample[format.names["response"]], str) and not sample.get(format.names["prompt"]):
+    rated = sample.get(format.names["response"]) if format.layout == "ratings" else None
+    if isinstance(rated, str) and not sample.get(format.names["prompt"]):
         raise _no_format(sample)  # a text and a label, as for a classifier
     return _find_kind(format, rows, [two for two in format.columns if two[0] not in given])
 
@@ -1281,7 +1289,7 @@ def render(
     tools:list|dict|str|None=None, # tools the assistant could call: a list, one, or JSON
     chat_template_kwargs:Mapping|str|None=None, # further arguments for the chat template, perhaps as JSON
 ) -> str: # the text that is tokenised
-    "Write a conversation or a text as the model reads it. Raises ValueError for messages without a chat template, BadRowError."
+    "Write a conversation or a text as the model reads it. Raises ValueError without a chat template, and BadRowError."
     if isinstance(prompt, str):
         text = prompt + (answer or "")
         return text if answer is None or text.endswith(markers.eos) else text + markers.eos
@@ -1477,7 +1485,8 @@ class _Recipe:
         return error.reason
 
 # %% ../nbs/01_data.ipynb #p075
-ROW, OUTCOME, REPEATED, TEXTS = (f"__rmkit_{name}__" for name in ("row", "outcome", "repeated", "texts"))  # while preparing
+# columns that are there while rows are prepared, under names that nobody has
+ROW, OUTCOME, REPEATED, TEXTS = (f"__rmkit_{name}__" for name in ("row", "outcome", "repeated", "texts"))
 
 
 def _render_pair(
@@ -1514,10 +1523,10 @@ def _row_pairs(
             result[OUTCOME] = recipe.refuse(error, index)
     if format.layout == "ranking":
         n_answers = len(row[format.names["responses"]])
-        n_ties, alone = math.comb(n_answers, 2) - len(results), n_answers < 2
-        if "choice" in format.names:
-            n_ties = 0  # nothing is said about those that weren't chosen
-        return results + [carried | {OUTCOME: "tie"}] * n_ties + [carried | {OUTCOME: "fewer than two responses"}] * alone
+        # of a choice nothing is known about those that weren't chosen, so they don't tie
+        n_ties = 0 if "choice" in format.names else math.comb(n_answers, 2) - len(results)
+        results += [carried | {OUTCOME: "tie"}] * n_ties
+        return results + [carried | {OUTCOME: "fewer than two responses"}] * (n_answers < 2)
     return results or [carried | {OUTCOME: "tie"}]
 
 # %% ../nbs/01_data.ipynb #c070
@@ -1528,8 +1537,8 @@ def _prompt_alone(
     if "prompt" not in pair:
         return None
     try:
-        prompt = pair["prompt"] if recipe.format.layout != "ids" else _read_prompt(pair, Format("explicit", "text" if isinstance(
-            pair["prompt"], str) else "messages"))
+        kind = "text" if isinstance(pair["prompt"], str) else "messages"
+        prompt = _read_prompt(pair, Format("explicit", kind)) if recipe.format.layout == "ids" else pair["prompt"]
         options = pair.get("tools"), pair.get("chat_template_kwargs")
         text = render(prompt, None, recipe.tokenizer, recipe.markers, *options) if prompt else ""
     except (TemplateError, TypeError, LookupError, AttributeError, ValueError):
@@ -1562,13 +1571,15 @@ def _fit(
 ) -> dict: # what changes in it
     n_chosen, n_rejected = len(pair["chosen_ids"]), len(pair["rejected_ids"])
     if pair["chosen_ids"] == pair["rejected_ids"]:
-        error = _bad(_id_column(pair, "rejected", recipe), "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
+        column = _id_column(pair, "rejected", recipe)
+        error = _bad(column, "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
         return {OUTCOME: recipe.refuse(error, pair[ROW])}
     if recipe.max_length is None or max(n_chosen, n_rejected) <= recipe.max_length:
         return {}
     if recipe.overlong == "raise":
         side, found = ("chosen", n_chosen) if n_chosen >= n_rejected else ("rejected", n_rejected)
-        raise _bad(_id_column(pair, side, recipe), f"{found} tokens with the prompt", f"at most max_length={recipe.max_length}", "too long",
+        column, found = _id_column(pair, side, recipe), f"{found} tokens with the prompt"
+        raise _bad(column, found, f"at most max_length={recipe.max_length}", "too long",
                    'Raise max_length, or pass overlong="truncate" or "drop".').at(pair[ROW])
     if recipe.overlong == "drop":
         return {OUTCOME: "longer than max_length"}
@@ -1632,13 +1643,12 @@ def _out_features(
     format:Format, # what the columns hold
     columns:list[str], # the columns of the prepared dataset
 ) -> Features: # their types
-    types = dict(features)
+    names, types = format.names, dict(features)
+    listed = getattr(features.get(names["responses"]), "feature", None)
     if format.layout != "ids":
-        names = format.names
-        def kept(role):
-            return _kept_feature(getattr(features.get(names["responses"]), "feature", features.get(names[role])), format)
-        types |= {"chosen": kept("chosen"), "rejected": kept("rejected")}
-        types["prompt"] = types["chosen"] if format.layout == "implicit" else _kept_feature(features.get(names["prompt"]), format)
+        types |= {name: _kept_feature(listed or features.get(names[name]), format) for name in ("chosen", "rejected")}
+        prompt = _kept_feature(features.get(names["prompt"]), format)
+        types["prompt"] = types["chosen"] if format.layout == "implicit" else prompt
     types |= {name: List(Value("int32")) for name in IDS} | {"margin": Value("float64")}
     types |= {ROW: Value("int64"), OUTCOME: Value("string"), REPEATED: Value("bool")}
     return Features({name: types[name] for name in columns})
@@ -1696,7 +1706,8 @@ def _prepare_stream(
         _prepare_batch, batched=True, batch_size=100, with_indices=True, remove_columns=names,
         fn_kwargs={"recipe": recipe, "columns": columns},
     )
-    return mapped.filter(partial(_count, report=report, tokenizer=recipe.tokenizer)).remove_columns([ROW, OUTCOME, REPEATED])
+    count = partial(_count, report=report, tokenizer=recipe.tokenizer)
+    return mapped.filter(count).remove_columns([ROW, OUTCOME, REPEATED])
 
 
 def _count(
@@ -1835,7 +1846,8 @@ def _detect(
     return format
 
 # %% ../nbs/01_data.ipynb #p081
-SHAPE_FAULTS = {"wrong type", "roles out of order", "refused by template", "two prompts", "two system texts", "no winner"}
+SHAPE_FAULTS = {"wrong type", "roles out of order", "refused by template", "two prompts", "two system texts",
+                "no winner"}  # which all rows have where a layout was mistaken
 
 
 def _sample_pairs(
@@ -1871,11 +1883,12 @@ def _unread_columns(
     unread = {}
     for row, pair in pairs:
         seen = " ".join(" ".join(pair[TEXTS]).split())
-        for name in [name for name in row if name not in read]:
-            texts = [row[name]] if isinstance(row[name], str) else [m.get("content") for m in row[name]] if are_messages(row[name]) else []
+        for name, value in row.items():
+            texts = [message.get("content") for message in value] if are_messages(value) else [value]
             texts = [" ".join(text.split()) for text in texts if isinstance(text, str) and text.strip()]
-            known = name in PROMPTS + SYSTEMS or not LABELS & set(column_words(name)) and any(map(_says_something, texts))
-            if known and any(text not in seen for text in texts):
+            is_label = LABELS & set(column_words(name)) or not any(map(_says_something, texts))
+            looked_at = name not in read and (name in PROMPTS + SYSTEMS or not is_label)
+            if looked_at and any(text not in seen for text in texts):
                 unread.setdefault(name, max(texts, key=len))
     return unread
 
@@ -1911,9 +1924,10 @@ def _find_doubts(
     for role in left_out.keys() - USUAL_ROLES - {"tool"}:
         found = f"messages from {role!r}, which the chat template doesn't write"
         remedy = "Turn their role into one it writes, such as 'user' or 'assistant', or use a template that knows them."
-        raise _bad("prompt", found, "roles that the chat template writes", "refused by template", remedy).at(next(iter(rows)))
-    doubts = [f"  the chat template leaves out what {role!r} says: {_clip_middle(text[:80])!r}" for role, text in left_out.items()]
-    doubts += [f"  column '{name}' is not read: {_clip_middle(text[:80])!r}" for name, text in unread.items()]
+        error = _bad("prompt", found, "roles that the chat template writes", "refused by template", remedy)
+        raise error.at(next(iter(rows)))
+    doubts = [f"  the chat template leaves out what {role!r} says: {text[:80]!r}" for role, text in left_out.items()]
+    doubts += [f"  column '{name}' is not read: {text[:80]!r}" for name, text in unread.items()]
     if unread:
         doubts.append("  where it belongs to the question, name it: prompt_column='...' or system_column='...'")
     if pairs and not any(pair["prompt"] for _, pair in pairs):
@@ -1950,7 +1964,8 @@ def prepare_dataset(
         rows = _group_ratings(rows, format=format, report=report, on_bad_row=on_bad_row)
         rated = format.names["response"], format.margin
         names = [name for name in names if name not in rated] + ["prompt", "responses", "scores", ROW]
-        recipe = replace(recipe, format=Format("ranking", format.kind, "scores", repeats=format.repeats, joint=format.joint))
+        ranking = Format("ranking", format.kind, "scores", repeats=format.repeats, joint=format.joint)
+        recipe = replace(recipe, format=ranking)
     if isinstance(rows, IterableDataset):
         return _prepare_stream(rows, recipe, report, names), report
     prepared = _prepare_table(rows, recipe, report, num_proc)
