@@ -1414,6 +1414,8 @@ class PrepareReport:
 
     def __str__(self):
         parts = [f"{self.split}: {self.rows} rows ({self.format}) -> {self.pairs} pairs"]
+        if not self.rows:
+            parts = [f"{self.split}: no row read yet ({self.format})"]
         if self.repeated:
             parts.append(f"{self.repeated} with a prompt that the answers repeated, read once")
         if self.truncated:
@@ -1489,19 +1491,26 @@ class _Recipe:
 ROW, OUTCOME, REPEATED, TEXTS = (f"__rmkit_{name}__" for name in ("row", "outcome", "repeated", "texts"))
 
 
+def _render_answers(
+    pair:dict, # prompt, answers, perhaps tools and options
+    names:Sequence[str], # of the answers
+    recipe:_Recipe, # tokenizer and its markers
+) -> list[str]: # the text of each; raises BadRowError when the template refuses them
+    options = pair.get("tools"), pair.get("chat_template_kwargs")
+    try:
+        return [render(pair["prompt"], pair[name], recipe.tokenizer, recipe.markers, *options) for name in names]
+    except (TemplateError, TypeError, LookupError, AttributeError) as error:
+        found = f"messages the chat template refuses ({error})"
+        raise _bad("prompt", found, "messages it takes", "refused by template") from error
+
+
 def _render_pair(
     pair:dict, # prompt, chosen, rejected
     recipe:_Recipe, # tokenizer and its markers
 ) -> list[str]: # texts of both branches; raises BadRowError when they are equal or the template refuses them
     if pair["chosen"] == pair["rejected"]:
         raise _bad("rejected", _show(pair["rejected"]), "an answer other than the chosen one", "chosen equals rejected")
-    options = pair.get("tools"), pair.get("chat_template_kwargs")
-    try:
-        return [render(pair["prompt"], answer, recipe.tokenizer, recipe.markers, *options)
-                for answer in (pair["chosen"], pair["rejected"])]
-    except (TemplateError, TypeError, LookupError, AttributeError) as error:
-        found = f"messages the chat template refuses ({error})"
-        raise _bad("prompt", found, "messages it takes", "refused by template") from error
+    return _render_answers(pair, ("chosen", "rejected"), recipe)
 
 # %% ../nbs/01_data.ipynb #c068
 def _row_pairs(
@@ -1811,7 +1820,7 @@ def _group_ratings(
     return Dataset.from_list(rankings)
 
 # %% ../nbs/01_data.ipynb #c089
-SAMPLED = 100  # rows that a format is told from
+SAMPLED = 100  # rows that a format is told from, at least
 
 
 def _sample(
@@ -1859,8 +1868,8 @@ def _sample_pairs(
         try:
             if recipe.format.layout == "ratings":
                 rating = _read_rating(row, recipe.format)
-                pair = {"prompt": rating["prompt"], "chosen": rating["responses"][0]}
-                found.append((row, pair | {TEXTS: [render(*pair.values(), recipe.tokenizer, recipe.markers)]}))
+                pair = rating | {"chosen": rating["responses"][0]}
+                found.append((row, pair | {TEXTS: _render_answers(pair, ["chosen"], recipe)}))
             else:
                 found += [(row, pair) for pair in _row_pairs(row, index, strict) if TEXTS in pair]
         except BadRowError as error:
@@ -1916,16 +1925,14 @@ def _left_out(
 
 # %% ../nbs/01_data.ipynb #p085
 def _find_doubts(
-    rows:Mapping[int, dict], # sampled, by index
-    recipe:_Recipe, # how they are prepared
+    pairs:Sequence[tuple[dict, dict]], # rows and their pairs
+    format:Format, # of the rows
 ) -> list[str]: # what was found in the rows and is in no pair; raises BadRowError where that is a role
-    pairs = _sample_pairs(rows, recipe)
-    left_out, unread = _left_out(pairs), _unread_columns(pairs, recipe.format)
+    left_out, unread = _left_out(pairs), _unread_columns(pairs, format)
     for role in left_out.keys() - USUAL_ROLES - {"tool"}:
         found = f"messages from {role!r}, which the chat template doesn't write"
         remedy = "Turn their role into one it writes, such as 'user' or 'assistant', or use a template that knows them."
-        error = _bad("prompt", found, "roles that the chat template writes", "refused by template", remedy)
-        raise error.at(next(iter(rows)))
+        raise _bad("prompt", found, "roles that the chat template writes", "refused by template", remedy).at(0)
     doubts = [f"  the chat template leaves out what {role!r} says: {text[:80]!r}" for role, text in left_out.items()]
     doubts += [f"  column '{name}' is not read: {text[:80]!r}" for name, text in unread.items()]
     if unread:
@@ -1933,6 +1940,14 @@ def _find_doubts(
     if pairs and not any(pair["prompt"] for _, pair in pairs):
         doubts.append("  no question: no column of a prompt was found, and the answers don't begin alike")
     return doubts
+
+
+def _show_texts(
+    texts:Sequence[str], # of both answers of a pair
+    recipe:_Recipe, # how they are tokenised
+) -> str: # what the model reads
+    ids_list = tokenize(texts, recipe.tokenizer, recipe.markers, recipe.format.kind != "text")
+    return _show_pair(*ids_list, recipe.tokenizer)
 
 # %% ../nbs/01_data.ipynb #c090
 def prepare_dataset(
@@ -1959,7 +1974,8 @@ def prepare_dataset(
     names, format = rows.column_names or list(_typical(list(sample.values()))), _detect(sample, tokenizer, columns)
     report = PrepareReport(split, format, max_length)
     recipe = _Recipe(format, tokenizer, find_markers(tokenizer), **options)
-    report.doubts = _find_doubts(sample, recipe) if format.layout != "ids" else []
+    pairs = _sample_pairs(sample, recipe) if format.layout != "ids" else []
+    report.doubts = _find_doubts(pairs, format)
     if format.layout == "ratings":
         rows = _group_ratings(rows, format=format, report=report, on_bad_row=on_bad_row)
         rated = format.names["response"], format.margin
@@ -1967,6 +1983,8 @@ def prepare_dataset(
         ranking = Format("ranking", format.kind, "scores", repeats=format.repeats, joint=format.joint)
         recipe = replace(recipe, format=ranking)
     if isinstance(rows, IterableDataset):
+        if pairs and report.format.layout != "ratings":
+            report.first_pair = _show_texts(pairs[0][1][TEXTS], recipe)
         return _prepare_stream(rows, recipe, report, names), report
     prepared = _prepare_table(rows, recipe, report, num_proc)
     return dataset if prepared is rows else prepared, report
@@ -1993,8 +2011,10 @@ def _asked(
     format:Format, # its format
 ) -> str|list: # its prompt, to be told from others
     columns = _question_columns(row, format)
-    if columns and format.layout != "implicit":
+    if columns and format.layout != "implicit" and format.names["prompt"] not in CONVERSATIONS:
         return [row[name] for name in columns]
+    if format.layout == "ratings":
+        return _before_answer(row, format)
     pairs = to_pairs(row, replace(format, verdict=None))
     return pairs[0]["prompt"] if pairs else list(row.values())
 

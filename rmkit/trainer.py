@@ -554,7 +554,8 @@ def _prepare(self:RewardTrainer, dataset, split:str):
                                           on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split, columns=named_columns(args))
     self.data_reports[split] = report
     self._said.discard(split)
-    if isinstance(dataset, Dataset): self._say(split) # a stream's counts are known once it has been read
+    self._say(split)
+    if isinstance(dataset, IterableDataset): self._said.discard(split) # its counts are known once it has been read
     return dataset
 
 @patch

@@ -222,6 +222,18 @@ def test_helpsteer_kto_and_rated_conversations():
     assert decoded(whole) == expect()
     with_system = [row | {"system": SYSTEM} for row in rows]
     assert decoded(with_system) == expect(system=SYSTEM)
+    with pytest.raises(BadRowError, match="refuses .no system role here.*All 3 rows"):
+        prepare(with_system, byte_tokenizer(STRICT))
+    parts = split_by_prompt(Dataset.from_list(whole), 1)
+    assert (len(parts["train"]), len(parts["test"])) == (2, 0)
+    with pytest.raises(BadRowError, match="column 'chosen': found no such column"):
+        prepare([{"text": "A film to see.", "label": i} for i in (0, 1)])  # for a classifier
+
+
+def test_a_stream_shows_its_first_pair_before_it_is_read():
+    row = {"question": Q, "chosen": GOOD, "rejected": BAD, "story": "Once upon a time."}
+    _, report = prepare_dataset(Dataset.from_list([row] * 3).to_iterable_dataset(), CHAT)
+    assert str(report).startswith("train: no row read yet") and f"chosen:     {GOOD}" in str(report) and "'story'" in str(report)
 
 
 def test_the_best_of_a_list_is_compared_with_each_and_ranks_count_from_one():
@@ -286,7 +298,7 @@ def test_another_question_is_an_error_that_can_be_settled():
 @pytest.mark.parametrize("more, named", [
     ({"story": "Once upon a time."}, "story"), ({"context": "science"}, "context"), ({"context": "The sky is above."}, "context"),
     ({"history": "Earlier, we spoke."}, "history"), ({"source": "a web page", "id": "x 1", "category": "open qa"}, None),
-    ({"original_response": GOOD}, None),
+    ({"original_response": GOOD}, None), ({"messages": [user("Another day."), assistant("Fine.")]}, "messages"),
 ])
 def test_text_that_is_not_read_is_named_beside_the_first_pair(more, named):
     _, report = prepare([{"question": Q, "chosen": GOOD, "rejected": BAD} | more])
