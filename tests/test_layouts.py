@@ -99,11 +99,16 @@ LAYOUTS = {  # name: row whose better answer is GOOD
     "ms-swift": {"messages": [user(Q), assistant(GOOD)], "rejected_response": BAD},
     "ms-swift, messages": {"messages": [user(Q), assistant(GOOD)], "rejected_messages": [user(Q), assistant(BAD)]},
     "Gemma's role": {"chosen": [user(Q), {"role": "model", "content": GOOD}], "rejected": [user(Q), {"role": "model", "content": BAD}]},
+    "Cohere": {"chat_history": [{"role": "USER", "message": Q}], "chosen": {"role": "CHATBOT", "message": GOOD},
+               "rejected": {"role": "CHATBOT", "message": BAD}},
     "upper case": {"prompt": [{"role": "User", "content": Q}], "chosen": [{"role": "ASSISTANT", "content": GOOD}],
                    "rejected": [{"role": "CHATBOT", "content": BAD}]},
     "parts": {"prompt": [{"role": "user", "content": [{"type": "text", "text": Q}]}],
               "chosen": [{"role": "assistant", "content": [{"type": "text", "text": GOOD}]}],
               "rejected": [{"role": "assistant", "content": [{"type": "text", "text": BAD}]}]},
+    "dictionaries of lists": {"question": Q, "answers": {"text": [BAD, GOOD], "pm_score": [1, 5]}},
+    "messages in a dictionary": {"conversations": {"from": ["human"], "value": [Q]}, "chosen": {"from": ["gpt"], "value": [GOOD]},
+                                 "rejected": {"from": ["gpt"], "value": [BAD]}},
     "JSON": {"chosen": json.dumps([user(Q), assistant(GOOD)]), "rejected": json.dumps([user(Q), assistant(BAD)])},
     "Python's repr": {"prompt": str([user(Q)]), "chosen": str([assistant(GOOD)]), "rejected": str([assistant(BAD)])},
     "binarized": {"prompt": Q, "messages": [user(Q), assistant(GOOD)], "chosen": [user(Q), assistant(GOOD)],
@@ -151,7 +156,7 @@ def test_system_and_question_as_plain_text():
 # Which side is better ----------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("column, value, better", [
-    ("winner", "a", 0), ("winner", "model_b", 1), ("winner", "Response A", 0), ("verdict", "[[A]]", 0), ("label", "A>>B", 0),
+    ("winner", "a", 0), ("winner", "Response B is slightly better", 1), ("winner", "model_b", 1), ("winner", "Response A", 0), ("verdict", "[[A]]", 0), ("label", "A>>B", 0),
     ("label", "B<A", 0), ("label", "A < B", 1), ("preferred", "second", 1), ("winner", GOOD, 1), ("is_a_better", 0, 1),
     ("b_is_better", True, 1), ("label", True, 0), ("preference", 0.8, 0), ("preference", 0.2, 1), ("label", 2, 1), ("label", 1.2, 0),
     ("preference_strength", -3, 0), ("overall_preference", 1, 1), ("winner", 0, 0), ("Better Response", "b", 1),
@@ -201,7 +206,9 @@ def test_bad_verdicts_are_row_errors():
     with pytest.raises(BadRowError, match="row 1, column 'winner': found NoneType None; expected what names 'a', 'b' or a tie"):
         prepare(rows)
     assert prepare(rows, on_bad_row="drop")[1].dropped == {"no winner": 2}
-    with pytest.raises(BadRowError, match="row 0, column 'winner': found str 'x'.*All 1 rows looked at are like this"):
+    rows[2] |= {"winner": "vicuna-13b"}  # a model, and not the side "b"
+    assert prepare(rows, on_bad_row="drop")[1].dropped == {"no winner": 2}
+    with pytest.raises(BadRowError, match="row 0, column 'winner': found str 'vicuna-13b'.*All 1 rows looked at are like this"):
         prepare(rows[2:], on_bad_row="drop")
     with pytest.raises(BadRowError, match="column 'winner': found no such column.*which of 'response_a' and 'response_b' is better"):
         prepare([{"question": Q, **SIDES}])
@@ -312,6 +319,7 @@ def test_the_first_pair_is_short_and_shows_no_control_characters():
     assert "\x1b" not in str(report) and "\u202e" not in str(report) and "[...]" in report.first_pair
     assert max(map(len, report.first_pair.splitlines())) < 250
     assert "no question" in "".join(prepare([{"chosen": "a", "rejected": "b"}])[1].doubts)
+    assert "column 'topic' is not read" in prepare([{"topic": "Write of the sea.", "chosen": "a", "rejected": "b"}])[1].doubts[0]
 
 
 def test_labels_are_no_questions():
