@@ -416,10 +416,10 @@ def lora_of(
 # %% ../nbs/14_cli.ipynb #c037
 def train_and_test_rows(
     args:TrainArguments, # the command's own arguments
-    seed:int,            # of the split
+    config,              # a `RewardConfig`: the seed of the split, and the columns
 ):                       # `train_dataset` and `eval_dataset` for `RewardTrainer`
     "Load the pairs, and hold some out by prompt where no held-out ones are given."
-    from rmkit.data import split_by_prompt
+    from rmkit.data import named_columns, split_by_prompt
     if args.eval_dataset and args.test_size: raise UsageError("--eval_dataset and --test_size both say what is held out; give one")
     if args.test_size is not None and args.test_size < 0: raise UsageError(f"--test_size {args.test_size}: give a share between 0 and 1, or a number of pairs")
     rows = load_dataset(args.dataset, args.dataset_split)
@@ -427,7 +427,7 @@ def train_and_test_rows(
     size = 0.05 if args.test_size is None else args.test_size
     if not size: return dict(train_dataset=rows)
     if size >= len(rows): raise UsageError(f"--test_size {size:g} holds out all of {args.dataset}; give less, or an --eval_dataset")
-    parts = split_by_prompt(rows, size, seed)
+    parts = split_by_prompt(rows, size, config.seed, named_columns(config))
     return dict(train_dataset=parts["train"], eval_dataset=parts["test"])
 
 # %% ../nbs/14_cli.ipynb #c038
@@ -440,7 +440,7 @@ def train(
     args, config = parse("train", words, TrainArguments, RewardConfig)
     adapter = lora_of(args, config)
     check_model(args.model)
-    rows = train_and_test_rows(args, config.seed)
+    rows = train_and_test_rows(args, config)
     try: trainer = RewardTrainer(args.model, config, **rows, **adapter)
     except OSError as error: raise not_loaded(args.model, error) from error
     resume = config.resume_from_checkpoint

@@ -366,6 +366,12 @@ class RewardConfig(OlderFields, TrainingArguments):
     eos_token: str | None = field(default=None, metadata={"help": "Token that ends a turn or a text. Unset: the tokenizer's own."})
     pad_token: str | None = field(default=None, metadata={"help": "Padding token. Deprecated in TRL in favour of `tokenizer.pad_token`; must differ from the eos token."})
     max_length: int | None = field(default=1024, metadata={"help": "Longest prompt plus response, in tokens; unset for no limit. What happens to longer ones: `overlong`."})
+    prompt_column: str | None = field(default=None, metadata={"help": "Column of the question, where it isn't found by its name; '' for none."})
+    system_column: str | None = field(default=None, metadata={"help": "Column of a text that stands before the conversation as its system message; '' for none."})
+    chosen_column: str | None = field(default=None, metadata={"help": "Column of the better answer; goes with `rejected_column`."})
+    rejected_column: str | None = field(default=None, metadata={"help": "Column of the worse answer; goes with `chosen_column`."})
+    winner_column: str | None = field(default=None, metadata={"help": "Column that names the better of two answers: a name, or a number that counts them."})
+    first_wins_column: str | None = field(default=None, metadata={"help": "Column that says whether the first of two answers is better: 1 or 0, or a probability."})
     text_pair: bool | None = field(default=None, metadata={
         "help": "Give prompt and response to the tokenizer as two texts, as encoders are often trained: "
                 "`tokenizer(question, answer)`. Kept in the model's config. Unset: as the model was trained before."})

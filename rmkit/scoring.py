@@ -31,7 +31,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from .collator import lay_out, shared_length
-from .data import (ID_COLUMNS, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
+from .data import (ID_COLUMNS, are_messages, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
                         find_pair_markers, prepare_dataset, prompt_length, render, tokenize, well_formed)
 from .metrics import wins
 from .model import flat_rewards, load_reward_model, needs_padding, reads_text_pairs, set_text_pair, unwrap
@@ -531,7 +531,7 @@ def pair_texts(
     tokenizer: PreTrainedTokenizerBase,  # to read rows that came tokenised
 ) -> tuple:  # prompt, chosen, rejected: text or messages
     "What a pair says; what the model read, special tokens and all, where only ids are known."
-    if row.get("chosen") is not None and row.get("rejected") is not None:
+    if all(isinstance(row.get(name), str) or are_messages(row.get(name)) for name in ("chosen", "rejected")):
         return drop_none(row.get("prompt") or ""), drop_none(row["chosen"]), drop_none(row["rejected"])
     chosen, rejected = next((row[c], row[r]) for c, r in ID_COLUMNS if c in row)
     n = common_prefix_length(chosen, rejected)
@@ -552,6 +552,7 @@ def score_pairs(
     dataset: Dataset | IterableDataset | Iterable[Mapping],  # pairs, rankings or ratings: any format of `prepare_dataset`
     *,
     on_bad_row: str = "raise",  # "raise" or "drop", as in `prepare_dataset`
+    columns: Mapping[str, str] | None = None,  # which column is what, as in `prepare_dataset`
     batch_size: int | None = None,  # responses a batch; None: as many as make `max_tokens`
     max_tokens: int = 16_384,  # tokens a batch, what responses share counted once
     progress: bool = True,  # show a bar when it takes longer than two seconds
@@ -560,9 +561,9 @@ def score_pairs(
     if not isinstance(dataset, (Dataset, IterableDataset)):
         dataset = Dataset.from_list(list(dataset))
     prepared, report = prepare_dataset(dataset, self.tokenizer, max_length=self.max_length, on_bad_row=on_bad_row,
-                                       split="scored", text_pair=reads_text_pairs(self.model))
+                                       split="scored", columns=columns, text_pair=reads_text_pairs(self.model))
     rows = list(prepared)
-    if report.truncated or report.dropped:
+    if report.truncated or report.dropped or report.doubts or report.repeated:
         logger.warning(str(report))
     ids_2N = [row[ids] for ids in ("chosen_ids", "rejected_ids") for row in rows]
     r_2N = self._score_ids(ids_2N, batch_size, max_tokens, progress)

@@ -48,7 +48,7 @@ from .collator import (DataCollatorForPreference, PairBatch, PAIR_COLUMNS, Prefi
                             RewardDataCollatorWithPadding, cut_by_tokens, join_flat, take_groups, tokens_of_groups)
 from .config import RewardConfig, native_precision
 from .dashboard import Dashboard
-from .data import ID_COLUMNS, find_markers, prepare_dataset, render, tokenize
+from .data import ID_COLUMNS, find_markers, named_columns, prepare_dataset, render, tokenize
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddings, load_reward_model, needs_padding, padding_right,
@@ -915,10 +915,11 @@ def _prepare(self:RewardTrainer, dataset, split:str):
     with args.main_process_first(desc=f"preparing {split}"):
         dataset, report = prepare_dataset(dataset, self.processing_class, max_length=args.max_length, overlong=args.overlong,
                                           on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split,
-                                          text_pair=getattr(self, "text_pair", bool(args.text_pair)))
+                                          columns=named_columns(args), text_pair=getattr(self, "text_pair", bool(args.text_pair)))
     self.data_reports[split] = report
     self._said.discard(split)
-    if isinstance(dataset, Dataset): self._say(split) # a stream's counts are known once it has been read
+    self._say(split)
+    if isinstance(dataset, IterableDataset): self._said.discard(split) # its counts are known once it has been read
     return dataset
 
 @patch
@@ -928,8 +929,8 @@ def _say(self:RewardTrainer, split:str):
     if report is None or split in self._said or self.args.process_index: return
     self._said.add(split)
     from_scores = report.format.margin == "score_chosen - score_rejected" # which TRL leaves out of the loss
-    hint = "; that margin goes into the loss: remove the score columns to train without" if from_scores else ""
-    (logger.warning if report.truncated or report.dropped or from_scores else logger.info)(f"{report}{hint}")
+    hint = "\n  that margin goes into the loss: remove the score columns to train without" if from_scores else ""
+    logger.warning(f"{report}{hint}") # always: a wrong column shows in the first pair and nowhere else
 
 # %% ../nbs/12_trainer.ipynb #t261
 @patch

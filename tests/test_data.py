@@ -36,16 +36,12 @@ BAD_ROWS = {
     "null message": (CHAT | {"chosen": [assistant(None)]}, "chosen", "expected a non-empty answer", "empty answer"),
     "null in prompt": (CHAT | {"prompt": [user(None)]},
                        "prompt", "found content NoneType None; expected text", "wrong type"),
-    "two users": (CHAT | {"prompt": [user("Hi"), user("Hi")]}, "prompt", "found a 'user' message after a 'user' one",
-                  "roles out of order"),
-    "late system": (CHAT | {"prompt": [user("Hi"), {"role": "system", "content": "x"}]}, "prompt",
-                    "found a 'system' message after a 'user' one", "roles out of order"),
-    "repeated prompt": (CHAT | {"chosen": CHAT["prompt"] + CHAT["chosen"]}, "chosen",
-                        "found a 'user' message after a 'user' one", "roles out of order"),
+    "another prompt": (CHAT | {name: [user("Ho"), *CHAT[name]] for name in ("chosen", "rejected")}, "prompt",
+                       "expected the question that the conversations begin with", "two prompts"),
     "user last": (CHAT | {"chosen": CHAT["chosen"] + [user("Thanks")]}, "chosen", "found a last message from 'user'",
                   "roles out of order"),
-    "unknown role": (CHAT | {"prompt": [{"role": "human", "content": "Hi"}]}, "prompt",
-                     "found a 'human' message at the start", "roles out of order"),
+    "nobody speaks": (CHAT | {"prompt": [{"role": None, "content": "Hi"}]}, "prompt",
+                      "expected a list of messages with 'role' and 'content'", "wrong type"),
     "NaN margin": (TEXT | {"margin": math.nan}, "margin", "found float nan; expected a finite number", "bad number"),
     "infinite margin": (TEXT | {"margin": math.inf},
                         "margin", "found float inf; expected a finite number", "bad number"),
@@ -65,7 +61,7 @@ BAD_ROWS = {
     "no ids": ({"chosen_ids": [], "rejected_ids": [1]},
                "chosen_ids", "expected a non-empty list of token ids", "empty answer"),
     "equal ids": ({"chosen_ids": [1, 2], "rejected_ids": [1, 2]},
-                  "rejected", "found the token ids of chosen", "chosen equals rejected"),
+                  "rejected_ids", "found the token ids of chosen", "chosen equals rejected"),
     "transcript": ({"chosen": "Human: a", "rejected": "\n\nHuman: a\n\nAssistant: c"}, "chosen",
                    "expected a transcript starting with '\\n\\nHuman: '", "not a transcript"),
     "transcript without answer": (
@@ -117,8 +113,8 @@ def test_a_missing_column_is_named(rows, column):
 def test_wrong_types_of_whole_columns():
     with pytest.raises(BadRowError, match="row 0, column 'chosen': found int 1; expected text"):
         prepare([{"chosen": 1, "rejected": 2}])
-    with pytest.raises(BadRowError, match="expected a list of messages with 'role' and 'content'"):
-        prepare([{"chosen": [{"from": "human", "value": "x"}], "rejected": [{"from": "human", "value": "y"}]}])
+    with pytest.raises(BadRowError, match="expected a list of messages with 'role' and 'content'. All 1 rows looked at"):
+        prepare([{"chosen": [{"who": "human", "said": "x"}], "rejected": [{"who": "human", "said": "y"}]}])
     with pytest.raises(BadRowError, match=r"found list \['a'\]"):
         prepare([{"prompt": "x", "chosen": ["a"], "rejected": ["b"]}])
 
