@@ -6,16 +6,17 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 
 # %% auto #0
 __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT', 'NEXT_ROLES', 'TRUNCATED', 'IDS', 'MESSAGES',
-           'LOADERS', 'BadRowError', 'Format', 'detect_format', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh',
-           'to_pairs', 'Markers', 'find_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length',
-           'prompt_length', 'cut_prompt', 'PrepareReport', 'prepare_dataset', 'as_text', 'message_text', 'load_rows',
-           'split_by_prompt']
+           'logger', 'KINDS', 'PACKED', 'LIST_COLUMNS', 'Json', 'SPLITS', 'BadRowError', 'Format', 'detect_format',
+           'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs', 'Markers', 'find_markers', 'render',
+           'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport',
+           'prepare_dataset', 'as_text', 'message_text', 'file_kind', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, islice, permutations, takewhile
@@ -259,6 +260,8 @@ def _number(
     value, # a margin or a score
     column:str, # for the error
 ) -> float: # the same, finite
+    with suppress(ValueError):  # a spreadsheet's cells are text
+        value = float(value) if isinstance(value, str) else value
     if not isinstance(value, Real) or not math.isfinite(value):
         raise _bad(column, _show(value), "a finite number", "bad number")
     return float(value)
@@ -879,21 +882,489 @@ def message_text(
     calls = drop_none(message.get("tool_calls") or [])
     return "\n".join([content] * bool(content) + [json.dumps(call, ensure_ascii=False) for call in calls])
 
+# %% ../nbs/01_data.ipynb #f002
+import ast
+import bz2
+import csv
+import gzip
+import hashlib
+import io
+import logging
+import lzma
+import os
+import re
+import zipfile
+import zlib
+from glob import glob, has_magic
+from importlib.util import find_spec
+from itertools import chain, dropwhile
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO, TextIO
+
+import datasets
+import pyarrow as pa
+from datasets import concatenate_datasets, load_from_disk
+from huggingface_hub import HfApi
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+from pyarrow import feather, parquet
+
+logger = logging.getLogger(__name__)
+
+# %% ../nbs/01_data.ipynb #f004
+KINDS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".feather")
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+
+def file_kind(
+    name:str|Path, # of a file
+) -> str|None: # one of KINDS, ".zip" for an archive that doesn't tell what it holds, or None
+    "What a file holds, by its name."
+    *before, last = ["", "", *(suffix.lower() for suffix in Path(name).suffixes)][-2:]
+    kind = before[0] if last in PACKED else last
+    return kind if kind in KINDS else ".zip" if last == ".zip" and not kind else None
+
+
+def _member(
+    archive:zipfile.ZipFile, # open
+) -> str: # name of the one file of rows in it; raises ValueError when there isn't exactly one
+    inside = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    known = [name for name in inside if file_kind(name) in KINDS]
+    if len(known) != 1:
+        raise ValueError(f"the archive holds {', '.join(inside) or 'nothing'}; expected one file that ends in "
+                         f"{', '.join(KINDS)}. Unpack it, and give the file or the folder")
+    return known[0]
+
+# %% ../nbs/01_data.ipynb #f005
+def _unpacked(
+    path:Path, # of a file
+) -> tuple[BinaryIO, str]: # its bytes, unpacked, and its kind
+    with open(path, "rb") as file:
+        start = file.read(6)
+    if start.startswith(b"PK"):
+        archive = zipfile.ZipFile(path)
+        name = _member(archive)
+        return archive.open(name), file_kind(name)
+    kind = file_kind(path)
+    if start.startswith(b"\x28\xb5\x2f\xfd"):
+        return io.BufferedReader(pa.CompressedInputStream(str(path), "zstd")), kind
+    openers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+    return next((opener for magic, opener in openers.items() if start.startswith(magic)), open)(path, "rb"), kind
+
+# %% ../nbs/01_data.ipynb #f008
+def _not_json(
+    error:json.JSONDecodeError, # what is wrong
+    line:int, # where the text that was read begins
+) -> ValueError: # the same, by its place in the file
+    return ValueError(f"line {line + error.lineno - 1} is not valid JSON: {error.msg.removesuffix(' at')} at column {error.colno}")
+
+
+def _json_values(
+    file:TextIO, # JSON
+) -> Iterator[tuple[int, object]]: # the line of each value, and the value; raises ValueError for a broken one
+    is_first = True
+    for line, text in enumerate(file, 1):
+        if text.isspace():
+            continue
+        try:
+            yield line, json.loads(text)
+        except json.JSONDecodeError as error:
+            if not is_first:
+                raise _not_json(error, line) from None
+            yield from _json_over_lines(text + file.read(), line)
+        is_first = False
+
+# %% ../nbs/01_data.ipynb #f009
+def _json_over_lines(
+    text:str, # JSON values, one after the other
+    line:int, # of its beginning
+) -> Iterator[tuple[int, object]]: # the line of each value, and the value
+    decoder, at, first = json.JSONDecoder(), 0, line
+    while text[at:at + 1]:
+        after_space = re.compile(r"\s*").match(text, at).end()
+        line, at = line + text.count("\n", at, after_space), after_space
+        if at < len(text):
+            try:
+                value, end = decoder.raw_decode(text, at)
+            except json.JSONDecodeError as error:
+                raise _not_json(error, first) from None
+            yield line, value
+            line, at = line + text.count("\n", at, end), end
+
+
+def _read_json(
+    file:TextIO, # JSON lines, a list of objects, or an object that holds one
+    split:str, # which list, where an object holds several
+) -> list[dict]: # rows; raises ValueError for anything else
+    values = list(_json_values(file))
+    if len(values) == 1 and isinstance(values[0][1], dict):
+        values = [(None, row) for row in _rows_under_a_key(values[0][1], split)]
+    elif len(values) == 1 and isinstance(values[0][1], list):
+        values = [(None, row) for row in values[0][1]]
+    for row, (line, value) in enumerate(values):
+        if not isinstance(value, dict):
+            where = f"row {row}" + (f" (line {line})" if line else "")
+            raise ValueError(f"{where} is {_show(value)}; expected an object with a value for each column")
+    return [value for _, value in values]
+
+
+def _rows_under_a_key(
+    value:dict, # all that a file holds
+    split:str, # which list, where there are several
+) -> list[dict]: # the rows in it, or itself as the only row
+    lists = {key: item for key, item in value.items() if isinstance(item, list) and item
+             and all(isinstance(row, dict) and not row.keys() & {"role", "from"} for row in item)}
+    if len(lists) > 1 and split not in lists:
+        raise ValueError(f"found lists of rows under {', '.join(map(repr, lists))}, and none under {split!r}. Name one as "
+                         "`split` (on the command line, `--dataset_split`), or keep one in the file")
+    return lists.get(split) or next(iter(lists.values()), None) or [value]
+
+# %% ../nbs/01_data.ipynb #f012
+LIST_COLUMNS = {"responses", "scores", *(name for names in ID_COLUMNS for name in names)}
+
+
+def _list_in_cell(
+    cell:str, # text
+) -> list|None: # the list it writes as JSON or as Python does; None where it doesn't
+    if not cell.lstrip().startswith("["):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return read(cell)
+    return None
+
+
+def _read_cells(
+    name:str, # of a column
+    cells:list[str|None], # its texts
+) -> list: # lists where all texts are lists of messages, or the column's name says lists; else the same texts
+    def is_messages(value):
+        items = [item for part in value for item in (part if isinstance(part, list) else [part])]
+        return bool(items) and all(isinstance(item, dict) and item.keys() & {"role", "from"} for item in items)
+    first = next((cell for cell in cells if cell), "")
+    lists = _list_in_cell(first)
+    if lists is None or not (name in LIST_COLUMNS or is_messages(lists)):
+        return cells
+    read = [_list_in_cell(cell) if cell else None for cell in cells]
+    for row, (cell, value) in enumerate(zip(cells, read)):
+        if cell and value is None:
+            raise _bad(name, _show(cell), "a list, as in the rows before", "wrong type", "Correct the row.").at(row)
+    return read
+
+# %% ../nbs/01_data.ipynb #f013
+def _delimiter(
+    head:str, # first line of a file
+    usual:str, # "," or a tab
+) -> str: # what separates its cells
+    return usual if usual in head else max(",;	|", key=head.count)
+
+
+def _column_names(
+    cells:list[str], # of the first line
+) -> list[str]: # names of the columns; raises ValueError where one comes twice
+    names = [cell.strip() or f"Unnamed: {i}" for i, cell in enumerate(cells)]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"line 1 names the column {twice[0]!r} twice; rename one")
+    return names
+
+
+def _read_csv(
+    file:TextIO, # with a first line of column names; its line ends as they are
+    usual:str, # what separates cells, unless the first line hasn't got it
+) -> list[dict]: # rows; raises ValueError for a row with more cells than there are columns
+    lines = dropwhile(str.isspace, file)
+    head = next(lines, "")
+    delimiter, limit = _delimiter(head, usual), csv.field_size_limit(2**31 - 1)
+    reader, rows = csv.reader(chain([head], lines), strict=True, delimiter=delimiter), []
+    try:
+        names = _column_names(next(reader, []))
+        for cells in filter(None, reader):
+            if any(cells[len(names):]):
+                raise ValueError(f"line {reader.line_num}: {len(cells)} cells for {len(names)} columns "
+                                 f"({', '.join(names)}); a cell with {delimiter!r} in it must stand in quotes")
+            rows.append(dict(zip(names, cells)))
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}; is a quotation mark missing, or not doubled?") from None
+    finally:
+        csv.field_size_limit(limit)
+    columns = {name: _read_cells(name, [row.get(name) for row in rows]) for name in names}
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
+
+# %% ../nbs/01_data.ipynb #f016
+Json = getattr(datasets, "Json", None)  # newer versions keep objects of any shape
+
+
+def _arrow(
+    values:list, # of one column
+    n:int=10_000, # rows of a chunk
+) -> pa.ChunkedArray: # the same; raises an error of Arrow's where they have no type in common
+    chunks = [values[start:start + n] for start in range(0, len(values), n)]
+    types = {pa.array(chunk).type for chunk in chunks}
+    schemas = [pa.schema({"values": type}) for type in types]
+    type = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    return pa.chunked_array([pa.array(chunk, type=type) for chunk in chunks])
+
+
+def _misfit(
+    name:str, # of a column
+    values:list, # without a type in common
+) -> BadRowError: # the first that doesn't go with those before it
+    low, high = 0, len(values) - 1
+    while low < high:
+        middle = (low + high) // 2
+        try:
+            _arrow(values[:middle + 1])
+            low = middle + 1
+        except (pa.ArrowException, OverflowError):
+            high = middle
+    before = next((_show(value) for value in reversed(values[:low]) if value is not None), "a smaller number")
+    return _bad(name, _show(values[low]), f"one type of value a column: before it came {before}", "wrong type",
+                "Correct the row, or the rows before it.").at(low)
+
+# %% ../nbs/01_data.ipynb #f017
+def _column(
+    name:str, # of a column
+    values:list, # its values, of any types
+) -> tuple[pa.ChunkedArray, object]: # for Arrow, and their type where Arrow doesn't know it; raises BadRowError
+    try:
+        return _arrow(values), None
+    except UnicodeEncodeError:  # half of a surrogate pair, which no tokenizer can encode either
+        logger.warning(f"column {name!r} holds characters cut in half; each is replaced by a question mark")
+        return _column(name, json.loads(well_formed(json.dumps(values, ensure_ascii=False))))
+    except (pa.ArrowException, OverflowError):
+        types = {type(value) for value in values if value is not None}
+    items = [item for value in values if isinstance(value, list) for item in value] if types == {list} else values
+    if types <= {int, float}:
+        return _arrow([None if value is None else float(value) for value in values]), None
+    if types <= {str, int, float, bool}:
+        logger.warning(f"column {name!r} holds {' and '.join(sorted(t.__name__ for t in types))}; it is read as text")
+        texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+        return _column(name, texts)
+    if Json and all(item is None or isinstance(item, dict) for item in items):
+        feature = List(Json()) if types == {list} else Json()
+        made = Dataset.from_dict({name: values}, features=Features({name: feature}))
+        return made.data.column(name), feature
+    raise _misfit(name, values)
+
+
+def _as_table(
+    rows:list[dict], # perhaps with different keys
+) -> pa.Table: # a column for every key, null where a row hasn't got it; raises BadRowError
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: _column(name, [row.get(name) for row in rows]) for name in names}
+    features = Features.from_arrow_schema(pa.schema({name: array.type for name, (array, _) in columns.items()}))
+    features.update({name: feature for name, (_, feature) in columns.items() if feature})
+    return pa.table([array for array, _ in columns.values()], schema=features.arrow_schema)
+
+# %% ../nbs/01_data.ipynb #f020
+def _read_arrow(
+    file:BinaryIO, # Parquet, Feather, or Arrow's stream
+    kind:str, # ".parquet", ".feather" or ".arrow"
+) -> pa.Table: # its columns, categories as plain values
+    source = pa.BufferReader(file.read())
+    if kind == ".parquet":
+        table = parquet.read_table(source)
+    else:
+        is_feather = source.read(4) in (b"ARRO", b"FEA1")
+        source.seek(0)
+        table = feather.read_table(source) if is_feather else pa.ipc.open_stream(source).read_all()
+    for i, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(i, column.name, table[column.name].cast(column.type.value_type))
+    return table
+
+
+def _not_utf8(
+    path:Path, # of a text
+) -> str: # where, and what it may be instead
+    file, _ = _unpacked(path)
+    with file:
+        for line, raw in enumerate(file, 1):
+            try:
+                raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                around = raw[max(0, error.start - 10):error.start + 10].decode("cp1252", "replace")
+                return (f"line {line} is not UTF-8: byte 0x{raw[error.start]:02x} (Windows-1252 would read it as "
+                        f"{around!r}). Save the file as UTF-8")
+    return "it is not in the encoding that its first bytes promise. Save it as UTF-8"
+
+# %% ../nbs/01_data.ipynb #f021
+def _read_file(
+    path:Path, # of any kind
+    split:str, # for a JSON file with several lists
+) -> list[dict]|pa.Table: # its rows; raises ValueError where they can't be read
+    try:
+        file, kind = _unpacked(path)
+        with file:
+            if kind is None:
+                raise ValueError(f"expected a name that ends in {', '.join(KINDS)}, perhaps followed by "
+                                 f"{', '.join(PACKED)}. Rename it, or write it in one of these formats")
+            if kind in (".parquet", ".arrow", ".feather"):
+                return _read_arrow(file, kind)
+            encoding = json.detect_encoding(file.peek(4)[:4])
+            if kind in (".csv", ".tsv"):
+                return _read_csv(io.TextIOWrapper(file, encoding, newline=""), "," if kind == ".csv" else "\t")
+            return _read_json(io.TextIOWrapper(file, encoding), split)
+    except UnicodeError:
+        raise ValueError(f"can't read {path}: {_not_utf8(path)}") from None
+    except (ValueError, OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
+            pa.ArrowException) as error:
+        raise ValueError(f"can't read {path}: {error}") from error
+
+
+def _read_files(
+    files:list[Path], # of one kind
+    split:str, # for a JSON file with several lists
+) -> pa.Table: # their rows, one file after the other; raises ValueError where there are none
+    parts = [_read_file(file, split) for file in files]
+    if not sum(map(len, parts)):
+        raise ValueError(f"no rows in {', '.join(map(str, files))}")
+    if isinstance(parts[0], list):
+        return _as_table([row for part in parts for row in part])
+    return concatenate_datasets([Dataset(part) for part in parts]).data.table if len(parts) > 1 else parts[0]
+
+# %% ../nbs/01_data.ipynb #f022
+def _load_files(
+    files:list[Path], # of one kind
+    split:str, # name of the split
+) -> Dataset: # their rows, from a copy in the cache where there is one
+    stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    reader = Path(find_spec("rmkit.data").origin).stat().st_mtime_ns  # another version may read the file otherwise
+    key = hashlib.sha256(repr((reader, split, stats)).encode()).hexdigest()[:32]
+    copy = Path(datasets.config.HF_DATASETS_CACHE) / "rmkit" / f"{key}.arrow"
+    if not copy.is_file():
+        table = _read_files(files, split)
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=copy.parent, delete=False) as file:
+                with pa.ipc.new_stream(file, table.schema) as writer:
+                    writer.write_table(table, max_chunksize=10_000)
+            os.replace(file.name, copy)
+        except OSError as error:
+            logger.warning(f"rows are kept in memory, since the cache can't be written ({error})")
+            return Dataset(table, split=split)
+    return Dataset.from_file(str(copy), split=split)
+
+# %% ../nbs/01_data.ipynb #f024
+SPLITS = {"train": ("train", "training"), "validation": ("validation", "valid", "val", "dev"),
+          "test": ("test", "testing", "eval", "evaluation")}
+
+
+def _split_of(
+    name:Path, # of a file, in its folder
+) -> str|None: # the split that the name tells
+    shard = re.match(r"(\w+)-\d{5}-of-\d{5}", name.name)
+    words = set(re.split("[^a-z]+", str(name).lower()))
+    return shard[1] if shard else next((split for split, known in SPLITS.items() if words & set(known)), None)
+
+
+def _same_kind(
+    files:list[Path], # found
+    place:str, # where
+) -> list[Path]: # the same; raises ValueError where there are several kinds, of which one would be lost
+    kinds = {}
+    for file in files:
+        packing = file.suffix.lower() if file.suffix.lower() in PACKED else ""
+        kinds.setdefault(file_kind(file).removesuffix(packing) + packing, []).append(file.name)
+    if len(kinds) > 1:
+        found = "; ".join(f"{kind}: {', '.join(names[:3])}" for kind, names in kinds.items())
+        raise ValueError(f"{place} holds files of several kinds ({found}). Give a file, or a pattern such as "
+                         f"'*{next(iter(kinds))}'")
+    return files
+
+# %% ../nbs/01_data.ipynb #f025
+def _files_of_split(
+    folder:Path, # with files of rows
+    split:str, # wanted
+) -> list[Path]: # its files of that split, by name; raises ValueError where it can't be told
+    if any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
+        raise ValueError(f"the folder {folder} holds a model, not rows")
+    inside = [file for file in sorted(folder.rglob("*")) if file.is_file()
+              and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)]
+    files = _same_kind([file for file in inside if file_kind(file)], f"the folder {folder}")
+    if not files:
+        found = ", ".join(file.name for file in inside[:5]) or "nothing"
+        raise ValueError(f"the folder {folder} holds no file of rows ({', '.join(KINDS)}); found {found}")
+    splits = {}
+    for file in files:
+        splits.setdefault(_split_of(file.relative_to(folder)), []).append(file)
+    if set(splits) == {None}:
+        return files
+    if None in splits or split not in splits:
+        found = "; ".join(f"{name or 'no split'}: {', '.join(f.name for f in files[:3])}" for name, files in splits.items())
+        raise ValueError(f"can't tell the files of {split!r} in the folder {folder} ({found}). Name one of its splits "
+                         "(on the command line, `--dataset_split`), or give the file")
+    return splits[split]
+
+# %% ../nbs/01_data.ipynb #f028
+def _load_from_hub(
+    name:str, # of a dataset
+    split:str, # wanted
+) -> Dataset: # its rows; raises FileNotFoundError where there is none, ConnectionError where that can't be told
+    try:
+        HfApi().dataset_info(name, timeout=2)
+    except (RepositoryNotFoundError, HFValidationError):
+        raise FileNotFoundError(f"there is no file or folder {name!r}, and no dataset of that name on the Hub "
+                                "(misspelt, or private?)") from None
+    except HfHubHTTPError:
+        pass  # the Hub answers; what is wrong, loading will tell
+    except Exception as error:  # of one of several HTTP libraries
+        return _load_from_hub_cache(name, split, type(error).__name__)
+    return load_dataset(name, split=split)
+
+
+def _load_from_hub_cache(
+    name:str, # of a dataset
+    split:str, # wanted
+    reason:str, # why the Hub isn't asked
+) -> Dataset: # its rows, if they were loaded before; raises ConnectionError else
+    was, datasets.config.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE, True
+    try:
+        return load_dataset(name, split=split)
+    except OSError:
+        raise ConnectionError(f"there is no file or folder {name!r}, and the Hub can't be reached to look for a dataset "
+                              f"of that name ({reason}); none is in the cache") from None
+    finally:
+        datasets.config.HF_HUB_OFFLINE = was
+
 # %% ../nbs/01_data.ipynb #c109
-LOADERS = {".json": "json", ".jsonl": "json", ".csv": "csv", ".parquet": "parquet"}
+def _load_folder(
+    folder:Path, # of files, made by `save_to_disk`, or a clone of a Hub repository
+    split:str, # wanted
+) -> Dataset: # its rows; raises ValueError where it hasn't got that split
+    if (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file():
+        saved = load_from_disk(str(folder))
+        if isinstance(saved, Dataset):
+            return saved
+        if split not in saved:
+            raise ValueError(f"{folder} holds the splits {', '.join(saved)}, and no {split!r}. Name one of them "
+                             "(on the command line, `--dataset_split`)")
+        return saved[split]
+    card = folder / "README.md"
+    if card.is_file() and "data_files:" in card.read_text(encoding="utf-8", errors="replace"):
+        return load_dataset(str(folder), split=split)
+    return _load_files(_files_of_split(folder, split), split)
 
 
 def load_rows(
-    path_or_name:str|Path, # a local json, jsonl, csv or parquet file, or a dataset's name on the Hub
-    split:str="train", # which split of a Hub dataset; for a file, the name it gets
-) -> Dataset: # its rows; raises FileNotFoundError when a file isn't there
-    "Load rows from a file or from the Hub."
-    suffix = Path(path_or_name).suffix.lower()
-    if suffix not in LOADERS:
-        return load_dataset(str(path_or_name), split=split)
-    if not Path(path_or_name).is_file():
-        raise FileNotFoundError(f"no file {str(path_or_name)!r}")
-    return load_dataset(LOADERS[suffix], data_files={split: str(path_or_name)}, split=split)
+    path_or_name:str|Path, # a file (see `KINDS` and `PACKED`), a folder of them or of `save_to_disk`, "*.jsonl", a Hub name
+    split:str="train", # which split of a folder or a Hub dataset; for a file, the name it gets
+) -> Dataset: # its rows
+    """Load rows from files or from the Hub.
+
+    Raises FileNotFoundError where nothing of that name is found, ConnectionError where the Hub can't be asked for it,
+    BadRowError where the values of a column don't go together, and ValueError for a file that can't be read."""
+    name, path = str(path_or_name), Path(path_or_name).expanduser()
+    if path.is_dir():
+        return _load_folder(path, split)
+    if path.exists():
+        return _load_files([path], split)
+    files = sorted(Path(file) for file in glob(str(path), recursive=True)) if has_magic(name) else []
+    if files:
+        return _load_files(_same_kind(files, name), split)
+    if has_magic(name) or file_kind(name) or name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
+        raise FileNotFoundError(f"there is no file or folder {name!r}")
+    return _load_from_hub(name, split)
 
 # %% ../nbs/01_data.ipynb #c112
 def split_by_prompt(
