@@ -937,14 +937,17 @@ def _member(
 # %% ../nbs/01_data.ipynb #f005
 def _unpacked(
     path:Path, # of a file
-) -> tuple[BinaryIO, str]: # its bytes, unpacked, and its kind
+) -> tuple[BinaryIO, str]: # its bytes, unpacked, and its kind; raises ValueError for a kind that isn't known
+    kind = file_kind(path)
+    if kind is None:
+        raise ValueError(f"expected a name that ends in {', '.join(KINDS)}, perhaps followed by {', '.join(PACKED)}. "
+                         "Rename it, or write it in one of these formats")
     with open(path, "rb") as file:
         start = file.read(6)
     if start.startswith(b"PK"):
         archive = zipfile.ZipFile(path)
         name = _member(archive)
         return archive.open(name), file_kind(name)
-    kind = file_kind(path)
     if start.startswith(b"\x28\xb5\x2f\xfd"):
         return io.BufferedReader(pa.CompressedInputStream(str(path), "zstd")), kind
     openers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -966,7 +969,7 @@ def _json_values(
         if text.isspace():
             continue
         try:
-            yield line, json.loads(text)
+            yield line, json.loads(text.strip())
         except json.JSONDecodeError as error:
             if not is_first:
                 raise _not_json(error, line) from None
@@ -1011,6 +1014,9 @@ def _rows_under_a_key(
     value:dict, # all that a file holds
     split:str, # which list, where there are several
 ) -> list[dict]: # the rows in it, or itself as the only row
+    columns = list(value.values())
+    if all(isinstance(column, dict) and all(map(str.isdigit, column)) for column in columns):  # as pandas writes a table
+        return [dict(zip(value, cells)) for cells in zip(*(column.values() for column in columns))]
     lists = {key: item for key, item in value.items() if isinstance(item, list) and item
              and all(isinstance(row, dict) and not row.keys() & {"role", "from"} for row in item)}
     if len(lists) > 1 and split not in lists:
@@ -1196,9 +1202,6 @@ def _read_file(
     try:
         file, kind = _unpacked(path)
         with file:
-            if kind is None:
-                raise ValueError(f"expected a name that ends in {', '.join(KINDS)}, perhaps followed by "
-                                 f"{', '.join(PACKED)}. Rename it, or write it in one of these formats")
             if kind in (".parquet", ".arrow", ".feather"):
                 return _read_arrow(file, kind)
             encoding = json.detect_encoding(file.peek(4)[:4])
