@@ -1105,10 +1105,13 @@ def _arrow(
     n:int=10_000, # rows of a chunk
 ) -> pa.ChunkedArray: # the same; raises an error of Arrow's where they have no type in common
     chunks = [values[start:start + n] for start in range(0, len(values), n)]
-    types = {pa.array(chunk).type for chunk in chunks}
-    schemas = [pa.schema({"values": type}) for type in types]
-    type = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
-    return pa.chunked_array([pa.array(chunk, type=type) for chunk in chunks])
+    arrays = [pa.array(chunk) for chunk in chunks]
+    types = list(dict.fromkeys(array.type for array in arrays))
+    if len(types) > 1:
+        schemas = [pa.schema({"values": type}) for type in types]
+        type = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+        arrays = [pa.array(chunk, type=type) for chunk in chunks]
+    return pa.chunked_array(arrays)
 
 
 def _misfit(
