@@ -524,6 +524,15 @@ class PrepareReport:
         self.dropped[outcome] += 1
         return False
 
+# %% ../nbs/01_data.ipynb #f031
+def _answer_columns(
+    row:Mapping, # one row
+    format:Format, # what it holds
+) -> tuple[str, str]: # the columns of the two answers, for an error about them
+    if format.layout != "ids":
+        return "chosen", "rejected"
+    return next(names for names in ID_COLUMNS if set(names) <= set(row))
+
 # %% ../nbs/01_data.ipynb #c066
 @dataclass(frozen=True)
 class _Recipe:
@@ -534,6 +543,7 @@ class _Recipe:
     max_length: int | None
     overlong: str
     on_bad_row: str
+    n_ids: int | None = None  # token ids that the tokenizer has; looked at where the rows bring their own
 
     def refuse(self,
         error:BadRowError, # what is wrong
@@ -566,6 +576,7 @@ def _row_pairs(
 ) -> list[dict]: # its pairs with `_texts`; `_outcome` is None, or why there is no pair
     made = {"prompt", "chosen", "rejected", "margin"} if recipe.format.layout != "ids" else set()
     carried = {name: value for name, value in row.items() if name not in made} | {"_row": index, "_outcome": None}
+    carried["_columns"] = _answer_columns(row, recipe.format)
     try:
         results = [carried | pair for pair in to_pairs(row, recipe.format)]
     except BadRowError as error:
@@ -605,19 +616,33 @@ def _cut_branches(
     n_prompt = prompt_length(branches, _prompt_alone(pair, recipe))
     return cut_prompt(branches, n_prompt, recipe.max_length, n_keep=int(all(ids[0] == bos for ids in branches)))
 
+# %% ../nbs/01_data.ipynb #f033
+def _wrong_ids(
+    pair:dict, # a pair with its ids
+    recipe:_Recipe, # knows the vocabulary, where the ids came with the rows
+) -> BadRowError|None: # what is wrong with them
+    for column, ids in zip(pair["_columns"], (pair["chosen_ids"], pair["rejected_ids"])):
+        if recipe.n_ids and not 0 <= min(ids) <= max(ids) < recipe.n_ids:
+            wrong = next(i for i in ids if not 0 <= i < recipe.n_ids)
+            return _bad(column, f"the token id {wrong}", f"ids from 0 to {recipe.n_ids - 1}, which the tokenizer has",
+                        "id outside the vocabulary", "Tokenise the rows with the model's own tokenizer, or give their texts.")
+    if pair["chosen_ids"] == pair["rejected_ids"]:
+        chosen, rejected = pair["_columns"]
+        return _bad(rejected, f"the token ids of {chosen}", "an answer with other ids", "chosen equals rejected")
+    return None
+
 # %% ../nbs/01_data.ipynb #c071
 def _fit(
     pair:dict, # a pair with its ids
     recipe:_Recipe, # the policies
 ) -> dict: # what changes in it
     n_chosen, n_rejected = len(pair["chosen_ids"]), len(pair["rejected_ids"])
-    if pair["chosen_ids"] == pair["rejected_ids"]:
-        error = _bad("rejected", "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
+    if error := _wrong_ids(pair, recipe):
         return {"_outcome": recipe.refuse(error, pair["_row"])}
     if recipe.max_length is None or max(n_chosen, n_rejected) <= recipe.max_length:
         return {}
     if recipe.overlong == "raise":
-        column, found = ("chosen", n_chosen) if n_chosen >= n_rejected else ("rejected", n_rejected)
+        column, found = max(zip(pair["_columns"], (n_chosen, n_rejected)), key=lambda answer: answer[1])
         raise _bad(column, f"{found} tokens with the prompt", f"at most max_length={recipe.max_length}", "too long",
                    'Raise max_length, or pass overlong="truncate" or "drop".').at(pair["_row"])
     if recipe.overlong == "drop":
@@ -853,7 +878,8 @@ def prepare_dataset(
         rows = _group_ratings(rows, format=format, report=report, on_bad_row=on_bad_row)
         names = [name for name in names if name not in (*RATED_COLUMNS, format.margin)] + ["responses", "scores", "_row"]
         format = Format("ranking", format.kind, "scores")
-    recipe = _Recipe(format, tokenizer, find_markers(tokenizer), **options)
+    n_ids = max(tokenizer.get_vocab().values()) + 1 if format.layout == "ids" else None
+    recipe = _Recipe(format, tokenizer, find_markers(tokenizer), **options, n_ids=n_ids)
     if isinstance(rows, IterableDataset):
         return _prepare_stream(rows, recipe, report, names), report
     prepared = _prepare_table(rows, recipe, report, num_proc)

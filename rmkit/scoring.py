@@ -35,7 +35,8 @@ from .collator import lay_out, shared_length
 from .data import (ID_COLUMNS, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
                         prepare_dataset, prompt_length, render, tokenize, well_formed)
 from .metrics import wins
-from .model import HUB_KEYS, flat_rewards, load_reward_model, needs_padding, unwrap
+from .model import (HUB_KEYS, check_token_ids, flat_rewards, limit_length, load_reward_model, needs_padding,
+                         position_limit, unwrap)
 from .model import rewards as rewards_at_end
 from .model import token_rewards as rewards_at_tokens
 
@@ -253,7 +254,7 @@ class RewardModel:
         max_length: int | None = None,  # tokens of prompt + response that are read; None: as many as the model can
     ):
         self.model, self.tokenizer = model, tokenizer
-        self.max_length = max_length or _context_length(model, tokenizer)
+        self.max_length = limit_length(model, max_length or _context_length(model, tokenizer))
 
     def __repr__(self):
         n_parameters = sum(p.numel() for p in self.model.parameters())
@@ -262,8 +263,8 @@ class RewardModel:
 def _context_length(model, tokenizer):
     "The longest input that both can take; None where neither says."
     positions = getattr(unwrap(model).config.get_text_config(), "max_position_embeddings", None)
-    known = [n for n in (positions, tokenizer.model_max_length) if n and n < 10**9]  # "no limit" is a huge number
-    return min(known, default=None)
+    known = [n for n in (position_limit(model), positions, tokenizer.model_max_length) if n and 0 < n < 10**9]
+    return min(known, default=None)  # "no limit" is None, -1 or a huge number
 
 # %% ../nbs/08_scoring.ipynb #c036
 @patch(cls_method=True)
@@ -403,6 +404,7 @@ def _scored(self: RewardModel, ids_N, batch_size, max_tokens):
 @patch
 def _score_ids(self: RewardModel, ids_N, batch_size, max_tokens, progress):
     "Rewards of N rows of ids, NaN for None; equal rows are scored once; the model is left in the mode it was in."
+    check_token_ids(self.model, self.tokenizer, ids_N)
     number = {ids: n for n, ids in enumerate(dict.fromkeys(tuple(ids) for ids in ids_N if ids))}
     r_D = np.full(len(number) + 1, np.nan, dtype=np.float32)
     was_training = self.model.training
@@ -524,6 +526,7 @@ def token_rewards(
 ) -> TokenRewards:
     "The head's value at every token of one response; a ValueError for an encoder, or a response that is too long."
     ids, before = self._ids([prompt], [response])[0], self._ids([prompt], [""])[0]
+    check_token_ids(self.model, self.tokenizer, [ids])
     if ids is None:
         raise ValueError(f"the response is longer than max_length={self.max_length} even without its prompt")
     was_training = self.model.training

@@ -42,7 +42,7 @@ from .dashboard import Dashboard
 from .data import prepare_dataset
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
-from .model import (add_lora, flat_rewards, grow_embeddings, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
+from .model import (add_lora, flat_rewards, grow_embeddings, grow_to_vocabulary, limit_length, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
                          unwrap)
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
@@ -355,7 +355,8 @@ def _ready(self:RewardTrainer, model, tokenizer):
         if ignored: logger.warning(f"{' and '.join(ignored)} ignored: the model is loaded already; hand in its name instead.")
         if self._older_call: model = one_output(model, args.seed)
         model, tokenizer = load_reward_model(model, tokenizer, seed=args.seed)
-    new_ids = set_special_tokens(model, tokenizer, args)
+    new_ids = set_special_tokens(model, tokenizer, args) + grow_to_vocabulary(model, tokenizer)
+    self.max_length = limit_length(model, args.max_length)
     prepare_for_reward(model, tokenizer, args.seed)
     if peft_config is not None: model = add_lora(model, train_new_tokens(peft_config, model, new_ids), seed=args.seed)
     if isinstance(model, PeftModel) and args.gradient_checkpointing: model.enable_input_require_grads()
@@ -550,7 +551,7 @@ def _prepare(self:RewardTrainer, dataset, split:str):
     if self._user_collator and set(FOUR_COLUMNS) <= set(dataset.column_names or []): return dataset
     args = self.args
     with args.main_process_first(desc=f"preparing {split}"):
-        dataset, report = prepare_dataset(dataset, self.processing_class, max_length=args.max_length, overlong=args.overlong,
+        dataset, report = prepare_dataset(dataset, self.processing_class, max_length=getattr(self, "max_length", args.max_length), overlong=args.overlong,
                                           on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split)
     self.data_reports[split] = report
     self._said.discard(split)
