@@ -308,6 +308,9 @@ def _id_pair(
         if not isinstance(ids, list) or not ids or set(map(type, ids)) != {int}:
             raise _bad(column, _show(ids), "a non-empty list of token ids", "wrong type" if ids else "empty answer")
         mask = row.get(column.replace("input_ids", "attention_mask")) if "input_ids" in column else None
+        if mask is not None and (len(mask) != len(ids) or not any(mask)):
+            found = f"{len(ids)} ids, of which a mask of {len(mask)} keeps {sum(map(bool, mask))}"
+            raise _bad(column, found, "as many in the mask, and one that is kept", "wrong type")
         pair[name] = [i for i, is_real in zip(ids, mask) if is_real] if mask else ids
     return pair
 

@@ -331,11 +331,16 @@ def ensure_pad_token(model:nn.Module, # a sequence classifier; its config is set
     return pad_id
 
 # %% ../nbs/05_model.ipynb #f002
+def _embedding_rows(model:nn.Module, # a classifier, perhaps wrapped
+                   ) -> int: # ids that it can look up
+    table = unwrap(model).get_input_embeddings()
+    return getattr(table, "num_embeddings", None) or len(table.weight) # PEFT's wrapper has only the latter, ZeRO-3 the former
+
 def grow_to_vocabulary(model:nn.Module, # its embedding grows in place
                        tokenizer:PreTrainedTokenizerBase, # perhaps with tokens that were added to it
                       ) -> list[int]: # ids of the new rows
     "Give every token of the tokenizer an embedding row, and say so; ValueError for an adapter, which wouldn't save them"
-    n_rows, n_ids = model.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values()) + 1
+    n_rows, n_ids = _embedding_rows(model), max(tokenizer.get_vocab().values()) + 1
     if n_ids <= n_rows: return []
     if isinstance(model, PeftModel):
         raise ValueError(f"the tokenizer has ids up to {n_ids - 1}, and the model {n_rows} embedding rows. Call "
@@ -350,7 +355,7 @@ def check_token_ids(model:nn.Module, # a classifier, perhaps wrapped
                     ids_N:list[list[int]|None], # token ids of N texts
                    ) -> None:
     "ValueError where a text has a token without an embedding row: on a GPU, looking it up would stop the whole process"
-    n_rows = unwrap(model).get_input_embeddings().num_embeddings
+    n_rows = _embedding_rows(model)
     wrong = next((n for n, ids in enumerate(ids_N) if ids and max(ids) >= n_rows), None)
     if wrong is None: return
     token = next(i for i in ids_N[wrong] if i >= n_rows)
