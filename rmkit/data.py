@@ -628,7 +628,7 @@ def _wrong_ids(
         if recipe.n_ids and not 0 <= min(ids) <= max(ids) < recipe.n_ids:
             wrong = next(i for i in ids if not 0 <= i < recipe.n_ids)
             return _bad(column, f"the token id {wrong}", f"ids from 0 to {recipe.n_ids - 1}, which the tokenizer has",
-                        "id outside the vocabulary", "Tokenise the rows with the model's own tokenizer, or give their texts.")
+                        "id outside the vocabulary", "Were the rows tokenised for another model? Tokenise them with this one's tokenizer, or give texts.")
     if pair["chosen_ids"] == pair["rejected_ids"]:
         chosen, rejected = pair["_columns"]
         return _bad(rejected, f"the token ids of {chosen}", "an answer with other ids", "chosen equals rejected")
@@ -854,6 +854,24 @@ def _detect(
     # without a template there is nothing to write messages with; TRL takes transcripts as text, too
     return replace(format, kind="text") if format.kind == "hh" and not tokenizer.chat_template else format
 
+# %% ../nbs/01_data.ipynb #f034
+def _ids_to_check(
+    dataset:Dataset|IterableDataset, # rows of token ids
+    sample:dict, # a typical row
+    tokenizer:PreTrainedTokenizerBase, # the model's
+) -> int|None: # how many ids the tokenizer has; None where one look at the whole table finds no other
+    n_ids, columns = max(tokenizer.get_vocab().values()) + 1, list(_answer_columns(sample, Format("ids", "ids")))
+    if isinstance(dataset, IterableDataset):
+        return n_ids
+    for batch in dataset.select_columns(columns).with_format("arrow").iter(10_000):
+        for column in batch.columns:
+            if not pa.types.is_integer(getattr(column.type, "value_type", column.type)):
+                return n_ids
+            least, most = pc.min_max(pc.list_flatten(column)).as_py().values()
+            if least is not None and not 0 <= least <= most < n_ids:
+                return n_ids
+    return None
+
 # %% ../nbs/01_data.ipynb #c090
 def prepare_dataset(
     dataset:Dataset|IterableDataset|Mapping, # rows of any format, or a dict of such datasets
@@ -881,7 +899,7 @@ def prepare_dataset(
         rows = _group_ratings(rows, format=format, report=report, on_bad_row=on_bad_row)
         names = [name for name in names if name not in (*RATED_COLUMNS, format.margin)] + ["responses", "scores", "_row"]
         format = Format("ranking", format.kind, "scores")
-    n_ids = max(tokenizer.get_vocab().values()) + 1 if format.layout == "ids" else None
+    n_ids = _ids_to_check(rows, sample, tokenizer) if format.layout == "ids" else None
     recipe = _Recipe(format, tokenizer, find_markers(tokenizer), **options, n_ids=n_ids)
     if isinstance(rows, IterableDataset):
         return _prepare_stream(rows, recipe, report, names), report
@@ -932,6 +950,7 @@ from typing import BinaryIO, TextIO
 
 import datasets
 import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import concatenate_datasets, load_from_disk
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
