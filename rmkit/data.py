@@ -9,14 +9,14 @@ __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT'
            'logger', 'KINDS', 'PACKED', 'LIST_COLUMNS', 'Json', 'SPLITS', 'BadRowError', 'Format', 'detect_format',
            'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs', 'Markers', 'find_markers', 'render',
            'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport',
-           'prepare_dataset', 'as_text', 'message_text', 'file_kind', 'load_rows', 'split_by_prompt']
+           'prepare_dataset', 'name_split', 'as_text', 'message_text', 'file_kind', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, islice, permutations, takewhile
@@ -905,6 +905,18 @@ def prepare_dataset(
         return _prepare_stream(rows, recipe, report, names), report
     prepared = _prepare_table(rows, recipe, report, num_proc)
     return dataset if prepared is rows else prepared, report
+
+# %% ../nbs/01_data.ipynb #f035
+@contextmanager
+def name_split(
+    split:str, # that is read inside the block
+) -> Iterator[None]:
+    "A BadRowError that leaves the block says in `split` which dataset its row belongs to."
+    try:
+        yield
+    except BadRowError as error:
+        error.split = split
+        raise
 
 # %% ../nbs/01_data.ipynb #c107
 def as_text(
