@@ -228,6 +228,8 @@ def parse(
         name = unknown[0].split("=")[0]
         known = [option for action in parser._actions for option in action.option_strings]
         raise UsageError(f"unknown option {name}.{nearest(name, known)} See `rmkit {command} --help`.")
+    for f in fields(classes[0]): # a config file can hold anything
+        if isinstance(getattr(parsed[0], f.name), list) and f.type in (str, str | None): raise UsageError(f"{config}: '{f.name}' holds a list; give one value")
     return parsed
 
 # %% ../nbs/14_cli.ipynb #c021
@@ -394,9 +396,9 @@ def score_responses(
     kept = range(len(rows))
     def score(): return model.score(*(rows.select(kept)[name][:] for name in names), batch_size=batch_size).tolist() if len(kept) else []
     try: found = score()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
+        if not re.match(r"(prompt|response) \d", str(error)): raise # it isn't about a row
         wrong = unreadable(model, rows, names)
-        if not wrong: raise
         row, what = next(iter(wrong.items()))
         if on_bad_row == "raise": raise UsageError(f"row {row}, {what}. Correct the row, or give --on_bad_row drop") from None
         tell(f"{len(wrong):,} of {len(rows):,} rows can't be read; the first is row {row}, {what}")
@@ -575,6 +577,7 @@ def make_trainer(
     config,              # a `RewardConfig`
 ):                       # a `RewardTrainer`
     "Load what is needed to train; UsageError where something can't be, BadRowError with the row of the file."
+    from safetensors import SafetensorError
     from rmkit.data import BadRowError
     from rmkit.trainer import RewardTrainer
     adapter = lora_of(args)
@@ -586,7 +589,9 @@ def make_trainer(
     except BadRowError as error:
         place = places.get(getattr(error, "split", None))
         raise error.at(place[error.row]) if place else error
-    except (OSError, RuntimeError) as error: raise not_loaded(args.model, error) from error
+    except (OSError, RuntimeError, SafetensorError, TypeError) as error:
+        if isinstance(error, TypeError) and not config.model_init_kwargs: raise # ours
+        raise UsageError(f"can't set up the training of {args.model}: {str(error).splitlines()[0]}") from error
 
 def train(
     words:list[str], # arguments, as on the command line
@@ -711,7 +716,6 @@ def demo(
     write_rows(held_out, str(folder/"held_out.jsonl"))
     head("Held-out results, by the model as saved and loaded again")
     scores = load_model(str(folder)).score_pairs(held_out, progress=False)
-    scores = scores.assign(**{name: held_out[name][:] for name in ("true_chosen", "true_rejected")})
     show_results(scores, console)
     seconds = time.perf_counter() - start
     facts = {"Model": f"Llama, {trainer.model.num_parameters():,} parameters", "Trained on": f"{len(trainer.train_dataset):,} made-up pairs",

@@ -1421,6 +1421,8 @@ def load_rows(
     Raises FileNotFoundError where nothing of that name is found, ConnectionError where the Hub can't be asked for it,
     BadRowError where the values of a column don't go together, and ValueError for a file that can't be read."""
     name, path = str(path_or_name), Path(path_or_name).expanduser()
+    if not name:
+        raise FileNotFoundError("the name of the file or dataset is empty")
     if path.is_dir():
         return _load_folder(path, split)
     if path.exists():

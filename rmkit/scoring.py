@@ -574,7 +574,7 @@ def further_columns(
     for name in set(names) & set(own):
         while names[name] in (*own, *(set(names) - {name})):
             names[name] += "_given"
-        logger.warning(f"the dataset's column {name!r} is kept as {names[name]!r}: the table of scored pairs has its own")
+        logger.info(f"the dataset's column {name!r} is kept as {names[name]!r}: the table of scored pairs has its own")
     columns = {new: [row[name] for row in rows] for name, new in names.items()}
     is_plain = {name: set(map(type, values)) <= {int, float, bool} for name, values in columns.items()}
     return {name: values if is_plain[name] else pd.Series(values, dtype=object) for name, values in columns.items()}
