@@ -397,7 +397,7 @@ def score_responses(
     def score(): return model.score(*(rows.select(kept)[name][:] for name in names), batch_size=batch_size).tolist() if len(kept) else []
     try: found = score()
     except (TypeError, ValueError) as error:
-        if not re.match(r"(prompt|response) \d", str(error)): raise # it isn't about a row
+        if not re.match(r"(prompt|response) \d|\d+ prompts for", str(error)): raise # it isn't about a row
         wrong = unreadable(model, rows, names)
         row, what = next(iter(wrong.items()))
         if on_bad_row == "raise": raise UsageError(f"row {row}, {what}. Correct the row, or give --on_bad_row drop") from None
@@ -532,7 +532,7 @@ def lora_of(
     args:TrainArguments, # the command's own arguments
 ):                       # `peft_config` and `quantization_config` for `RewardTrainer`
     "The adapter that the arguments ask for; UsageError for options of an adapter without `lora_r`."
-    given = [f"--{name}" for name in ("lora_alpha", "lora_dropout", "lora_target_modules", "load_in_4bit") if getattr(args, name) not in (None, False)]
+    given = [f"--{name}" for name in ("lora_alpha", "lora_dropout", "lora_target_modules", "load_in_4bit") if getattr(args, name) is not None and getattr(args, name) is not False]
     if args.lora_r is None and given: raise UsageError(f"{', '.join(given)} belongs to a LoRA adapter; give its rank too: --lora_r 16")
     if args.lora_r is None: return {}
     if args.lora_alpha is not None and args.lora_alpha < 1: raise UsageError(f"--lora_alpha {args.lora_alpha}: give 1 or more")
