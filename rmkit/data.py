@@ -26,6 +26,8 @@ from pathlib import Path
 from random import Random
 from re import split as re_split
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, Features, IterableDataset, List, Value, load_dataset
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -961,8 +963,6 @@ from tempfile import NamedTemporaryFile
 from typing import BinaryIO, TextIO
 
 import datasets
-import pyarrow as pa
-import pyarrow.compute as pc
 from datasets import concatenate_datasets, load_from_disk
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError

@@ -88,7 +88,6 @@ def pair_scores(
     rejected,  # N rejected responses
     r_chosen,  # N rewards
     r_rejected,  # N rewards
-    /,
     **more,  # further columns of N values: length_chosen, length_rejected, margin, source, ...; None leaves one out
 ) -> PairScores:
     "Put scored pairs into a table; a ValueError where the columns differ in length, or a further one has the name of another."
@@ -569,7 +568,7 @@ def further_columns(
     rows: Sequence[Mapping],  # of a prepared dataset
 ) -> dict:  # their values by name, for `pair_scores`
     "What a dataset says of its pairs besides their texts: ids, annotators, subsets; named anew where the table has its own."
-    own = (*PAIR_COLUMNS, "length_chosen", "length_rejected")
+    own = (*PAIR_COLUMNS, "length_chosen", "length_rejected", "prompts", "r_chosen", "r_rejected")  # of table or `pair_scores`
     names = {name: name for name in rows[0] if name not in ("prompt", "chosen", "rejected", *IDS)}
     for name in set(names) & set(own):
         while names[name] in (*own, *(set(names) - {name})):

@@ -210,7 +210,7 @@ def test_the_table_of_pairs_has_every_column(model, tokenizer):
     scores = RewardModel(model, tokenizer).score_pairs(rows)
     assert scores["id"].tolist() == [0, 1, 2, 3] and scores["note"].tolist() == ["x", None, None, None] and scores["tags"].tolist() == [["t"]] * 4
     assert scores["reward_chosen_given"].tolist() == [9.0] * 4 and scores["length_chosen_given"].tolist() == [9] * 4
-    assert scores["prompts"].tolist() == ["p"] * 4 and scores["r_chosen"].tolist() == ["r"] * 4 and (scores["reward_chosen"] != 9).all()
+    assert scores["prompts_given"].tolist() == ["p"] * 4 and scores["r_chosen_given"].tolist() == ["r"] * 4 and (scores["reward_chosen"] != 9).all()
     again = RewardModel(model, tokenizer).score_pairs(rows[i] | {"reward_chosen_given": "mine"} for i in range(4))
     assert again["reward_chosen_given"].tolist() == ["mine"] * 4 and again["reward_chosen_given_given"].tolist() == [9.0] * 4
     assert not {"chosen_ids", "rejected_ids"} & set(scores)
@@ -226,5 +226,5 @@ def test_carried_columns_reach_the_explorer(model, tokenizer, tmp_path):
     scores = RewardModel(model, tokenizer).score_pairs([row | dict(prompts="p", when=pd.Timestamp("2020-01-01"), tags=["t"]) for row in PAIRS[:3]])
     explorer = RewardVisualizer(scores)
     line = json.loads(explorer.export(tmp_path / "rows.jsonl", [1]).read_text())
-    assert line["prompts"] == "p" and line["when"].startswith("2020-01-01") and line["tags"] == ["t"]
+    assert line["prompts_given"] == "p" and line["when"].startswith("2020-01-01") and line["tags"] == ["t"]
     assert explorer.save(tmp_path / "page.html").stat().st_size > 1000
