@@ -443,7 +443,8 @@ def in_cells(
     from datasets import Value
     table = rows.to_pandas()
     for name, feature in rows.features.items():
-        if not isinstance(feature, Value): table[name] = [json.dumps(value, ensure_ascii=False, default=str) for value in rows[name]]
+        if isinstance(feature, Value): continue
+        table[name] = [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in rows[name]]
     return table
 
 def write_rows(

@@ -9,7 +9,8 @@ __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT'
            'logger', 'KINDS', 'PACKED', 'LIST_COLUMNS', 'Json', 'SPLITS', 'BadRowError', 'Format', 'detect_format',
            'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs', 'Markers', 'find_markers', 'render',
            'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport',
-           'prepare_dataset', 'name_split', 'as_text', 'message_text', 'file_kind', 'load_rows', 'split_by_prompt']
+           'check_ids', 'prepare_dataset', 'name_split', 'as_text', 'message_text', 'file_kind', 'load_rows',
+           'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
@@ -622,18 +623,28 @@ def _cut_branches(
     return cut_prompt(branches, n_prompt, recipe.max_length, n_keep=int(all(ids[0] == bos for ids in branches)))
 
 # %% ../nbs/01_data.ipynb #f033
+def _unknown_id(
+    column:str, # where the ids are
+    ids:list[int], # token ids, at least one
+    n_ids:int, # that the tokenizer has
+) -> BadRowError|None: # for one that it hasn't got
+    if 0 <= min(ids) <= max(ids) < n_ids:
+        return None
+    wrong = next(i for i in ids if not 0 <= i < n_ids)
+    return _bad(column, f"the token id {wrong}", f"ids from 0 to {n_ids - 1}, which the tokenizer has", "id outside the vocabulary",
+                "Were the rows tokenised for another model? Tokenise them with this one's tokenizer, or give texts.")
+
+
 def _wrong_ids(
     pair:dict, # a pair with its ids
-    recipe:_Recipe, # knows the vocabulary, where the ids came with the rows
+    recipe:_Recipe, # knows the vocabulary, where ids that came with the rows have to be looked at
 ) -> BadRowError|None: # what is wrong with them
-    for column, ids in zip(pair["_columns"], (pair["chosen_ids"], pair["rejected_ids"])):
-        if recipe.n_ids and not 0 <= min(ids) <= max(ids) < recipe.n_ids:
-            wrong = next(i for i in ids if not 0 <= i < recipe.n_ids)
-            return _bad(column, f"the token id {wrong}", f"ids from 0 to {recipe.n_ids - 1}, which the tokenizer has",
-                        "id outside the vocabulary", "Were the rows tokenised for another model? Tokenise them with this one's tokenizer, or give texts.")
+    columns = pair["_columns"]
+    for column, name in zip(columns, IDS):
+        if recipe.n_ids and (error := _unknown_id(column, pair[name], recipe.n_ids)):
+            return error
     if pair["chosen_ids"] == pair["rejected_ids"]:
-        chosen, rejected = pair["_columns"]
-        return _bad(rejected, f"the token ids of {chosen}", "an answer with other ids", "chosen equals rejected")
+        return _bad(columns[1], f"the token ids of {columns[0]}", "an answer with other ids", "chosen equals rejected")
     return None
 
 # %% ../nbs/01_data.ipynb #c071
@@ -864,7 +875,7 @@ def _ids_to_check(
 ) -> int|None: # how many ids the tokenizer has; None where one look at the whole table finds no other
     n_ids, columns = max(tokenizer.get_vocab().values()) + 1, list(_answer_columns(sample, Format("ids", "ids")))
     if isinstance(dataset, IterableDataset):
-        return n_ids
+        return n_ids  # each row is looked at as it comes
     for batch in dataset.select_columns(columns).with_format("arrow").iter(10_000):
         for column in batch.columns:
             if not pa.types.is_integer(getattr(column.type, "value_type", column.type)):
@@ -873,6 +884,20 @@ def _ids_to_check(
             if least is not None and not 0 <= least <= most < n_ids:
                 return n_ids
     return None
+
+# %% ../nbs/01_data.ipynb #f037
+def check_ids(
+    dataset:Dataset|IterableDataset, # rows of token ids, which are used as they are
+    tokenizer:PreTrainedTokenizerBase, # the model's
+) -> Dataset|IterableDataset: # the same; raises BadRowError for an id that the tokenizer hasn't got
+    "Look for ids of another vocabulary in rows that nobody prepares, because a data collator takes them as they are."
+    sample = {} if isinstance(dataset, IterableDataset) else dataset[0]
+    n_ids = _ids_to_check(dataset, sample, tokenizer) if sample else None
+    for index, row in enumerate(dataset) if n_ids else ():
+        for column in _answer_columns(row, Format("ids", "ids")):
+            if error := _unknown_id(column, row[column], n_ids):
+                raise error.at(index)
+    return dataset
 
 # %% ../nbs/01_data.ipynb #c090
 def prepare_dataset(

@@ -39,7 +39,7 @@ from transformers.trainer_callback import ExportableState
 from .collator import DataCollatorForPreference, PrefixSharingCollator, cut_by_tokens, join_flat, take_groups, tokens_of_groups
 from .config import RewardConfig
 from .dashboard import Dashboard
-from .data import name_split, prepare_dataset
+from .data import check_ids, name_split, prepare_dataset
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, flat_rewards, grow_embeddings, grow_to_vocabulary, limit_length, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
@@ -548,7 +548,7 @@ def _prepare(self:RewardTrainer, dataset, split:str):
     if isinstance(dataset, dict): return type(dataset)({k: self._prepare(d, k) for k, d in dataset.items()})
     if not isinstance(dataset, (Dataset, IterableDataset)):
         raise TypeError(f"the {split} dataset is a {type(dataset).__name__}; expected a datasets.Dataset or IterableDataset (make one with Dataset.from_list(rows))")
-    if self._user_collator and set(FOUR_COLUMNS) <= set(dataset.column_names or []): return dataset
+    if self._user_collator and set(FOUR_COLUMNS) <= set(dataset.column_names or []): return check_ids(dataset, self.processing_class)
     args = self.args
     with args.main_process_first(desc=f"preparing {split}"), name_split(split):
         dataset, report = prepare_dataset(dataset, self.processing_class, max_length=getattr(self, "max_length", args.max_length), overlong=args.overlong,

@@ -8,7 +8,7 @@ from datasets import Dataset
 from peft import LoraConfig
 from transformers import AutoConfig, AutoModelForSequenceClassification, XLNetConfig, XLNetForSequenceClassification
 
-from rmkit import RewardConfig, RewardModel, RewardTrainer
+from rmkit import RewardConfig, RewardDataCollatorWithPadding, RewardModel, RewardTrainer
 from rmkit.data import BadRowError, prepare_dataset
 from rmkit.model import check_token_ids, grow_to_vocabulary, limit_length, load_reward_model, position_limit
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
@@ -77,6 +77,15 @@ def test_training_and_scoring_stop_before_the_first_step(tmp_path, model, tokeni
     for stopped in (lambda: trainer(tmp_path, rows=rows), lambda: RewardModel(model, tokenizer).score_pairs(rows)):
         with pytest.raises(BadRowError, match="row 1, column 'rejected_ids'"):
             stopped()
+
+
+def test_rows_that_a_collator_takes_as_they_are(tmp_path, tokenizer):
+    pairs = (GOOD, ([5, 6, 7], [5, 6, 100_000]))
+    rows = [dict(zip(("input_ids_chosen", "input_ids_rejected"), pair), attention_mask_chosen=[1] * 3, attention_mask_rejected=[1] * 3) for pair in pairs]
+    collator = RewardDataCollatorWithPadding(tokenizer)
+    assert len(trainer(tmp_path, rows=Dataset.from_list(rows[:1]), data_collator=collator).train_dataset) == 1
+    with pytest.raises(BadRowError, match="row 1, column 'input_ids_rejected': found the token id 100000"):
+        trainer(tmp_path, rows=Dataset.from_list(rows), data_collator=collator)
 
 
 # Tokens without an embedding row ------------------------------------------------------------------------------------
