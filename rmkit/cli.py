@@ -58,8 +58,8 @@ def option(
     "A dataclass field with a help text."
     return field(default=default, metadata=dict(help=help, **metadata))
 
-SOURCES = ("a file (json, jsonl, csv, tsv, parquet, arrow; packed or not), a folder of them, a pattern such as '*.jsonl', or a "
-           "dataset's name on the Hub.")
+SOURCES = ("a file (json, jsonl, csv, tsv, parquet, arrow; packed or not), a folder of them, a pattern such as "
+           "'*.jsonl', or a dataset's name on the Hub.")
 DATASET = f"Pairs, in any format of `rmkit.data`: {SOURCES}"
 
 # %% ../nbs/14_cli.ipynb #c008
@@ -76,8 +76,8 @@ class TrainArguments:
     dataset_split: str = option("Split of a Hub dataset to train on.", "train")
     eval_dataset: str | None = option("Held-out pairs, a file or a Hub name; without it some of `dataset` are held out.")
     eval_split: str = option("Split of a Hub dataset to evaluate on.", "test")
-    test_size: float | None = option("Share (below 1) or number (2 or more) of pairs to hold out of `dataset`, by prompt; 0 for none. "
-                                     "Default: 0.05, or none where `eval_dataset` is given.")
+    test_size: float | None = option("Share (below 1) or number (2 or more) of pairs to hold out of `dataset`, by "
+                                     "prompt; 0 for none. Default: 0.05, or none where `eval_dataset` is given.")
     lora_r: int | None = option("Train a LoRA adapter of this rank, and the head, instead of all weights.")
     lora_alpha: int | None = option("Scale of the adapter. Default: twice `lora_r`.")
     lora_dropout: float | None = option("Dropout inside the adapter. Default: 0.")
@@ -88,8 +88,8 @@ class TrainArguments:
 @dataclass
 class RowArguments:
     "How rows are read, in every command that only reads them."
-    on_bad_row: str = option("Rows that make no sense: 'raise' names the first, 'drop' counts them all and goes on.", "raise",
-                             choices=["raise", "drop"])
+    on_bad_row: str = option("Rows that make no sense: 'raise' names the first, 'drop' counts them all and goes on.",
+                             "raise", choices=["raise", "drop"])
     prompt_column: str | None = option("Column of the prompt, where its name doesn't tell.")
     system_column: str | None = option("Column of the system message, where its name doesn't tell.")
     chosen_column: str | None = option("Column of the better answer, where its name doesn't tell.")
@@ -98,7 +98,8 @@ class RowArguments:
 
     def reading(self) -> dict: # arguments of `RewardModel.score_pairs`
         "What was given of all this; UsageError for a batch of none."
-        if self.batch_size is not None and self.batch_size < 1: raise UsageError(f"--batch_size {self.batch_size}: give 1 or more")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise UsageError(f"--batch_size {self.batch_size}: give 1 or more")
         names = ("prompt", "system", "chosen", "rejected")
         columns = {name: column for name in names if (column := getattr(self, f"{name}_column"))}
         return dict(on_bad_row=self.on_bad_row, batch_size=self.batch_size) | (dict(columns=columns) if columns else {})
@@ -229,14 +230,15 @@ def parse(
         known = [option for action in parser._actions for option in action.option_strings]
         raise UsageError(f"unknown option {name}.{nearest(name, known)} See `rmkit {command} --help`.")
     for f in fields(classes[0]): # a config file can hold anything
-        if isinstance(getattr(parsed[0], f.name), list) and f.type in (str, str | None): raise UsageError(f"{config}: '{f.name}' holds a list; give one value")
+        if isinstance(getattr(parsed[0], f.name), list) and f.type in (str, str | None):
+            raise UsageError(f"{config}: '{f.name}' holds a list; give one value")
     return parsed
 
 # %% ../nbs/14_cli.ipynb #c021
 def check_model(
     name:str, # a folder, or a name on the Hub
 ):
-    "Raise UsageError for what looks like a folder and isn't a model's, and for a name that the Hub doesn't know or can't be asked for."
+    "Raise UsageError for what looks like a folder and isn't a model's, and for a name that isn't known anywhere."
     if Path(name).is_dir():
         if not any((Path(name)/file).is_file() for file in ("config.json", "adapter_config.json")):
             raise UsageError(f"the folder {name} holds no model: there is no config.json or adapter_config.json in it")
@@ -247,24 +249,23 @@ def check_model(
 def check_hub(
     name:str, # of a model
 ):
-    "Raise UsageError where neither the Hub nor the cache has such a model; asks once, where transformers would try for minutes."
+    "Raise UsageError where neither the Hub nor the cache has such a model; transformers would try for minutes."
     from huggingface_hub import HfApi, try_to_load_from_cache
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
-    nowhere = f"can't load the model {name}: there is no folder of that name"
-    try:
-        if any(isinstance(try_to_load_from_cache(name, file), str) for file in ("config.json", "adapter_config.json")): return
-        HfApi().model_info(name, timeout=2)
-    except (RepositoryNotFoundError, HFValidationError): raise UsageError(f"{nowhere}, and no such model on the Hub (misspelt, or private?)") from None
-    except HfHubHTTPError: pass # the Hub answers; what is wrong, loading will tell
-    except Exception as error: # of one of several HTTP libraries
-        raise UsageError(f"{nowhere}, and the Hub can't be reached to look for it ({type(error).__name__})") from error
+    from rmkit.data import ask_hub
+    try: reason = ask_hub(HfApi().model_info, name)
+    except FileNotFoundError as error: raise UsageError(f"can't load the model: {error}") from None
+    files = ("config.json", "adapter_config.json")
+    if not reason or any(isinstance(try_to_load_from_cache(name, file), str) for file in files): return
+    raise UsageError(f"can't load the model: there is no folder {name}, and the Hub can't be reached to look for it "
+                     f"({reason})")
 
 def not_loaded(
     name:str, # of the model
     error:Exception, # what transformers said
 ) -> UsageError:
     "The error for a model that can't be loaded."
-    return UsageError(f"can't load the model {name}: {str(error).splitlines()[0]} (broken, or no connection? A local model is given by its folder)")
+    return UsageError(f"can't load the model {name}: {str(error).splitlines()[0]} (broken, or no connection? A local "
+                      "model is given by its folder)")
 
 def load_model(
     name:str, # of a reward model: a folder, or a name on the Hub
@@ -295,7 +296,8 @@ def check_place(
 ):
     "UsageError for a place where it can't be written."
     path = Path(path)
-    if path.exists() and path.is_dir() != is_folder: raise UsageError(f"{path} is a {'file' if is_folder else 'folder'}; give another name")
+    if path.exists() and path.is_dir() != is_folder:
+        raise UsageError(f"{path} is a {'file' if is_folder else 'folder'}; give another name")
     above = next(place for place in (path, *path.absolute().parents) if place.exists())
     if above != path and not above.is_dir(): raise UsageError(f"can't write {path}: {above} is a file")
     if not os.access(above, os.W_OK): raise UsageError(f"can't write {path}: no permission to write in {above}")
@@ -306,7 +308,8 @@ def check_output(
 ):
     "UsageError for a file of an unknown kind, or in a place where it can't be written."
     if path is None: return
-    if Path(path).suffix.lower() not in kinds: raise UsageError(f"--output {path}: the name must end in {' or '.join(kinds)}")
+    if Path(path).suffix.lower() not in kinds:
+        raise UsageError(f"--output {path}: the name must end in {' or '.join(kinds)}")
     check_place(path, is_folder=False)
 
 # %% ../nbs/14_cli.ipynb #c024
@@ -379,10 +382,11 @@ def unreadable(
     names,          # columns of the prompt and the response
 ) -> dict[int, str]: # row: what is wrong with it
     "Rows whose response the model can't read, looked at one by one."
-    wrong = {}
+    columns, wrong = dict(zip(("prompt 0", "response 0"), names)), {}
     for row, (prompt, answer) in enumerate(zip(*(rows[name] for name in names))):
         try: model._ids([prompt], [answer])
-        except (TypeError, ValueError) as error: wrong[row] = re.sub(r"^(prompt|response) 0", lambda m: f"column '{names[m[1] == 'response']}'", str(error))
+        except (TypeError, ValueError) as error:
+            wrong[row] = re.sub("^(prompt|response) 0", lambda found: f"column '{columns[found[0]]}'", str(error))
     return wrong
 
 def score_responses(
@@ -393,19 +397,21 @@ def score_responses(
     batch_size:int|None, # responses in a batch
 ) -> list[float|None]: # a reward a row, None where there is none
     "The rewards of a column of responses; UsageError for a row that can't be read, unless such rows are dropped."
-    kept = range(len(rows))
-    def score(): return model.score(*(rows.select(kept)[name][:] for name in names), batch_size=batch_size).tolist() if len(kept) else []
-    try: found = score()
+    def score(kept):
+        return model.score(*(kept[name][:] for name in names), batch_size=batch_size).tolist() if len(kept) else []
+    numbers = list(range(len(rows)))
+    try: found = score(rows)
     except (TypeError, ValueError) as error:
         if not re.match(r"(prompt|response) \d|\d+ prompts for", str(error)): raise # it isn't about a row
         wrong = unreadable(model, rows, names)
         row, what = next(iter(wrong.items()))
-        if on_bad_row == "raise": raise UsageError(f"row {row}, {what}. Correct the row, or give --on_bad_row drop") from None
+        if on_bad_row == "raise":
+            raise UsageError(f"row {row}, {what}. Correct it, or give --on_bad_row drop") from None
         tell(f"{len(wrong):,} of {len(rows):,} rows can't be read; the first is row {row}, {what}")
-        kept = [row for row in kept if row not in wrong]
-        found = score()
-    rewards = dict(zip(kept, found))
-    return [None if math.isnan(rewards.get(row, math.nan)) else rewards[row] for row in range(len(rows))]
+        numbers = [number for number in numbers if number not in wrong]
+        found = score(rows.select(numbers))
+    rewards = {number: reward for number, reward in zip(numbers, found) if not math.isnan(reward)}
+    return [rewards.get(row) for row in range(len(rows))]
 
 # %% ../nbs/14_cli.ipynb #f003
 ROW = "rmkit_row" # a column that numbers the rows of a file on their way through splitting and dropping
@@ -425,13 +431,16 @@ def score_rows(
     from rmkit.data import RATED_COLUMNS, BadRowError
     names, prompt = set(rows.column_names), args.prompt_column or "prompt"
     answer = next((name for name in RATED_COLUMNS if name in names), None)
-    if answer and prompt in names: return dict(reward=score_responses(rows, model, (prompt, answer), args.on_bad_row, args.batch_size))
+    if answer and prompt in names:
+        return dict(reward=score_responses(rows, model, (prompt, answer), args.on_bad_row, args.batch_size))
     try: scores = model.score_pairs(number_rows(rows), **args.reading())
     except BadRowError as error:
         if error.reason != "missing column": raise
-        raise UsageError(f"found the columns {', '.join(sorted(names))}; expected prompt and response, or prompt, chosen and rejected. "
-                         "Rename yours, or name them: --prompt_column, --chosen_column, --rejected_column") from None
-    if scores[ROW].duplicated().any(): raise UsageError("a row gives several pairs (rankings, best-of-n); bring it to one response a row, as prompt and response")
+        raise UsageError(f"found the columns {', '.join(sorted(names))}; expected prompt and response, or prompt, "
+                         "chosen and rejected. Rename yours, or give --prompt_column, --chosen_column, "
+                         "--rejected_column") from None
+    if scores[ROW].duplicated().any():
+        raise UsageError("a row gives several pairs (rankings, best-of-n); bring it to rows of a prompt and a response")
     columns = {name: dict(zip(scores[ROW], scores[name].tolist())) for name in ("reward_chosen", "reward_rejected")}
     return {name: [rewards.get(row) for row in range(len(rows))] for name, rewards in columns.items()}
 
@@ -441,10 +450,10 @@ def in_cells(
 ):        # a pandas table
     "Rows for a CSV file: lists and messages as JSON, which `load_rows` reads back."
     from datasets import Value
+    def in_cell(value): return None if value is None else json.dumps(value, ensure_ascii=False, default=str)
     table = rows.to_pandas()
     for name, feature in rows.features.items():
-        if isinstance(feature, Value): continue
-        table[name] = [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in rows[name]]
+        if not isinstance(feature, Value): table[name] = list(map(in_cell, rows[name]))
     return table
 
 def write_rows(
@@ -508,8 +517,11 @@ def check_subsets(
     "UsageError for a column that isn't there, or that names no subsets."
     from datasets import Value
     if by is None: return
-    if by not in rows.column_names: raise UsageError(f"--by {by}: there is no such column.{nearest(by, rows.column_names)} Columns: {', '.join(rows.column_names)}")
-    if not isinstance(rows.features[by], Value): raise UsageError(f"--by {by}: the column holds lists or messages; give one of texts or numbers")
+    names = rows.column_names
+    if by not in names:
+        raise UsageError(f"--by {by}: there is no such column.{nearest(by, names)} Columns: {', '.join(names)}")
+    if not isinstance(rows.features[by], Value):
+        raise UsageError(f"--by {by}: the column holds lists or messages; give one of texts or numbers")
 
 def evaluate(
     words:list[str], # arguments, as on the command line
@@ -533,10 +545,13 @@ def lora_of(
     args:TrainArguments, # the command's own arguments
 ):                       # `peft_config` and `quantization_config` for `RewardTrainer`
     "The adapter that the arguments ask for; UsageError for options of an adapter without `lora_r`."
-    given = [f"--{name}" for name in ("lora_alpha", "lora_dropout", "lora_target_modules", "load_in_4bit") if getattr(args, name) is not None and getattr(args, name) is not False]
+    of_an_adapter = "lora_alpha", "lora_dropout", "lora_target_modules", "load_in_4bit"
+    values = [getattr(args, name) for name in of_an_adapter]
+    given = [f"--{name}" for name, value in zip(of_an_adapter, values) if value is not None and value is not False]
     if args.lora_r is None and given: raise UsageError(f"{', '.join(given)} belongs to a LoRA adapter; give its rank too: --lora_r 16")
     if args.lora_r is None: return {}
-    if args.lora_alpha is not None and args.lora_alpha < 1: raise UsageError(f"--lora_alpha {args.lora_alpha}: give 1 or more")
+    if args.lora_alpha is not None and args.lora_alpha < 1:
+        raise UsageError(f"--lora_alpha {args.lora_alpha}: give 1 or more")
     from peft import LoraConfig
     from transformers import BitsAndBytesConfig
     modules = args.lora_target_modules.split(",") if args.lora_target_modules else "all-linear"
@@ -558,16 +573,19 @@ def check_test_size(
 def train_and_test_rows(
     args:TrainArguments, # the command's own arguments
     seed:int,            # of the split
-) -> tuple[dict, dict]:  # `train_dataset` and `eval_dataset` for `RewardTrainer`; for each split, where its rows are in the file
+) -> tuple[dict, dict]:  # `train_dataset` and `eval_dataset` for `RewardTrainer`; their rows in the file, by split
     "Load the pairs, and hold some out by prompt where no held-out ones are given."
     from rmkit.data import split_by_prompt
     rows = load_dataset(args.dataset, args.dataset_split)
-    if args.eval_dataset: return dict(train_dataset=rows, eval_dataset=load_dataset(args.eval_dataset, args.eval_split)), {}
+    if args.eval_dataset:
+        return dict(train_dataset=rows, eval_dataset=load_dataset(args.eval_dataset, args.eval_split)), {}
     size = 0.05 if args.test_size is None else args.test_size
     if not size: return dict(train_dataset=rows), {}
     if size >= len(rows): raise UsageError(f"--test_size {size:g} holds out all of {args.dataset}; give less, or an --eval_dataset")
     parts = split_by_prompt(number_rows(rows), size, seed)
-    if not len(parts["test"]): raise UsageError(f"all rows of {args.dataset} have one prompt, and none can be held out by prompt; give an --eval_dataset, or --test_size 0")
+    if not len(parts["test"]):
+        raise UsageError(f"all rows of {args.dataset} have one prompt, and none can be held out by prompt; give an "
+                         "--eval_dataset, or --test_size 0")
     places = dict(train=parts["train"][ROW], eval=parts["test"][ROW])
     parts = parts.remove_columns(ROW)
     return dict(train_dataset=parts["train"], eval_dataset=parts["test"]), places

@@ -6,11 +6,11 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 
 # %% auto #0
 __all__ = ['ID_COLUMNS', 'RATED_COLUMNS', 'RATING_COLUMNS', 'HUMAN', 'ASSISTANT', 'NEXT_ROLES', 'TRUNCATED', 'IDS', 'MESSAGES',
-           'logger', 'KINDS', 'PACKED', 'LIST_COLUMNS', 'Json', 'SPLITS', 'BadRowError', 'Format', 'detect_format',
-           'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs', 'Markers', 'find_markers', 'render',
-           'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport',
-           'check_ids', 'prepare_dataset', 'name_split', 'as_text', 'message_text', 'file_kind', 'load_rows',
-           'split_by_prompt']
+           'logger', 'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'Json', 'SPLITS', 'BadRowError', 'Format',
+           'detect_format', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs', 'Markers',
+           'find_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt',
+           'PrepareReport', 'check_ids', 'prepare_dataset', 'name_split', 'as_text', 'message_text', 'file_kind',
+           'ask_hub', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import json
@@ -625,14 +625,14 @@ def _cut_branches(
 # %% ../nbs/01_data.ipynb #f033
 def _unknown_id(
     column:str, # where the ids are
-    ids:list[int], # token ids, at least one
+    ids:list[int], # token ids
     n_ids:int, # that the tokenizer has
 ) -> BadRowError|None: # for one that it hasn't got
-    if 0 <= min(ids) <= max(ids) < n_ids:
+    if not ids or 0 <= min(ids) <= max(ids) < n_ids:
         return None
     wrong = next(i for i in ids if not 0 <= i < n_ids)
-    return _bad(column, f"the token id {wrong}", f"ids from 0 to {n_ids - 1}, which the tokenizer has", "id outside the vocabulary",
-                "Were the rows tokenised for another model? Tokenise them with this one's tokenizer, or give texts.")
+    return _bad(column, f"the token id {wrong}", f"ids from 0 to {n_ids - 1}, which the tokenizer has",
+                "id outside the vocabulary", "Tokenise the rows with this model's tokenizer, or give texts.")
 
 
 def _wrong_ids(
@@ -985,7 +985,7 @@ from glob import glob, has_magic
 from importlib.util import find_spec
 from itertools import chain, dropwhile
 from tempfile import NamedTemporaryFile
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Callable, TextIO
 
 import datasets
 from datasets import concatenate_datasets, load_from_disk
@@ -1043,7 +1043,8 @@ def _not_json(
     error:json.JSONDecodeError, # what is wrong
     line:int, # where the text that was read begins
 ) -> ValueError: # the same, by its place in the file
-    return ValueError(f"line {line + error.lineno - 1} is not valid JSON: {error.msg.removesuffix(' at')} at column {error.colno}")
+    what = error.msg.removesuffix(" at")
+    return ValueError(f"line {line + error.lineno - 1} is not valid JSON: {what} at column {error.colno}")
 
 
 def _json_values(
@@ -1062,13 +1063,16 @@ def _json_values(
         is_first = False
 
 # %% ../nbs/01_data.ipynb #f009
+SPACE = re.compile(r"\s*")
+
+
 def _json_over_lines(
     text:str, # JSON values, one after the other
     line:int, # of its beginning
 ) -> Iterator[tuple[int, object]]: # the line of each value, and the value
     decoder, at, first = json.JSONDecoder(), 0, line
     while text[at:at + 1]:
-        after_space = re.compile(r"\s*").match(text, at).end()
+        after_space = SPACE.match(text, at).end()
         line, at = line + text.count("\n", at, after_space), after_space
         if at < len(text):
             try:
@@ -1100,13 +1104,13 @@ def _rows_under_a_key(
     split:str, # which list, where there are several
 ) -> list[dict]: # the rows in it, or itself as the only row
     columns = list(value.values())
-    if all(isinstance(column, dict) and all(map(str.isdigit, column)) for column in columns):  # as pandas writes a table
+    if all(isinstance(column, dict) and all(map(str.isdigit, column)) for column in columns):  # a table by pandas
         return [dict(zip(value, cells)) for cells in zip(*(column.values() for column in columns))]
     lists = {key: item for key, item in value.items() if isinstance(item, list) and item
              and all(isinstance(row, dict) and not row.keys() & {"role", "from"} for row in item)}
     if len(lists) > 1 and split not in lists:
-        raise ValueError(f"found lists of rows under {', '.join(map(repr, lists))}, and none under {split!r}. Name one as "
-                         "`split` (on the command line, `--dataset_split`), or keep one in the file")
+        raise ValueError(f"found lists of rows under {', '.join(map(repr, lists))}, and none under {split!r}. Name one "
+                         "as `split` (on the command line, `--dataset_split`), or keep one in the file")
     return lists.get(split) or next(iter(lists.values()), None) or [value]
 
 # %% ../nbs/01_data.ipynb #f012
@@ -1146,7 +1150,7 @@ def _delimiter(
     head:str, # first line of a file
     usual:str, # "," or a tab
 ) -> str: # what separates its cells
-    return usual if usual in head else max(",;	|", key=head.count)
+    return usual if usual in head else max(",;\t|", key=head.count)
 
 
 def _column_names(
@@ -1382,39 +1386,42 @@ def _files_of_split(
     if set(splits) == {None}:
         return files
     if None in splits or split not in splits:
-        found = "; ".join(f"{name or 'no split'}: {', '.join(f.name for f in files[:3])}" for name, files in splits.items())
+        names = {name or "no split": ", ".join(file.name for file in part[:3]) for name, part in splits.items()}
+        found = "; ".join(f"{name}: {files}" for name, files in names.items())
         raise ValueError(f"can't tell the files of {split!r} in the folder {folder} ({found}). Name one of its splits "
                          "(on the command line, `--dataset_split`), or give the file")
     return splits[split]
 
 # %% ../nbs/01_data.ipynb #f028
+def ask_hub(
+    ask:Callable, # method of `HfApi`: `dataset_info` or `model_info`
+    name:str, # of a dataset or a model
+) -> str|None: # why the Hub can't be asked; None where it answers
+    "Ask the Hub once whether it has something; raises FileNotFoundError where it hasn't."
+    try:
+        ask(name, timeout=(2.5, 10, 10, 2.5))  # seconds to connect, read, write and wait for a free line
+    except (RepositoryNotFoundError, HFValidationError):
+        raise FileNotFoundError(f"there is no file or folder {name!r}, and nothing of that name on the Hub (misspelt, "
+                                "or private?)") from None
+    except HfHubHTTPError:
+        return None  # what is wrong, loading will tell
+    except Exception as error:  # of one of several HTTP libraries
+        return type(error).__name__
+
+
 def _load_from_hub(
     name:str, # of a dataset
     split:str, # wanted
 ) -> Dataset: # its rows; raises FileNotFoundError where there is none, ConnectionError where that can't be told
-    try:
-        HfApi().dataset_info(name, timeout=2)
-    except (RepositoryNotFoundError, HFValidationError):
-        raise FileNotFoundError(f"there is no file or folder {name!r}, and no dataset of that name on the Hub "
-                                "(misspelt, or private?)") from None
-    except HfHubHTTPError:
-        pass  # the Hub answers; what is wrong, loading will tell
-    except Exception as error:  # of one of several HTTP libraries
-        return _load_from_hub_cache(name, split, type(error).__name__)
-    return load_dataset(name, split=split)
-
-
-def _load_from_hub_cache(
-    name:str, # of a dataset
-    split:str, # wanted
-    reason:str, # why the Hub isn't asked
-) -> Dataset: # its rows, if they were loaded before; raises ConnectionError else
+    reason = ask_hub(HfApi().dataset_info, name)
+    if not reason:
+        return load_dataset(name, split=split)
     was, datasets.config.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE, True
     try:
-        return load_dataset(name, split=split)
+        return load_dataset(name, split=split)  # from the cache
     except OSError:
-        raise ConnectionError(f"there is no file or folder {name!r}, and the Hub can't be reached to look for a dataset "
-                              f"of that name ({reason}); none is in the cache") from None
+        raise ConnectionError(f"there is no file or folder {name!r}, and the Hub can't be reached to look for a "
+                              f"dataset of that name ({reason}); none is in the cache") from None
     finally:
         datasets.config.HF_HUB_OFFLINE = was
 
@@ -1438,7 +1445,7 @@ def _load_folder(
 
 
 def load_rows(
-    path_or_name:str|Path, # a file (see `KINDS` and `PACKED`), a folder of them or of `save_to_disk`, "*.jsonl", a Hub name
+    path_or_name:str|Path, # a file (see `KINDS`, `PACKED`), a folder (of `save_to_disk`, too), "*.jsonl", or a Hub name
     split:str="train", # which split of a folder or a Hub dataset; for a file, the name it gets
 ) -> Dataset: # its rows
     """Load rows from files or from the Hub.

@@ -334,12 +334,12 @@ def ensure_pad_token(model:nn.Module, # a sequence classifier; its config is set
 def _embedding_rows(model:nn.Module, # a classifier, perhaps wrapped
                    ) -> int: # ids that it can look up
     table = unwrap(model).get_input_embeddings()
-    return getattr(table, "num_embeddings", None) or len(table.weight) # PEFT's wrapper has only the latter, ZeRO-3 the former
+    return getattr(table, "num_embeddings", None) or len(table.weight) # PEFT's wrapper has but the latter
 
 def grow_to_vocabulary(model:nn.Module, # its embedding grows in place
                        tokenizer:PreTrainedTokenizerBase, # perhaps with tokens that were added to it
                       ) -> list[int]: # ids of the new rows
-    "Give every token of the tokenizer an embedding row, and say so; ValueError for an adapter, which wouldn't save them"
+    "Give every token of the tokenizer an embedding row, and say so; ValueError for an adapter, which wouldn't save it"
     n_rows, n_ids = _embedding_rows(model), max(tokenizer.get_vocab().values()) + 1
     if n_ids <= n_rows: return []
     if isinstance(model, PeftModel):
@@ -359,11 +359,13 @@ def check_token_ids(model:nn.Module, # a classifier, perhaps wrapped
     wrong = next((n for n, ids in enumerate(ids_N) if ids and max(ids) >= n_rows), None)
     if wrong is None: return
     token = next(i for i in ids_N[wrong] if i >= n_rows)
-    raise ValueError(f"text {wrong} has the token {tokenizer.convert_ids_to_tokens(token)!r} (id {token}), and the model has {n_rows} "
-                     "embedding rows: the token was added to the tokenizer later. Use the tokenizer that the model was trained with.")
+    raise ValueError(f"text {wrong} has the token {tokenizer.convert_ids_to_tokens(token)!r} (id {token}), and the "
+                     f"model has {n_rows} embedding rows: the token was added to the tokenizer later. Use the "
+                     "tokenizer that the model was trained with.")
 
 # %% ../nbs/05_model.ipynb #f003
-POSITION_TABLES = re.compile(r"(^|\.)(wpe|position_embeddings|positions_embed|embed_positions|pos_encoding)(\.weight)?$")
+POSITION_TABLES = re.compile(r"(^|\.)(wpe|position_embeddings|positions_embed|embed_positions|pos_encoding)"
+                             r"(\.weight)?$")
 
 def position_limit(model:nn.Module, # a classifier, perhaps wrapped
                   ) -> int|None: # tokens; None where positions are computed
@@ -376,7 +378,7 @@ def position_limit(model:nn.Module, # a classifier, perhaps wrapped
         offset = getattr(owner, "offset", None) or (0 if padding is None else padding + 1)
         limits.append(getattr(owner, "num_embeddings", len(table)) - offset)
     config = base.config.get_text_config()
-    if limits: limits.append(getattr(config, "max_position_embeddings", None)) # of computed positions, only what was trained
+    if limits: limits.append(getattr(config, "max_position_embeddings", None)) # without a table, only what was trained
     limits.append(getattr(config, "max_seq_len", None)) # MPT: its biases are made for so many
     return min((n for n in limits if n and n > 0), default=None)
 
@@ -386,8 +388,8 @@ def limit_length(model:nn.Module, # a classifier, perhaps wrapped
     "`max_length`, or the positions that the model has where they are fewer, which is then said"
     limit = position_limit(model)
     if limit is None or (max_length is not None and max_length <= limit): return max_length
-    logger.warning(f"{type(unwrap(model)).__name__} has positions for {limit:,} tokens: that is the longest text, and not "
-                   f"max_length={max_length}.")
+    logger.warning(f"{type(unwrap(model)).__name__} has positions for {limit:,} tokens: that is the longest text, and "
+                   f"not max_length={max_length}.")
     return limit
 
 # %% ../nbs/05_model.ipynb #c054

@@ -90,7 +90,7 @@ def pair_scores(
     r_rejected,  # N rewards
     **more,  # further columns of N values: length_chosen, length_rejected, margin, source, ...; None leaves one out
 ) -> PairScores:
-    "Put scored pairs into a table; a ValueError where the columns differ in length, or a further one has the name of another."
+    "Put scored pairs into a table; a ValueError where columns differ in length, or two have the same name."
     if taken := set(more) & set(PAIR_COLUMNS):
         raise ValueError(f"further columns are called {', '.join(sorted(taken))}, as the table's own are; rename them")
     r_chosen, r_rejected = (np.asarray(r, dtype=np.float32).reshape(-1) for r in (r_chosen, r_rejected))
@@ -567,8 +567,8 @@ def response_lengths(
 def further_columns(
     rows: Sequence[Mapping],  # of a prepared dataset
 ) -> dict:  # their values by name, for `pair_scores`
-    "What a dataset says of its pairs besides their texts: ids, annotators, subsets; named anew where the table has its own."
-    own = (*PAIR_COLUMNS, "length_chosen", "length_rejected", "prompts", "r_chosen", "r_rejected")  # of table or `pair_scores`
+    "What a dataset says of its pairs besides their texts: ids, annotators, subsets. A taken name gets `_given`."
+    own = (*PAIR_COLUMNS, "length_chosen", "length_rejected", "prompts", "r_chosen", "r_rejected")  # also of arguments
     names = {name: name for name in rows[0] if name not in ("prompt", "chosen", "rejected", *IDS)}
     for name in set(names) & set(own):
         while names[name] in (*own, *(set(names) - {name})):
@@ -590,7 +590,7 @@ def score_pairs(
     max_tokens: int = 16_384,  # tokens a batch, what responses share counted once
     progress: bool = True,  # show a bar when it takes longer than two seconds
 ) -> PairScores:  # in the order of the dataset
-    "Score both responses of every pair; the dataset's other columns come along. What was cut or dropped is logged as a warning."
+    "Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning."
     if not isinstance(dataset, (Dataset, IterableDataset)):
         dataset = Dataset.from_list(list(dataset))
     told = {"columns": columns} if columns else {}
@@ -606,7 +606,8 @@ def score_pairs(
     prompts, chosen, rejected = zip(*(pair_texts(row, self.tokenizer) for row in rows))
     lengths = {f"length_{which}": response_lengths(texts, self.tokenizer)
                for which, texts in (("chosen", chosen), ("rejected", rejected))}
-    return pair_scores(prompts, chosen, rejected, r_2N[: len(rows)], r_2N[len(rows) :], **lengths, **further_columns(rows))
+    more = lengths | further_columns(rows)
+    return pair_scores(prompts, chosen, rejected, r_2N[: len(rows)], r_2N[len(rows) :], **more)
 
 # %% ../nbs/08_scoring.ipynb #c075
 @patch

@@ -42,7 +42,8 @@ from .dashboard import Dashboard
 from .data import check_ids, name_split, prepare_dataset
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
-from .model import (add_lora, flat_rewards, grow_embeddings, grow_to_vocabulary, limit_length, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
+from .model import (add_lora, flat_rewards, grow_embeddings, grow_to_vocabulary, limit_length, load_reward_model,
+                         needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
                          unwrap)
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
@@ -548,10 +549,12 @@ def _prepare(self:RewardTrainer, dataset, split:str):
     if isinstance(dataset, dict): return type(dataset)({k: self._prepare(d, k) for k, d in dataset.items()})
     if not isinstance(dataset, (Dataset, IterableDataset)):
         raise TypeError(f"the {split} dataset is a {type(dataset).__name__}; expected a datasets.Dataset or IterableDataset (make one with Dataset.from_list(rows))")
-    if self._user_collator and set(FOUR_COLUMNS) <= set(dataset.column_names or []): return check_ids(dataset, self.processing_class)
+    if self._user_collator and set(FOUR_COLUMNS) <= set(dataset.column_names or []):
+        return check_ids(dataset, self.processing_class)
     args = self.args
     with args.main_process_first(desc=f"preparing {split}"), name_split(split):
-        dataset, report = prepare_dataset(dataset, self.processing_class, max_length=getattr(self, "max_length", args.max_length), overlong=args.overlong,
+        dataset, report = prepare_dataset(dataset, self.processing_class, overlong=args.overlong,
+                                          max_length=getattr(self, "max_length", args.max_length),
                                           on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split)
     self.data_reports[split] = report
     self._said.discard(split)

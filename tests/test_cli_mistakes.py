@@ -1,4 +1,4 @@
-"What users get wrong on the command line: one line on stderr, exit status 2, no traceback; and what is carried through to the results"
+"What users get wrong on the command line: one line and exit status 2; and what is carried through to the results"
 import json
 import os
 import subprocess
@@ -33,10 +33,13 @@ def place(tmp_path_factory):
     weights = place / "torn" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     responses = [dict(prompt=row["prompt"], response=row["chosen"], id=i) for i, row in enumerate(PAIRS)]
-    save(place / "pairs.jsonl", [row | dict(id=f"00{i}", annotator="AB"[i % 2], tags=["t"], source="s") for i, row in enumerate(PAIRS)])
+    more = [dict(id=f"00{i}", annotator="AB"[i % 2], tags=["t"], source="s") for i in range(20)]
+    nulls = {2: {"response": None}, 5: {"prompt": None}}
+    save(place / "pairs.jsonl", [row | extra for row, extra in zip(PAIRS, more)])
     save(place / "responses.jsonl", responses)
-    save(place / "nulls.jsonl", [row | ({"response": None} if i == 2 else {"prompt": None} if i == 5 else {}) for i, row in enumerate(responses)])
-    save(place / "refused.jsonl", [row | ({"response": [{"content": "no role"}]} if i == 3 else {}) for i, row in enumerate(responses)])
+    save(place / "nulls.jsonl", [row | nulls.get(i, {}) for i, row in enumerate(responses)])
+    refused = responses[3] | {"response": [{"content": "no role"}]}
+    save(place / "refused.jsonl", [*responses[:3], refused, *responses[4:]])
     save(place / "bad.jsonl", [row | (SAME if i == 13 else {}) for i, row in enumerate(PAIRS)])
     save(place / "one_prompt.jsonl", [dict(prompt="q", chosen=f"a{i}", rejected=f"b{i}") for i in range(9)])
     save(place / "ids.jsonl", [dict(chosen_ids=[5, 6], rejected_ids=[5, 99_999])])
@@ -54,8 +57,8 @@ def inside(place, monkeypatch):
 
 
 EVAL, SCORE = ["eval", "--model", "rm", "--dataset"], ["score", "--model", "rm", "--dataset"]
-TRAIN = ["train", "--model", "lm", "--dataset", "pairs.jsonl", "--output_dir", "out", "--max_steps", "1", "--use_cpu", "--save_strategy", "no",
-         "--report_to", "none", "--disable_tqdm", "true"]
+TRAIN = ["train", "--model", "lm", "--dataset", "pairs.jsonl", "--output_dir", "out", "--max_steps", "1", "--use_cpu",
+         "--save_strategy", "no", "--report_to", "none", "--disable_tqdm", "true"]
 
 
 def error_of(words, capsys):
@@ -67,40 +70,60 @@ def error_of(words, capsys):
 
 @pytest.mark.parametrize("words, expected", [
     # rows
-    (SCORE + ["nulls.jsonl"], "row 2, column 'response': expected text or a list of messages with 'role' and 'content', found NoneType None"),
+    (SCORE + ["nulls.jsonl"],
+     "row 2, column 'response': expected text or a list of messages with 'role' and 'content', found NoneType None"),
     (SCORE + ["bad.jsonl"], "row 13, column 'rejected'"), (EVAL + ["bad.jsonl"], "row 13, column 'rejected'"),
-    (SCORE + ["ids.jsonl"], "row 0, column 'rejected_ids': found the token id 99999"), (SCORE + ["ranked.jsonl"], "a row gives several pairs"),
-    (EVAL + ["broken.jsonl"], "line 3 is not valid JSON"), (EVAL + ["rm"], "the folder rm holds a model, not rows"), (EVAL + ["no_rows"], "found nothing"),
-    (EVAL + ["missing.parquet"], "there is no file or folder 'missing.parquet'"), (EVAL + [""], "is empty"), (EVAL + ["no-such/dataset"], "the Hub can't be reached"),
+    (SCORE + ["ids.jsonl"], "row 0, column 'rejected_ids': found the token id 99999"),
+    (SCORE + ["ranked.jsonl"], "a row gives several pairs"),
+    (EVAL + ["broken.jsonl"], "line 3 is not valid JSON"), (EVAL + ["rm"], "the folder rm holds a model, not rows"),
+    (EVAL + ["no_rows"], "found nothing"),
+    (EVAL + ["missing.parquet"], "there is no file or folder 'missing.parquet'"), (EVAL + [""], "is empty"),
+    (EVAL + ["no-such/dataset"], "the Hub can't be reached"),
     # options
-    (EVAL + ["pairs.jsonl", "--by", "anotator"], "Did you mean 'annotator'? Columns: prompt, chosen, rejected, id, annotator, tags, source"),
-    (EVAL + ["bad.jsonl", "--by", "source"], "--by source: there is no such column"), (EVAL + ["pairs.jsonl", "--by", "tags"], "holds lists or messages"),
-    (EVAL + ["pairs.jsonl", "--batch_size", "0"], "--batch_size 0: give 1 or more"), (SCORE + ["pairs.jsonl", "--batch_size", "-1"], "give 1 or more"),
+    (EVAL + ["pairs.jsonl", "--by", "anotator"],
+     "Did you mean 'annotator'? Columns: prompt, chosen, rejected, id, annotator, tags, source"),
+    (EVAL + ["bad.jsonl", "--by", "source"], "--by source: there is no such column"),
+    (EVAL + ["pairs.jsonl", "--by", "tags"], "holds lists or messages"),
+    (EVAL + ["pairs.jsonl", "--batch_size", "0"], "--batch_size 0: give 1 or more"),
+    (SCORE + ["pairs.jsonl", "--batch_size", "-1"], "give 1 or more"),
     (SCORE + ["pairs.jsonl", "--on_bad_row", "keep"], "invalid choice: 'keep'"),
     # places
-    (EVAL + ["pairs.jsonl", "--output", "out.txt"], "must end in .html"), (EVAL + ["pairs.jsonl", "--output", "folder.jsonl"], "is a folder"),
-    (SCORE + ["pairs.jsonl", "--output", "file/out.jsonl"], "file is a file"), (["demo", "--output_dir", "file"], "file is a file"),
+    (EVAL + ["pairs.jsonl", "--output", "out.txt"], "must end in .html"),
+    (EVAL + ["pairs.jsonl", "--output", "folder.jsonl"], "is a folder"),
+    (SCORE + ["pairs.jsonl", "--output", "file/out.jsonl"], "file is a file"),
+    (["demo", "--output_dir", "file"], "file is a file"),
     # models
-    (["eval", "--model", "bare", "--dataset", "pairs.jsonl"], "no chat template"), (["score", "--model", "bare", "--dataset", "responses.jsonl"], "error: these rows are conversations"),
-    (["eval", "--model", "torn", "--dataset", "pairs.jsonl"], "can't load the model torn"), (["eval", "--model", "no_rows", "--dataset", "pairs.jsonl"], "holds no model"),
+    (["eval", "--model", "bare", "--dataset", "pairs.jsonl"], "no chat template"),
+    (["score", "--model", "bare", "--dataset", "responses.jsonl"], "error: these rows are conversations"),
+    (["eval", "--model", "torn", "--dataset", "pairs.jsonl"], "can't load the model torn"),
+    (["eval", "--model", "no_rows", "--dataset", "pairs.jsonl"], "holds no model"),
     (["eval", "--model", "pairs.jsonl", "--dataset", "pairs.jsonl"], "there is no model folder pairs.jsonl"),
     (["compare", "--model", "no-such-model", "--prompt", "p", "--responses", "a", "b"], "the Hub can't be reached"),
     # config files
-    (["eval", "--config", "nowhere.yaml"], "nowhere.yaml"), (["eval", "--config", "no_rows"], "no_rows"), (["eval", "--config", "list.yaml"], "'model' holds a list"),
+    (["eval", "--config", "nowhere.yaml"], "nowhere.yaml"), (["eval", "--config", "no_rows"], "no_rows"),
+    (["eval", "--config", "list.yaml"], "'model' holds a list"),
 ])
 def test_one_line(words, expected, capsys):
     assert expected in error_of(words, capsys)
 
 
 @pytest.mark.parametrize("words, expected", [
-    (["--test_size", "1.0"], "give a share from 0 to below 1"), (["--test_size", "-0.1"], "give a share"), (["--test_size", "nan"], "give a share"),
-    (["--test_size", "2.5"], "give a share"), (["--test_size", "20"], "holds out all of pairs.jsonl"), (["--dataset", "one_prompt.jsonl"], "all rows of one_prompt.jsonl have one prompt"),
-    (["--output_dir", "file"], "file is a file"), (["--output_dir", "file/below"], "file is a file"), (["--model", "torn"], "can't set up the training of torn"),
-    (["--model", "bare"], "no chat template"), (["--eval_dataset", "bad.jsonl"], "row 13, column 'rejected'"), (["--max_length", "0"], "`max_length=0` must be at least 1"),
-    (["--max_length", "3"], "no pair is left"), (["--lora_r", "0"], "positive integer"), (["--lora_r", "2", "--lora_alpha", "0"], "--lora_alpha 0"), (["--lora_alpha", "0"], "--lora_r 16"),
-    (["--lora_r", "2", "--lora_target_modules", "nosuch"], "target_modules"), (["--report_to", "nosuch"], "nosuch is not supported"),
-    (["--resume_from_checkpoint", "nowhere"], "nowhere is not a whole checkpoint"), (["--chat_template_path", "nowhere.jinja"], "nowhere.jinja"),
-    (["--model_init_kwargs", '{"nosuch": 1}'], "nosuch"), (["--gradient_accumulation_steps", "0"], "`gradient_accumulation_steps=0`"),
+    (["--test_size", "1.0"], "give a share from 0 to below 1"), (["--test_size", "-0.1"], "give a share"),
+    (["--test_size", "nan"], "give a share"),
+    (["--test_size", "2.5"], "give a share"), (["--test_size", "20"], "holds out all of pairs.jsonl"),
+    (["--dataset", "one_prompt.jsonl"], "all rows of one_prompt.jsonl have one prompt"),
+    (["--output_dir", "file"], "file is a file"), (["--output_dir", "file/below"], "file is a file"),
+    (["--model", "torn"], "can't set up the training of torn"),
+    (["--model", "bare"], "no chat template"), (["--eval_dataset", "bad.jsonl"], "row 13, column 'rejected'"),
+    (["--max_length", "0"], "`max_length=0` must be at least 1"),
+    (["--max_length", "3"], "no pair is left"), (["--lora_r", "0"], "positive integer"),
+    (["--lora_r", "2", "--lora_alpha", "0"], "--lora_alpha 0"), (["--lora_alpha", "0"], "--lora_r 16"),
+    (["--lora_r", "2", "--lora_target_modules", "nosuch"], "target_modules"),
+    (["--report_to", "nosuch"], "nosuch is not supported"),
+    (["--resume_from_checkpoint", "nowhere"], "nowhere is not a whole checkpoint"),
+    (["--chat_template_path", "nowhere.jinja"], "nowhere.jinja"),
+    (["--model_init_kwargs", '{"nosuch": 1}'], "nosuch"),
+    (["--gradient_accumulation_steps", "0"], "`gradient_accumulation_steps=0`"),
 ])
 def test_one_line_in_training(words, expected, capsys):
     assert expected in error_of(TRAIN + words, capsys)
@@ -108,11 +131,13 @@ def test_one_line_in_training(words, expected, capsys):
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_rows_are_those_of_the_file_whatever_was_held_out(seed, capsys):
-    assert "row 13, column 'rejected'" in error_of(TRAIN + ["--dataset", "bad.jsonl", "--test_size", "0.5", "--seed", str(seed)], capsys)
+    words = TRAIN + ["--dataset", "bad.jsonl", "--test_size", "0.5", "--seed", str(seed)]
+    assert "row 13, column 'rejected'" in error_of(words, capsys)
 
 
 @pytest.mark.parametrize("raised, said", [
-    (OSError(28, "No space left on device"), "No space left on device"), (PermissionError(13, "Permission denied", "x"), "Permission denied"),
+    (OSError(28, "No space left on device"), "No space left on device"),
+    (PermissionError(13, "Permission denied", "x"), "Permission denied"),
     (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory")])
 def test_what_happens_on_the_way(raised, said, monkeypatch, capsys):
     def fail(*args): raise raised
@@ -129,8 +154,10 @@ def test_a_bug_keeps_its_traceback(bug, monkeypatch):
 
 
 def test_a_closed_pipe_is_no_error():
-    code = "import sys, rmkit.cli as cli; cli.COMMANDS['score'] = lambda words: [print('x' * 1000) for _ in range(10_000)]; sys.exit(cli.main(['score']))"
-    done = subprocess.run(f"{sys.executable} -c \"{code}\" | head -1; echo ${{PIPESTATUS[0]}}", shell=True, executable="/bin/bash", capture_output=True, text=True)
+    code = ("import sys, rmkit.cli as cli; cli.COMMANDS['score'] = lambda words: "
+            "[print('x' * 1000) for _ in range(10_000)]; sys.exit(cli.main(['score']))")
+    done = subprocess.run(f"{sys.executable} -c \"{code}\" | head -1; echo ${{PIPESTATUS[0]}}", shell=True,
+                          executable="/bin/bash", capture_output=True, text=True)
     assert done.stdout.splitlines() == ["x" * 1000, "141"] and done.stderr == ""
 
 
@@ -147,7 +174,8 @@ def test_rows_without_a_reward_are_kept_and_counted(place, capsys):
         assert [i for i, row in enumerate(rows) if row[column] is None] == lost and len(rows) == 20
         assert f"rmkit: {len(lost)} of 20 rows have no reward" in capsys.readouterr().err
         good = next(row for row in rows if row[column] is not None)
-        expected = RewardModel.from_pretrained("rm").score([good["prompt"]], [good.get("response", good.get("chosen"))])[0]
+        response = good.get("response") or good["chosen"]
+        expected = RewardModel.from_pretrained("rm").score([good["prompt"]], [response])[0]
         assert good[column] == pytest.approx(expected, abs=1e-5)
 
 
@@ -155,7 +183,8 @@ def test_too_long_is_null_and_the_others_are_not(place, capsys):
     save(place / "long.jsonl", PAIRS[:2] + [PAIRS[2] | {"chosen": [{"role": "assistant", "content": "cat " * 2000}]}])
     assert main(SCORE + ["long.jsonl", "--output", "out.jsonl"]) == 0
     rows = written(place / "out.jsonl")
-    assert [row["reward_chosen"] is None for row in rows] == [False, False, True] and "1 of 3 rows have no reward" in capsys.readouterr().err
+    assert [row["reward_chosen"] is None for row in rows] == [False, False, True]
+    assert "1 of 3 rows have no reward" in capsys.readouterr().err
 
 
 def test_scoring_again_replaces_and_says_so(place, capsys):
@@ -172,7 +201,8 @@ def test_written_rows_can_be_read_again(place, kind):
     assert main(EVAL + ["pairs.jsonl", "--output", f"eval.{kind}"]) == 0
     for rows in (load_rows(f"again.{kind.upper()}"), load_rows(f"eval.{kind}")):
         assert rows.select_columns(["prompt", "chosen", "id", "annotator"]).to_list() == [
-            dict(prompt=row["prompt"], chosen=row["chosen"], id=f"00{i}", annotator="AB"[i % 2]) for i, row in enumerate(PAIRS)]
+            dict(prompt=row["prompt"], chosen=row["chosen"], id=f"00{i}", annotator="AB"[i % 2])
+            for i, row in enumerate(PAIRS)]
 
 
 def test_subsets_by_any_column(place, capsys):
@@ -194,25 +224,31 @@ def test_columns_are_handed_on_only_where_they_are_given(monkeypatch):
         raise ValueError("enough")
     monkeypatch.setattr(RewardModel, "score_pairs", score_pairs)
     for command in (EVAL, SCORE):
-        main(command + ["pairs.jsonl"]), main(command + ["pairs.jsonl", "--chosen_column", "better", "--system_column", "s", "--batch_size", "3"])
-    assert seen == 2 * [dict(on_bad_row="raise", batch_size=None), dict(on_bad_row="raise", batch_size=3, columns={"system": "s", "chosen": "better"})]
+        main(command + ["pairs.jsonl"])
+        main(command + ["pairs.jsonl", "--chosen_column", "better", "--system_column", "s", "--batch_size", "3"])
+    assert seen == 2 * [dict(on_bad_row="raise", batch_size=None),
+                        dict(on_bad_row="raise", batch_size=3, columns={"system": "s", "chosen": "better"})]
 
 
 def test_a_prompt_column_for_responses(place):
     save(place / "asked.jsonl", [dict(asked=row["prompt"], response=row["chosen"]) for row in PAIRS[:3]])
     assert main(SCORE + ["asked.jsonl", "--prompt_column", "asked", "--output", "out.jsonl"]) == 0
-    expected = RewardModel.from_pretrained("rm").score([row["prompt"] for row in PAIRS[:3]], [row["chosen"] for row in PAIRS[:3]])
+    texts = ([row[name] for row in PAIRS[:3]] for name in ("prompt", "chosen"))
+    expected = RewardModel.from_pretrained("rm").score(*texts)
     assert [row["reward"] for row in written(place / "out.jsonl")] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_the_table_of_pairs_has_every_column(model, tokenizer):
-    rows = [row | dict(id=i, note=None if i else "x", tags=["t"], reward_chosen=9.0, length_chosen=9, prompts="p", r_chosen="r") for i, row in enumerate(PAIRS[:4])]
+    taken = dict(reward_chosen=9.0, length_chosen=9, prompts="p", r_chosen="r")
+    rows = [row | taken | dict(id=i, note=None if i else "x", tags=["t"]) for i, row in enumerate(PAIRS[:4])]
     scores = RewardModel(model, tokenizer).score_pairs(rows)
-    assert scores["id"].tolist() == [0, 1, 2, 3] and scores["note"].tolist() == ["x", None, None, None] and scores["tags"].tolist() == [["t"]] * 4
-    assert scores["reward_chosen_given"].tolist() == [9.0] * 4 and scores["length_chosen_given"].tolist() == [9] * 4
-    assert scores["prompts_given"].tolist() == ["p"] * 4 and scores["r_chosen_given"].tolist() == ["r"] * 4 and (scores["reward_chosen"] != 9).all()
+    assert scores["id"].tolist() == [0, 1, 2, 3] and scores["note"].tolist() == ["x", None, None, None]
+    assert scores["tags"].tolist() == [["t"]] * 4 and (scores["reward_chosen"] != 9).all()
+    for name, value in taken.items():
+        assert scores[f"{name}_given"].tolist() == [value] * 4
     again = RewardModel(model, tokenizer).score_pairs(rows[i] | {"reward_chosen_given": "mine"} for i in range(4))
-    assert again["reward_chosen_given"].tolist() == ["mine"] * 4 and again["reward_chosen_given_given"].tolist() == [9.0] * 4
+    assert again["reward_chosen_given"].tolist() == ["mine"] * 4
+    assert again["reward_chosen_given_given"].tolist() == [9.0] * 4
     assert not {"chosen_ids", "rejected_ids"} & set(scores)
 
 
@@ -223,7 +259,8 @@ def test_a_table_refuses_a_second_column_of_its_own_name():
 
 def test_carried_columns_reach_the_explorer(model, tokenizer, tmp_path):
     from rmkit.visualizer import RewardVisualizer
-    scores = RewardModel(model, tokenizer).score_pairs([row | dict(prompts="p", when=pd.Timestamp("2020-01-01"), tags=["t"]) for row in PAIRS[:3]])
+    more = dict(prompts="p", when=pd.Timestamp("2020-01-01"), tags=["t"])
+    scores = RewardModel(model, tokenizer).score_pairs(row | more for row in PAIRS[:3])
     explorer = RewardVisualizer(scores)
     line = json.loads(explorer.export(tmp_path / "rows.jsonl", [1]).read_text())
     assert line["prompts_given"] == "p" and line["when"].startswith("2020-01-01") and line["tags"] == ["t"]

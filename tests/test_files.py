@@ -11,12 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from datasets import Dataset, DatasetDict
+from huggingface_hub.errors import RepositoryNotFoundError
 
 from rmkit.data import KINDS, PACKED, BadRowError, file_kind, load_rows, prepare_dataset
 from rmkit.synthetic import tiny_tokenizer
 
 ROWS = [dict(prompt=f"Question {i}?", chosen=f'good, «{i}»\nand "quoted"; yes', rejected=text) for i, text in enumerate(
-    ["None", "N/A", "007", "3.10", "True", "1e5", "2020-01-01", "2021-05-05T10:00:00Z", "null", "NaN", " led by a space", "日本 🙂"])]
+    ["None", "N/A", "007", "3.10", "True", "1e5", "2020-01-01", "2021-05-05T10:00:00Z", "null", "NaN",
+     " led by a space", "日本 🙂"])]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
 
 
@@ -74,8 +76,8 @@ def test_the_bytes_say_how_a_file_is_packed(tmp_path):
 
 
 def test_kinds():
-    assert [file_kind(name) for name in ("a.JSONL", "a.b.csv.GZ", "a.zip", "a.txt", "a.tar.gz", "a", "a.gz", "a.xlsx.zip")] == [
-        ".jsonl", ".csv", ".zip", None, None, None, None, None]
+    names = "a.JSONL", "a.b.csv.GZ", "a.zip", "a.txt", "a.tar.gz", "a", "a.gz", "a.xlsx.zip"
+    assert [file_kind(name) for name in names] == [".jsonl", ".csv", ".zip", None, None, None, None, None]
 
 
 def test_rows_are_kept_until_the_file_changes(tmp_path):
@@ -94,9 +96,11 @@ def test_without_a_cache_rows_are_in_memory(tmp_path, monkeypatch, caplog):
 # JSON ---------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("text", [
-    json.dumps({"data": ROWS}), json.dumps({"version": 1, "rows": ROWS}, indent=2), json.dumps({"train": ROWS, "test": ROWS[:1]}),
-    json.dumps(ROWS, indent=2), LINES, LINES.replace("\n", "\r\n"), LINES.replace("\n", "\n\n"), "\n\n" + LINES.rstrip(),
-    "\ufeff" + LINES, "\ufeff" + json.dumps(ROWS), "\n".join(json.dumps(row, indent=1) for row in ROWS), "[" + ",\n".join(map(json.dumps, ROWS)) + "]",
+    json.dumps({"data": ROWS}), json.dumps({"version": 1, "rows": ROWS}, indent=2),
+    json.dumps({"train": ROWS, "test": ROWS[:1]}), json.dumps(ROWS, indent=2), LINES,
+    LINES.replace("\n", "\r\n"), LINES.replace("\n", "\n\n"), "\n\n" + LINES.rstrip(),
+    "\ufeff" + LINES, "\ufeff" + json.dumps(ROWS), "\n".join(json.dumps(row, indent=1) for row in ROWS),
+    "[" + ",\n".join(map(json.dumps, ROWS)) + "]",
     pd.DataFrame(ROWS).to_json()], ids=lambda text: f"{text[:8]!r}")
 @pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])
 def test_json_in_every_shape(tmp_path, name, text):
@@ -117,8 +121,10 @@ def test_one_object_may_be_the_row(tmp_path):
 
 
 @pytest.mark.parametrize("text, expected", [
-    (LINES + '{"prompt": "x", \n' + LINES, f"line {len(ROWS) + 1} is not valid JSON"), ("{not json\n", "line 1 is not valid JSON"),
-    ('[{"a": 1},\n {"a": 2\n', "line 3 is not valid JSON"), (LINES + "3\n", f"row {len(ROWS)} (line {len(ROWS) + 1}) is int 3"),
+    (LINES + '{"prompt": "x", \n' + LINES, f"line {len(ROWS) + 1} is not valid JSON"),
+    ("{not json\n", "line 1 is not valid JSON"),
+    ('[{"a": 1},\n {"a": 2\n', "line 3 is not valid JSON"),
+    (LINES + "3\n", f"row {len(ROWS)} (line {len(ROWS) + 1}) is int 3"),
     ('["a", "b"]', "row 0 is str 'a'"), ("", "no rows in"), ("[]", "no rows in"), ("\n \n", "no rows in"),
     (json.dumps({"good": ROWS, "bad": ROWS}), "lists of rows under 'good', 'bad', and none under 'train'"),
 ])
@@ -133,13 +139,15 @@ def test_broken_json_is_named_with_its_place(tmp_path, text, expected):
 
 def test_keys_that_come_late(tmp_path):
     talk = [{"role": "user", "content": "q"}]
-    rows = [{"chosen": talk, "n": 1}] * 20_000 + [{"chosen": talk + [{"role": "tool", "content": "x", "name": "t"}], "n": 2.5, "late": ["z"]}]
+    late = {"chosen": talk + [{"role": "tool", "content": "x", "name": "t"}], "n": 2.5, "late": ["z"]}
+    rows = [{"chosen": talk, "n": 1}] * 20_000 + [late]
     loaded = load_rows(write(tmp_path / "rows.jsonl", "\n".join(map(json.dumps, rows))))
     assert loaded[-1]["n"] == 2.5 and loaded[-1]["late"] == ["z"] and loaded[-1]["chosen"][1]["name"] == "t"
     assert loaded[0] == {"chosen": [{"role": "user", "content": "q", "name": None}], "n": 1.0, "late": None}
 
 
-@pytest.mark.parametrize("values, texts", [(["5", 7], ["5", "7"]), (["a", True, None], ["a", "true", None]), ([2**70, "a"], [str(2**70), "a"])])
+@pytest.mark.parametrize("values, texts", [(["5", 7], ["5", "7"]), (["a", True, None], ["a", "true", None]),
+                                           ([2**70, "a"], [str(2**70), "a"])])
 def test_numbers_beside_text_are_text_and_it_is_said(tmp_path, caplog, values, texts):
     rows = load_rows(write(tmp_path / "rows.jsonl", "\n".join(json.dumps({"chosen": value}) for value in values)))
     assert rows["chosen"][:] == texts and "column 'chosen'" in caplog.text
@@ -152,16 +160,19 @@ def test_objects_of_any_shape_stay_as_they_are(tmp_path):
     else: pytest.raises(BadRowError, load_rows, path)
 
 
-@pytest.mark.parametrize("before, wrong", [("text", ["list"]), ([{"role": "user"}], "text"), (["a"], [5]), ({"a": 1}, "text")])
+@pytest.mark.parametrize("before, wrong", [("text", ["list"]), ([{"role": "user"}], "text"), (["a"], [5]),
+                                           ({"a": 1}, "text")])
 def test_values_that_do_not_go_together(tmp_path, before, wrong):
-    path = write(tmp_path / "rows.jsonl", "\n".join(json.dumps({"id": 1, "chosen": value}) for value in [before] * 12_345 + [wrong, before]))
+    lines = [json.dumps({"id": 1, "chosen": value}) for value in [before] * 12_345 + [wrong, before]]
+    path = write(tmp_path / "rows.jsonl", "\n".join(lines))
     with pytest.raises(BadRowError, match="one type of value a column") as caught:
         load_rows(path)
     assert (caught.value.row, caught.value.column) == (12_345, "chosen") and repr(wrong) in caught.value.found
 
 
 def test_half_a_character(tmp_path, caplog):
-    assert load_rows(write(tmp_path / "rows.jsonl", '{"a": "x \\ud83d"}\n{"a": "y"}'))["a"][:] == ["x ?", "y"] and "question mark" in caplog.text
+    path = write(tmp_path / "rows.jsonl", '{"a": "x \\ud83d"}\n{"a": "y"}')
+    assert load_rows(path)["a"][:] == ["x ?", "y"] and "question mark" in caplog.text
 
 
 def test_categories_are_texts(tmp_path):
@@ -176,8 +187,10 @@ def csv_rows(tmp_path, text, name="rows.csv"):
 
 
 @pytest.mark.parametrize("name, text", [
-    ("rows.csv", "a;b\n1;x, y\n"), ("rows.csv", "a\tb\n1\tx, y\n"), ("rows.csv", "a|b\n1|x, y\n"), ("rows.tsv", 'a,b\n1,"x, y"\n'),
-    ("rows.tsv", "a\tb\n1\tx, y\n"), ("rows.csv", '"a" ,b\n1,"x, y"\n'.replace(" ", "", 1)), ("rows.csv", 'a, b\r\n1,"x, y"\r\n\r\n'), ("rows.csv", '\n a,b,\n1,"x, y",\n')])
+    ("rows.csv", "a;b\n1;x, y\n"), ("rows.csv", "a\tb\n1\tx, y\n"), ("rows.csv", "a|b\n1|x, y\n"),
+    ("rows.tsv", 'a,b\n1,"x, y"\n'),
+    ("rows.tsv", "a\tb\n1\tx, y\n"), ("rows.csv", '"a" ,b\n1,"x, y"\n'.replace(" ", "", 1)),
+    ("rows.csv", 'a, b\r\n1,"x, y"\r\n\r\n'), ("rows.csv", '\n a,b,\n1,"x, y",\n')])
 def test_delimiters(tmp_path, name, text):
     row = csv_rows(tmp_path, text, name)[0]
     assert (row["a"], row["b"]) == ("1", "x, y")
@@ -185,8 +198,10 @@ def test_delimiters(tmp_path, name, text):
 
 @pytest.mark.parametrize("write_list", [json.dumps, repr])
 def test_a_conversation_in_a_cell(tmp_path, write_list):
-    rows = [{name: [{"role": "user", "content": f"it's {i}"}, {"role": "assistant", "content": f'"{name}"\n'}] for name in ("chosen", "rejected")} for i in range(3)]
-    pd.DataFrame([{name: write_list(talk) for name, talk in row.items()} for row in rows]).to_csv(tmp_path / "rows.csv", index=False)
+    rows = [{name: [{"role": "user", "content": f"it's {i}"}, {"role": "assistant", "content": f'"{name}"\n'}]
+             for name in ("chosen", "rejected")} for i in range(3)]
+    cells = [{name: write_list(talk) for name, talk in row.items()} for row in rows]
+    pd.DataFrame(cells).to_csv(tmp_path / "rows.csv", index=False)
     assert load_rows(tmp_path / "rows.csv").to_list() == rows
     prepared, report = prepare_dataset(load_rows(tmp_path / "rows.csv"), tiny_tokenizer())
     assert str(report.format) == "implicit, messages" and prepared[0]["prompt"] == rows[0]["chosen"][:1]
@@ -205,7 +220,8 @@ def test_an_answer_that_looks_like_a_list_is_an_answer(tmp_path):
 def test_numbers_are_made_where_they_are_needed(tmp_path):
     text = "prompt,chosen,rejected,score_chosen,score_rejected,id\nq,42,43,1e1,2,007\nr,44,45,3.5,-1,008\n"
     prepared, _ = prepare_dataset(load_rows(write(tmp_path / "rows.csv", text)), tiny_tokenizer())
-    assert prepared["margin"][:] == [8.0, 4.5] and prepared["chosen"][:] == ["42", "44"] and prepared["id"][:] == ["007", "008"]
+    assert prepared["margin"][:] == [8.0, 4.5]
+    assert prepared["chosen"][:] == ["42", "44"] and prepared["id"][:] == ["007", "008"]
     path = write(tmp_path / "empty.csv", "prompt,chosen,rejected,margin\nq,a,b,1\nq,a,b,\n")
     with pytest.raises(BadRowError, match="row 1, column 'margin': found str ''"):
         prepare_dataset(load_rows(path), tiny_tokenizer())
@@ -222,7 +238,8 @@ def test_cells_of_any_length(tmp_path):
 
 
 @pytest.mark.parametrize("text, expected", [
-    ("a,b\n1,2\n1,2,3\n", "line 3: 3 cells for 2 columns (a, b)"), ('a,b\n"1\n2",2\n1,2,3\n', "line 4: 3 cells"), ("a,b\n1,2,3\n1,2,3\n", "line 2: 3 cells"),
+    ("a,b\n1,2\n1,2,3\n", "line 3: 3 cells for 2 columns (a, b)"), ('a,b\n"1\n2",2\n1,2,3\n', "line 4: 3 cells"),
+    ("a,b\n1,2,3\n1,2,3\n", "line 2: 3 cells"),
     ("a,b,a\n1,2,3\n", "line 1 names the column 'a' twice"), ('a,b\n1,"2\n3,4\n', "line 3: unexpected end of data"),
     ('a,b\n"1"x,2\n', "line 2: "), ("", "no rows"), ("a,b\n", "no rows"),
     ('chosen,b\n"[{""role"": ""user""}]",2\n[{role},3\n', "row 1, column 'chosen': found str '[{role}'"),
@@ -291,7 +308,8 @@ def test_tables_side_by_side(tmp_path):
     assert load_rows(tmp_path).to_list() == ROWS
 
 
-@pytest.mark.parametrize("names", [("train.jsonl", "test.jsonl"), ("train/a.jsonl", "test/a.jsonl"), ("my_train.v1.jsonl", "my-eval.jsonl"),
+@pytest.mark.parametrize("names", [("train.jsonl", "test.jsonl"), ("train/a.jsonl", "test/a.jsonl"),
+                                   ("my_train.v1.jsonl", "my-eval.jsonl"),
                                    ("data/train-00000-of-00001.jsonl", "data/test-00000-of-00001.jsonl")])
 def test_splits_in_a_folder(tmp_path, names):
     write(tmp_path / names[0], LINES), write(tmp_path / names[1], json.dumps(ROWS[0]))
@@ -301,8 +319,10 @@ def test_splits_in_a_folder(tmp_path, names):
 
 
 @pytest.mark.parametrize("names, expected", [
-    (["a.jsonl", "b.csv"], r"several kinds \(.jsonl: a.jsonl; .csv: b.csv\)"), (["a.jsonl", "a.jsonl.gz"], "several kinds"),
-    (["notes.txt"], "no file of rows .*; found notes.txt"), ([], "found nothing"), (["train.jsonl", "more.jsonl"], "can't tell the files of 'train'"),
+    (["a.jsonl", "b.csv"], r"several kinds \(.jsonl: a.jsonl; .csv: b.csv\)"),
+    (["a.jsonl", "a.jsonl.gz"], "several kinds"),
+    (["notes.txt"], "no file of rows .*; found notes.txt"), ([], "found nothing"),
+    (["train.jsonl", "more.jsonl"], "can't tell the files of 'train'"),
     (["config.json", "tokenizer.json"], "holds a model, not rows")])
 def test_a_folder_that_can_not_be_told(tmp_path, names, expected):
     for name in names: write(tmp_path / name, LINES)
@@ -322,7 +342,8 @@ def test_what_save_to_disk_wrote(tmp_path):
 
 # Names that aren't there --------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "missing.csv.gz", "./data/x", "/nowhere/x", "a/b/c", "*.jsonl", "~/nowhere-at-all", "C:\\rows", ""])
+@pytest.mark.parametrize("name", ["missing.jsonl", "missing.csv.gz", "./data/x", "/nowhere/x", "a/b/c", "*.jsonl",
+                                  "~/nowhere-at-all", "C:\\rows", ""])
 def test_no_such_file(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("rmkit.data.HfApi", None)  # nobody is asked
@@ -332,7 +353,7 @@ def test_no_such_file(name, tmp_path, monkeypatch):
 
 class Hub:
     "Answers once, or fails to"
-    asked = 0
+    asked, error = 0, None
 
     def dataset_info(self, name, timeout):
         Hub.asked += 1
@@ -340,13 +361,13 @@ class Hub:
 
 
 @pytest.mark.parametrize("error, expected, said", [
-    (OSError("no route"), ConnectionError, "the Hub can't be reached"), (TimeoutError(), ConnectionError, "TimeoutError"), ("not found", FileNotFoundError, "no dataset of that name on the Hub")])
+    (OSError("no route"), ConnectionError, "the Hub can't be reached"),
+    (TimeoutError(), ConnectionError, "TimeoutError"),
+    (RepositoryNotFoundError.__new__(RepositoryNotFoundError), FileNotFoundError, "nothing of that name on the Hub")])
 @pytest.mark.parametrize("name", ["no-such/dataset", "nosuchdataset"])
 def test_the_hub_is_asked_once(name, error, expected, said, monkeypatch):
-    if error == "not found":
-        from huggingface_hub.errors import RepositoryNotFoundError
-        error = RepositoryNotFoundError.__new__(RepositoryNotFoundError)
-    monkeypatch.setattr(Hub, "error", error, raising=False), monkeypatch.setattr(Hub, "asked", 0), monkeypatch.setattr("rmkit.data.HfApi", Hub)
+    monkeypatch.setattr(Hub, "error", error), monkeypatch.setattr(Hub, "asked", 0)
+    monkeypatch.setattr("rmkit.data.HfApi", Hub)
     was = datasets.config.HF_HUB_OFFLINE
     with pytest.raises(expected, match=said) as caught:
         load_rows(name)
