@@ -17,7 +17,6 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby, islice, permutations, takewhile
@@ -27,11 +26,15 @@ from pathlib import Path
 from random import Random
 from re import split as re_split
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from datasets import Dataset, DatasetDict, Features, IterableDataset, List, Value, load_dataset
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
+
+# %% ../nbs/01_data.ipynb #f038
+from contextlib import contextmanager, suppress
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 # %% ../nbs/01_data.ipynb #c007
 class BadRowError(ValueError):
@@ -530,15 +533,6 @@ class PrepareReport:
         self.dropped[outcome] += 1
         return False
 
-# %% ../nbs/01_data.ipynb #f031
-def _answer_columns(
-    row:Mapping, # one row
-    format:Format, # what it holds
-) -> tuple[str, str]: # the columns of the two answers, for an error about them
-    if format.layout != "ids":
-        return "chosen", "rejected"
-    return next(names for names in ID_COLUMNS if set(names) <= set(row))
-
 # %% ../nbs/01_data.ipynb #c066
 @dataclass(frozen=True)
 class _Recipe:
@@ -582,7 +576,6 @@ def _row_pairs(
 ) -> list[dict]: # its pairs with `_texts`; `_outcome` is None, or why there is no pair
     made = {"prompt", "chosen", "rejected", "margin"} if recipe.format.layout != "ids" else set()
     carried = {name: value for name, value in row.items() if name not in made} | {"_row": index, "_outcome": None}
-    carried["_columns"] = _answer_columns(row, recipe.format)
     try:
         results = [carried | pair for pair in to_pairs(row, recipe.format)]
     except BadRowError as error:
@@ -635,30 +628,36 @@ def _unknown_id(
                 "id outside the vocabulary", "Tokenise the rows with this model's tokenizer, or give texts.")
 
 
-def _wrong_ids(
+def _id_columns(
+    names:Iterable[str], # columns of rows, or of what was made of them
+) -> tuple[str, str]: # those that came with the token ids
+    return next(two for two in reversed(ID_COLUMNS) if set(two) <= set(names))  # today's are made from older ones
+
+
+def _unknown_ids(
     pair:dict, # a pair with its ids
     recipe:_Recipe, # knows the vocabulary, where ids that came with the rows have to be looked at
-) -> BadRowError|None: # what is wrong with them
-    columns = pair["_columns"]
-    for column, name in zip(columns, IDS):
-        if recipe.n_ids and (error := _unknown_id(column, pair[name], recipe.n_ids)):
-            return error
-    if pair["chosen_ids"] == pair["rejected_ids"]:
-        return _bad(columns[1], f"the token ids of {columns[0]}", "an answer with other ids", "chosen equals rejected")
-    return None
+) -> dict: # the outcome, where one isn't in the vocabulary
+    for column, name in zip(_id_columns(pair), IDS) if recipe.n_ids else ():
+        if error := _unknown_id(column, pair[name], recipe.n_ids):
+            return {"_outcome": recipe.refuse(error, pair["_row"])}
+    return {}
 
 # %% ../nbs/01_data.ipynb #c071
 def _fit(
     pair:dict, # a pair with its ids
     recipe:_Recipe, # the policies
 ) -> dict: # what changes in it
+    if outcome := _unknown_ids(pair, recipe):
+        return outcome
     n_chosen, n_rejected = len(pair["chosen_ids"]), len(pair["rejected_ids"])
-    if error := _wrong_ids(pair, recipe):
+    if pair["chosen_ids"] == pair["rejected_ids"]:
+        error = _bad("rejected", "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
         return {"_outcome": recipe.refuse(error, pair["_row"])}
     if recipe.max_length is None or max(n_chosen, n_rejected) <= recipe.max_length:
         return {}
     if recipe.overlong == "raise":
-        column, found = max(zip(pair["_columns"], (n_chosen, n_rejected)), key=lambda answer: answer[1])
+        column, found = ("chosen", n_chosen) if n_chosen >= n_rejected else ("rejected", n_rejected)
         raise _bad(column, f"{found} tokens with the prompt", f"at most max_length={recipe.max_length}", "too long",
                    'Raise max_length, or pass overlong="truncate" or "drop".').at(pair["_row"])
     if recipe.overlong == "drop":
@@ -870,13 +869,13 @@ def _detect(
 # %% ../nbs/01_data.ipynb #f034
 def _ids_to_check(
     dataset:Dataset|IterableDataset, # rows of token ids
-    sample:dict, # a typical row
+    names:list[str], # its columns
     tokenizer:PreTrainedTokenizerBase, # the model's
 ) -> int|None: # how many ids the tokenizer has; None where one look at the whole table finds no other
-    n_ids, columns = max(tokenizer.get_vocab().values()) + 1, list(_answer_columns(sample, Format("ids", "ids")))
+    n_ids = max(tokenizer.get_vocab().values()) + 1
     if isinstance(dataset, IterableDataset):
         return n_ids  # each row is looked at as it comes
-    for batch in dataset.select_columns(columns).with_format("arrow").iter(10_000):
+    for batch in dataset.select_columns(list(_id_columns(names))).with_format("arrow").iter(10_000):
         for column in batch.columns:
             if not pa.types.is_integer(getattr(column.type, "value_type", column.type)):
                 return n_ids
@@ -891,10 +890,11 @@ def check_ids(
     tokenizer:PreTrainedTokenizerBase, # the model's
 ) -> Dataset|IterableDataset: # the same; raises BadRowError for an id that the tokenizer hasn't got
     "Look for ids of another vocabulary in rows that nobody prepares, because a data collator takes them as they are."
-    sample = {} if isinstance(dataset, IterableDataset) else dataset[0]
-    n_ids = _ids_to_check(dataset, sample, tokenizer) if sample else None
+    if isinstance(dataset, IterableDataset):
+        return dataset
+    n_ids = _ids_to_check(dataset, dataset.column_names, tokenizer)
     for index, row in enumerate(dataset) if n_ids else ():
-        for column in _answer_columns(row, Format("ids", "ids")):
+        for column in _id_columns(row):
             if error := _unknown_id(column, row[column], n_ids):
                 raise error.at(index)
     return dataset
@@ -926,8 +926,9 @@ def prepare_dataset(
         rows = _group_ratings(rows, format=format, report=report, on_bad_row=on_bad_row)
         names = [name for name in names if name not in (*RATED_COLUMNS, format.margin)] + ["responses", "scores", "_row"]
         format = Format("ranking", format.kind, "scores")
-    n_ids = _ids_to_check(rows, sample, tokenizer) if format.layout == "ids" else None
-    recipe = _Recipe(format, tokenizer, find_markers(tokenizer), **options, n_ids=n_ids)
+    recipe = _Recipe(format, tokenizer, find_markers(tokenizer), **options)
+    if format.layout == "ids":
+        recipe = replace(recipe, n_ids=_ids_to_check(rows, names, tokenizer))
     if isinstance(rows, IterableDataset):
         return _prepare_stream(rows, recipe, report, names), report
     prepared = _prepare_table(rows, recipe, report, num_proc)

@@ -32,13 +32,16 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from transformers.utils import find_adapter_config_file
 
 from .collator import lay_out, shared_length
-from .data import (ID_COLUMNS, IDS, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
+from .data import (ID_COLUMNS, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
                         prepare_dataset, prompt_length, render, tokenize, well_formed)
 from .metrics import wins
-from .model import (HUB_KEYS, check_token_ids, flat_rewards, limit_length, load_reward_model, needs_padding,
-                         position_limit, unwrap)
+from .model import HUB_KEYS, flat_rewards, load_reward_model, needs_padding, unwrap
 from .model import rewards as rewards_at_end
 from .model import token_rewards as rewards_at_tokens
+
+# %% ../nbs/08_scoring.ipynb #f002
+from .data import IDS
+from .model import check_token_ids, limit_length, position_limit
 
 # %% ../nbs/08_scoring.ipynb #c004
 logger = logging.getLogger(__name__)
@@ -585,7 +588,6 @@ def score_pairs(
     dataset: Dataset | IterableDataset | Iterable[Mapping],  # pairs, rankings or ratings: any format of `prepare_dataset`
     *,
     on_bad_row: str = "raise",  # "raise" or "drop", as in `prepare_dataset`
-    columns: Mapping[str, str] | None = None,  # which columns hold what, as in `prepare_dataset`
     batch_size: int | None = None,  # responses a batch; None: as many as make `max_tokens`
     max_tokens: int = 16_384,  # tokens a batch, what responses share counted once
     progress: bool = True,  # show a bar when it takes longer than two seconds
@@ -593,14 +595,13 @@ def score_pairs(
     "Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning."
     if not isinstance(dataset, (Dataset, IterableDataset)):
         dataset = Dataset.from_list(list(dataset))
-    told = {"columns": columns} if columns else {}
     prepared, report = prepare_dataset(dataset, self.tokenizer, max_length=self.max_length, on_bad_row=on_bad_row,
-                                       split="scored", **told)
+                                       split="scored")
     rows = list(prepared)
-    if not rows:
-        raise ValueError(f"no pair is left. {report}")
     if report.truncated or report.dropped:
         logger.warning(str(report))
+    if not rows:
+        raise ValueError(f"no pair is left. {report}")
     ids_2N = [row[ids] for ids in ("chosen_ids", "rejected_ids") for row in rows]
     r_2N = self._score_ids(ids_2N, batch_size, max_tokens, progress)
     prompts, chosen, rejected = zip(*(pair_texts(row, self.tokenizer) for row in rows))

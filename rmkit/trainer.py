@@ -39,14 +39,17 @@ from transformers.trainer_callback import ExportableState
 from .collator import DataCollatorForPreference, PrefixSharingCollator, cut_by_tokens, join_flat, take_groups, tokens_of_groups
 from .config import RewardConfig
 from .dashboard import Dashboard
-from .data import check_ids, name_split, prepare_dataset
+from .data import prepare_dataset
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
-from .model import (add_lora, flat_rewards, grow_embeddings, grow_to_vocabulary, limit_length, load_reward_model,
-                         needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
+from .model import (add_lora, flat_rewards, grow_embeddings, load_reward_model, needs_padding, prepare_for_reward, replace_head, rewards, save_reward_model,
                          unwrap)
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
+
+# %% ../nbs/12_trainer.ipynb #f001
+from .data import check_ids, name_split
+from .model import grow_to_vocabulary, limit_length
 
 # %% ../nbs/12_trainer.ipynb #c003
 logger = logging.getLogger(__name__)

@@ -65,7 +65,7 @@ BAD_ROWS = {
     "no ids": ({"chosen_ids": [], "rejected_ids": [1]},
                "chosen_ids", "expected a non-empty list of token ids", "empty answer"),
     "equal ids": ({"chosen_ids": [1, 2], "rejected_ids": [1, 2]},
-                  "rejected_ids", "found the token ids of chosen_ids", "chosen equals rejected"),
+                  "rejected", "found the token ids of chosen", "chosen equals rejected"),
     "transcript": ({"chosen": "Human: a", "rejected": "\n\nHuman: a\n\nAssistant: c"}, "chosen",
                    "expected a transcript starting with '\\n\\nHuman: '", "not a transcript"),
     "transcript without answer": (

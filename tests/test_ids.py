@@ -65,11 +65,6 @@ def test_a_mask_that_does_not_fit(mask, found, tokenizer):
         prepare_dataset(Dataset.from_list([row]), tokenizer)
 
 
-def test_too_long_names_the_column_that_exists(tokenizer):
-    with pytest.raises(BadRowError, match="row 0, column 'rejected_ids': found 4 tokens"):
-        prepare_dataset(id_rows(([5, 6], [5, 6, 7, 8])), tokenizer, max_length=3, overlong="raise")
-
-
 def test_numpy_ids_in_a_stream(tokenizer):
     rows = id_rows(GOOD, ([5, 6], [5, 100_000])).to_iterable_dataset()
     with pytest.raises(BadRowError, match="row 1, column 'rejected_ids'"):
