@@ -572,7 +572,7 @@ def check_test_size(
 
 def train_and_test_rows(
     args:TrainArguments, # the command's own arguments
-    seed:int,            # of the split
+    config,              # a `RewardConfig`: the seed of the split, and the columns
 ) -> tuple[dict, dict]:  # `train_dataset` and `eval_dataset` for `RewardTrainer`; their rows in the file, by split
     "Load the pairs, and hold some out by prompt where no held-out ones are given."
     from rmkit.data import split_by_prompt
@@ -582,7 +582,7 @@ def train_and_test_rows(
     size = 0.05 if args.test_size is None else args.test_size
     if not size: return dict(train_dataset=rows), {}
     if size >= len(rows): raise UsageError(f"--test_size {size:g} holds out all of {args.dataset}; give less, or an --eval_dataset")
-    parts = split_by_prompt(number_rows(rows), size, seed)
+    parts = split_by_prompt(number_rows(rows), size, config.seed)
     if not len(parts["test"]):
         raise UsageError(f"all rows of {args.dataset} have one prompt, and none can be held out by prompt; give an "
                          "--eval_dataset, or --test_size 0")
@@ -603,7 +603,7 @@ def make_trainer(
     check_test_size(args.test_size, args.eval_dataset is not None)
     check_model(args.model)
     check_place(config.output_dir, is_folder=True)
-    rows, places = train_and_test_rows(args, config.seed)
+    rows, places = train_and_test_rows(args, config)
     try: return RewardTrainer(args.model, config, **rows, **adapter)
     except BadRowError as error:
         place = places.get(getattr(error, "split", None))
