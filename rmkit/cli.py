@@ -428,9 +428,9 @@ def score_rows(
     args:RowArguments,   # how to read them
 ) -> dict[str, list]:    # new columns
     "The rewards of the responses in `rows`, None for one that can't be read; UsageError when there are no responses."
-    from rmkit.data import RATED_COLUMNS, BadRowError
+    from rmkit.data import BadRowError
     names, prompt = set(rows.column_names), args.prompt_column or "prompt"
-    answer = next((name for name in RATED_COLUMNS if name in names), None)
+    answer = next((name for name in ("response", "completion") if name in names), None)
     if answer and prompt in names:
         return dict(reward=score_responses(rows, model, (prompt, answer), args.on_bad_row, args.batch_size))
     try: scores = model.score_pairs(number_rows(rows), **args.reading())
