@@ -438,7 +438,7 @@ def check_config(
     for name, choices in (("overlong", ("truncate", "drop", "raise")), ("on_bad_row", ("raise", "drop")), ("loss_type", ("bradley_terry", "hinge"))):
         got = getattr(cfg, name)
         refuse(got not in choices, f"`{name}={got!r}` is unknown; use one of {', '.join(map(repr, choices))}.")
-    for name in ("max_length", "pad_to_multiple_of", "dataset_num_proc"):
+    for name in ("max_length", "pad_to_multiple_of", "dataset_num_proc", "gradient_accumulation_steps"):
         got = getattr(cfg, name)
         refuse(got is not None and got < 1, f"`{name}={got}` must be at least 1, or None.")
     got = cfg.tokens_per_micro_batch

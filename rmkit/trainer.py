@@ -40,7 +40,7 @@ from fastcore.basics import patch
 from huggingface_hub import ModelCard, ModelCardData
 from peft import PeftModel
 from torch.utils.data import SequentialSampler
-from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCALER_NAME
 from transformers.trainer_callback import ExportableState
 
@@ -55,6 +55,10 @@ from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddin
                          prepare_for_reward, reads_text_pairs, replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair, unwrap)
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
+
+# %% ../nbs/12_trainer.ipynb #f001
+from .data import check_ids, name_split
+from .model import grow_to_vocabulary, limit_length
 
 # %% ../nbs/12_trainer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -483,7 +487,8 @@ def _ready(self:RewardTrainer, model, tokenizer):
         if ignored: logger.warning(f"{' and '.join(ignored)} ignored: the model is loaded already; hand in its name instead.")
         if self._older_call: model = one_output(model, args.seed)
         model, tokenizer = load_reward_model(model, tokenizer, seed=args.seed)
-    new_ids = set_special_tokens(model, tokenizer, args)
+    new_ids = set_special_tokens(model, tokenizer, args) + grow_to_vocabulary(model, tokenizer)
+    self.max_length = limit_length(model, args.max_length)
     prepare_for_reward(model, tokenizer, args.seed)
     if peft_config is not None and has_adapter(model, peft_config): peft_config = None
     if peft_config is not None: model = add_lora(model, train_new_tokens(peft_config, model, new_ids), seed=args.seed)
@@ -907,13 +912,14 @@ def _prepare(self:RewardTrainer, dataset, split:str):
     if dataset is None: return None
     if isinstance(dataset, dict) and split != "train":
         return type(dataset)({k: self._prepare(d, k) for k, d in dataset.items()})
-    if self._user_collator and self._takes(dataset): return dataset
+    if self._user_collator and self._takes(dataset): return check_ids(dataset, self.processing_class)
     check_dataset(dataset, split)
     args = self.args
     if self._four_columns is None:
         self._four_columns = "input_ids_chosen" in (dataset.column_names or next(iter(dataset)))
-    with args.main_process_first(desc=f"preparing {split}"):
-        dataset, report = prepare_dataset(dataset, self.processing_class, max_length=args.max_length, overlong=args.overlong,
+    with args.main_process_first(desc=f"preparing {split}"), name_split(split):
+        dataset, report = prepare_dataset(dataset, self.processing_class, overlong=args.overlong,
+                                          max_length=getattr(self, "max_length", args.max_length),
                                           on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split,
                                           columns=named_columns(args), text_pair=getattr(self, "text_pair", bool(args.text_pair)))
     self.data_reports[split] = report

@@ -339,7 +339,7 @@ def _file(table, kind):
     if kind != "jsonl": raise ValueError(f"{kind!r} is not a format of files; expected jsonl or parquet.")
     def value(x): return x.item() if isinstance(x, np.generic) else x
     lines = ({k: None if isinstance(x := value(v), float) and np.isnan(x) else x for k, v in row.items()} for row in table.to_dict("records"))
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()
+    return "".join(json.dumps(line, default=str) + "\n" for line in lines).encode()
 
 @patch
 def _picked(self: RewardVisualizer, rows):

@@ -115,7 +115,7 @@ def test_required_arguments_are_named():
 @pytest.mark.parametrize("words, expected", [
     (["trian"], "Did you mean 'train'?"),
     (["eval", "--model", "m", "--dataset", "d.jsonl", "--batchsize", "3"], "Did you mean '--batch_size'?"),
-    (["eval", "--model", "m", "--dataset", "missing.jsonl"], "there is no file missing.jsonl"),
+    (["eval", "--model", "m", "--dataset", "missing.jsonl"], "there is no file or folder 'missing.jsonl'"),
     (["eval", "--model", "m", "--dataset", "d.jsonl", "--output", "out.pdf"], "must end in .html"),
     (["train", "--model", "./nowhere", "--dataset", "d.jsonl"], "there is no model folder ./nowhere"),
     (["train", "--model", "m", "--dataset", "d.jsonl", "--lora_alpha", "3"], "--lora_r 16"),
