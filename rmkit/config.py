@@ -278,7 +278,7 @@ def _keep_rows(cls):
 
 # %% ../nbs/00_config.ipynb #k017
 class _OlderNames:
-    "Knows, while a config is made, which fields were given."
+    "Notes which fields a constructor was given, and puts values that are spelt otherwise into today's form."
     def __new__(cls, *args, **kwargs):
         _keep_rows(cls)
         config = super().__new__(cls)
@@ -418,7 +418,7 @@ def from_arguments(cls:RewardConfig,
     config = cls(**{k: copy(v) for k, v in vars(other).items() if k in ours and is_meant(k, v)})
     rest = {k: v for k, v in vars(other).items() if k not in vars(config) and k not in ours and k[0] != "_"}
     vars(config).update(rest)
-    named = [f"`{k}={v!r}`" for k, v in rest.items() if k not in usual or v != usual[k]]
+    named = [_shown(k, v) for k, v in rest.items() if k not in usual or v != usual[k]]
     if named: warnings.warn(f"`RewardTrainer` doesn't read {', '.join(named)} of this {type(other).__name__}; "
                             "for code of your own it is still there, in `trainer.args`.", stacklevel=3)
     return config
