@@ -229,6 +229,16 @@ def test_a_frozen_base_stays_in_float16_where_autocast_joins_the_two():
     assert {p.dtype for p in model.parameters() if not p.requires_grad} == {torch.float16}
 
 
+def test_after_an_evaluation_in_float16(tmp_path, caplog):
+    "transformers turns the model's own weights into float16 then"
+    trainer = trainer_of(tmp_path, None, fp16_full_eval=True)
+    trainer.evaluate(make_pairs(8, seed=1), num_print_samples=0)
+    assert {p.dtype for p in trainer.model.parameters()} == {torch.float16}
+    trainer.train()
+    assert {p.dtype for p in trainer.model.parameters()} == {torch.float32} and "came in float16" in caplog.text
+    np.testing.assert_allclose(logged(trainer), logged(run(tmp_path, None)), atol=2e-3)
+
+
 def test_bfloat16_weights_are_the_users_choice(tmp_path):
     trainer = run(tmp_path, None, model=tiny_model(seed=0).bfloat16(), max_steps=1)
     assert {p.dtype for p in trainer.model.parameters()} == {torch.bfloat16}
