@@ -410,7 +410,8 @@ def lora_of(
     lora = LoraConfig(task_type="SEQ_CLS", r=args.lora_r, lora_alpha=args.lora_alpha or 2 * args.lora_r, lora_dropout=args.lora_dropout or 0.0, target_modules=modules)
     if not args.load_in_4bit: return dict(peft_config=lora)
     dtype = "float16" if config.fp16 else "bfloat16" if config.bf16 else "float32"
-    return dict(peft_config=lora, quantization_config=BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype))
+    quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+    return dict(peft_config=lora, quantization_config=quantization)
 
 # %% ../nbs/14_cli.ipynb #c037
 def train_and_test_rows(
