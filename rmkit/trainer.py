@@ -311,8 +311,8 @@ def keep_in_float32(
     if not is_mixed: found = [p for p in model.parameters() if p.is_floating_point()]
     for p in found: p.data = p.data.float()
     n = sum(p.numel() for p in found)
-    logger.warning(f"Weights that are to be trained came in {kinds}; {n:,} are kept in float32 now, since small steps are "
-                   "lost in 16 bits. Load with `dtype=torch.float32` to keep all their digits.")
+    logger.warning(f"Weights that are to be trained came in {kinds}; {n:,} are kept in float32 now, since small "
+                   "steps are lost in 16 bits. Load with `dtype=torch.float32` to keep all their digits.")
 
 # %% ../nbs/12_trainer.ipynb #h024
 def warn_of_emulation(

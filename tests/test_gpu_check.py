@@ -45,7 +45,8 @@ def test_a_failure_is_told_and_the_rest_goes_on(monkeypatch, capsys, tmp_path):
     status, table, saved = run(monkeypatch, capsys, tmp_path, "--only", "attention_kernels", "rewards_of_texts")
     assert status == 1 and saved["failed"] == 3 and "3 failed" in table
     told = dict(re.findall(r"\| attention_kernels \| (.*?) \| (\S+) \|", table))
-    assert told == {"right": "ok"} | dict.fromkeys(["wrong", "not a number", "RuntimeError: a kernel's message"], "FAILED")
+    wrong = ["wrong", "not a number", "RuntimeError: a kernel's message"]
+    assert told == {"right": "ok"} | dict.fromkeys(wrong, "FAILED")
     assert sum(row["check"] == "rewards_of_texts" and row["result"] == "ok" for row in saved["checks"]) == 5
 
 
