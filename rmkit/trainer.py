@@ -873,9 +873,9 @@ def train(self:RewardTrainer,
         if not sharded and not all((Path(folder)/name).exists() for name in ("optimizer.pt", "scheduler.pt")):
             raise ValueError(f"{folder} has no optimiser state (saved with `save_only_model=True`?): resuming would start a fresh optimiser and end elsewhere. "
                              "To train on from its weights as a new run, pass the folder as `model`.")
-    keep_in_float32(self.model, self.args) # an `evaluate` with `fp16_full_eval` has turned the weights into float16
     # an earlier `evaluate` marks the model as prepared, and accelerate would then train it without DDP: each process alone
     if self.args.world_size > 1 and self.model_wrapped is self.model: self.model._is_accelerate_prepared = False
+    keep_in_float32(self.model, self.args) # an `evaluate` with `fp16_full_eval` has turned the weights into float16
     try: out = Trainer.train(self, folder or None, trial, ignore_keys_for_eval)
     except BaseException as error:
         if self.dashboard: self.dashboard.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
