@@ -248,7 +248,8 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path):
     "With unequal numbers of passes; with memory that runs out on one of them, in the rehearsal or in the first pass of a step"
     script, hows = tmp_path/"run.py", ("cut", "rehearsal", "first step", "second step")
     script.write_text(DDP)
-    subprocess.run([sys.executable, script, tmp_path, "alone"], check=True, timeout=900, env=os.environ | dict(OMP_NUM_THREADS="1"))
+    subprocess.run([sys.executable, script, tmp_path, "alone"], check=True, timeout=900,
+                   env=os.environ | dict(OMP_NUM_THREADS="1"))
     two_ranks(script, str(tmp_path), *hows)
     def result(how, rank=0): return torch.load(tmp_path/f"{how}.{rank}.pt", weights_only=False)
     def losses(run): return [entry["loss"] for entry in run["logs"] if "loss" in entry]
@@ -317,8 +318,9 @@ def test_liger_leaves_the_forward_alone(tmp_path):
 def test_importing_costs_little():
     "What takes seconds is imported with what needs it"
     code = "import sys, rmkit; print(*{name.partition('.')[0] for name in sys.modules})"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
-    assert not loaded & {"torch", "transformers", "datasets", "accelerate", "peft", "pandas", "matplotlib", "IPython", "anywidget"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    slow = {"torch", "transformers", "datasets", "accelerate", "peft", "pandas", "matplotlib", "IPython", "anywidget"}
+    assert not slow & set(done.stdout.split())
 
 
 def test_tokenised_rows_are_cached(tmp_path, monkeypatch, pairs):

@@ -20,4 +20,5 @@ def test_runs(name, tmp_path, monkeypatch):
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
     notebook = nbformat.read(NBS / name, as_version=4)
     notebook.cells = [cell for cell in notebook.cells if not NOT_RUN.search(cell.source)]
-    NotebookClient(notebook, timeout=HANGS, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=HANGS, kernel_name="python3",
+                   resources={"metadata": {"path": str(tmp_path)}}).execute()

@@ -1,4 +1,4 @@
-"Float16 with a scaler, bfloat16 or float32: what is chosen for a GPU, and that a scaler changes no result. The GPU is pretended."
+"Float16 with a scaler, bfloat16 or float32: what a (pretended) GPU gets, and that a scaler changes no result"
 import copy
 import json
 import logging
@@ -28,7 +28,7 @@ from rmkit.trainer import is_out_of_memory, keep_in_float32, memory_of, warn_of_
 def pretend(monkeypatch, *capabilities):
     "A machine with Nvidia GPUs of these compute capabilities; RewardConfig asks no more of it"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)  # as torch says, of a T4 too
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)  # of a T4 too
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(capabilities))
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capabilities[device or 0])
     monkeypatch.setattr(RewardConfig, "_setup_devices", torch.device("cuda", 0))
@@ -39,15 +39,17 @@ def precision(path, **kw):
     return "bf16" if cfg.bf16 else "fp16" if cfg.fp16 else None
 
 
-GPUS = dict(gtx_1080=((6, 1), None), p100=((6, 0), None), v100=((7, 0), "fp16"), rtx_2080=((7, 5), "fp16"), t4=((7, 5), "fp16"), a100=((8, 0), "bf16"),
-            rtx_3090=((8, 6), "bf16"), l4=((8, 9), "bf16"), h100=((9, 0), "bf16"), rtx_5090=((12, 0), "bf16"))
+GPUS = dict(gtx_1080=((6, 1), None), p100=((6, 0), None), v100=((7, 0), "fp16"), rtx_2080=((7, 5), "fp16"),
+            t4=((7, 5), "fp16"), a100=((8, 0), "bf16"), rtx_3090=((8, 6), "bf16"), l4=((8, 9), "bf16"),
+            h100=((9, 0), "bf16"), rtx_5090=((12, 0), "bf16"))
 
 
 @pytest.mark.parametrize("name", GPUS)
 def test_default_of_a_gpu(monkeypatch, tmp_path, name):
     pretend(monkeypatch, GPUS[name][0])
     assert precision(tmp_path) == GPUS[name][1]
-    assert precision(tmp_path, use_cpu=True) is precision(tmp_path, bf16=False) is precision(tmp_path, fp16=False, bf16=False) is None
+    for off in dict(use_cpu=True), dict(bf16=False), dict(fp16=False, bf16=False):
+        assert precision(tmp_path, **off) is None
 
 
 @pytest.mark.parametrize("capability,use", [((6, 0), False), ((7, 5), True), ((9, 0), True)], ids=str)
@@ -68,7 +70,8 @@ def test_what_is_set_is_kept(monkeypatch, tmp_path, recwarn):
     pretend(monkeypatch, (7, 5))
     assert precision(tmp_path, fp16=True) == precision(tmp_path, fp16=True, bf16=False) == "fp16"
     assert precision(tmp_path, fp16=False) is None and not recwarn.list
-    with pytest.warns(UserWarning, match=r"no bfloat16 and emulates it.*float16 \(`fp16=True`\) is faster here"): assert precision(tmp_path, bf16=True) == "bf16"
+    with pytest.warns(UserWarning, match=r"no bfloat16 and emulates it.*float16 \(`fp16=True`\) is faster here"):
+        assert precision(tmp_path, bf16=True) == "bf16"
     with pytest.raises(ValueError, match="At most one"): precision(tmp_path, fp16=True, bf16=True)
     with pytest.warns(UserWarning, match="`bf16_full_eval=True`, but"): precision(tmp_path, bf16_full_eval=True)
     pretend(monkeypatch, (6, 0))
@@ -97,21 +100,28 @@ def test_accelerate_launch_decides(monkeypatch, tmp_path):
 
 
 def test_flags():
-    def parsed(*flags): return HfArgumentParser(RewardConfig).parse_args_into_dataclasses(["--output_dir", "x", "--report_to", "none", "--use_cpu", *flags])[0]
-    assert parsed("--bf16").bf16 is True and parsed("--bf16", "false").bf16 is False and parsed("--use_liger_kernel", "false").use_liger_kernel is False
+    def parsed(*flags):
+        words = ["--output_dir", "x", "--report_to", "none", "--use_cpu", *flags]
+        return HfArgumentParser(RewardConfig).parse_args_into_dataclasses(words)[0]
+    assert parsed("--bf16").bf16 is True and parsed("--bf16", "false").bf16 is False
+    assert parsed("--use_liger_kernel", "false").use_liger_kernel is False
     with pytest.warns(UserWarning, match="no effect on a CPU"): assert parsed("--fp16").fp16 is True
 
 
 # The scaler. accelerate makes none on a CPU, so it is put in; all else is as on a GPU
 
-def trainer_of(path, scale=2.**16, autocast=True, model=None, n=64, **kw):
-    kw = dict(max_steps=4, per_device_train_batch_size=16, logging_steps=1, learning_rate=1e-3, save_strategy="no", report_to="none", disable_tqdm=True,
-              use_cpu=True, seed=1, fp16=scale is not None) | kw
+SETTINGS = dict(max_steps=4, per_device_train_batch_size=16, logging_steps=1, learning_rate=1e-3, save_strategy="no",
+                report_to="none", disable_tqdm=True, use_cpu=True, seed=1)
+
+
+def trainer_of(path, scale=2.**16, autocast=True, model=None, **kw):
     lora = kw.pop("peft_config", None)
-    trainer = RewardTrainer(model or tiny_model(seed=0), RewardConfig(str(path), **kw), train_dataset=make_pairs(n, seed=0),
+    cfg = RewardConfig(str(path), **(SETTINGS | dict(fp16=scale is not None) | kw))
+    trainer = RewardTrainer(model or tiny_model(seed=0), cfg, train_dataset=make_pairs(64, seed=0),
                             processing_class=tiny_tokenizer(), peft_config=lora)
     accelerator = trainer.accelerator
-    if scale is not None: accelerator.scaler, accelerator.native_amp = torch.amp.GradScaler("cpu", init_scale=scale), True
+    if scale is not None:
+        accelerator.scaler, accelerator.native_amp = torch.amp.GradScaler("cpu", init_scale=scale), True
     if not autocast: accelerator.autocast_handler = AutocastKwargs(enabled=False)
     return trainer
 
@@ -129,8 +139,9 @@ def weights(trainer): return torch.cat([p.detach().flatten() for p in trainer.mo
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:`fp16=True` has no effect")
-CUTS = {"one pass": {}, "passes": dict(tokens_per_micro_batch=200), "accumulated": dict(per_device_train_batch_size=4, gradient_accumulation_steps=4),
-        "padded": dict(padding_free=False, per_device_train_batch_size=4, gradient_accumulation_steps=4), "unclipped": dict(max_grad_norm=0.0)}
+FOUR = dict(per_device_train_batch_size=4, gradient_accumulation_steps=4)
+CUTS = {"one pass": {}, "passes": dict(tokens_per_micro_batch=200), "accumulated": FOUR,
+        "padded": dict(padding_free=False) | FOUR, "unclipped": dict(max_grad_norm=0.0)}
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -139,13 +150,18 @@ def test_a_scaler_changes_no_gradient(tmp_path, cut):
     kw = dict(optim="sgd", learning_rate=0.1) | CUTS[cut]
     plain, scaled = run(tmp_path, None, **kw), run(tmp_path, 2.**10, autocast=False, **kw)
     torch.testing.assert_close(weights(scaled), weights(plain), atol=1e-6, rtol=0)
-    for key in ("loss", "grad_norm", "num_tokens"): np.testing.assert_allclose(logged(scaled, key), logged(plain, key), rtol=1e-5, err_msg=key)
+    for key in ("loss", "grad_norm", "num_tokens"):
+        np.testing.assert_allclose(logged(scaled, key), logged(plain, key), rtol=1e-5, err_msg=key)
     assert logged(scaled, "skipped_steps") == [0] * 4 and not logged(plain, "skipped_steps")
 
 
-@pytest.mark.parametrize("kw", [{}, dict(tokens_per_micro_batch=200), dict(gradient_checkpointing=True), dict(peft_config=LoraConfig(r=4))], ids=str)
-def test_float16_trains_as_float32_does(tmp_path, kw):
-    plain, half = run(tmp_path, None, **kw), run(tmp_path, **kw)
+WAYS = {"plain": {}, "passes": dict(tokens_per_micro_batch=200), "checkpointing": dict(gradient_checkpointing=True),
+        "lora": dict(peft_config=LoraConfig(r=4))}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_float16_trains_as_float32_does(tmp_path, way):
+    plain, half = run(tmp_path, None, **WAYS[way]), run(tmp_path, **WAYS[way])
     np.testing.assert_allclose(logged(half), logged(plain), atol=2e-3)
     assert {p.dtype for p in half.model.parameters()} == {torch.float32}
 
@@ -153,7 +169,8 @@ def test_float16_trains_as_float32_does(tmp_path, kw):
 @pytest.mark.parametrize("optim", ["sgd", "adamw_torch_fused", "adamw_torch"])
 def test_a_skipped_step_is_counted_and_leaves_the_weights(tmp_path, caplog, optim):
     "A fused optimizer skips by itself, unseen by accelerate"
-    trainer = trainer_of(tmp_path, 2.**10, optim=optim, autocast=False, lr_scheduler_type="constant", warmup_steps=0, logging_steps=2)
+    trainer = trainer_of(tmp_path, 2.**10, optim=optim, autocast=False, lr_scheduler_type="constant", warmup_steps=0,
+                         logging_steps=2)
     seen = []
     trainer.running.on_step_end = lambda *args, **kw: seen.append(weights(trainer).clone())
     before = weights(trainer)
@@ -162,15 +179,17 @@ def test_a_skipped_step_is_counted_and_leaves_the_weights(tmp_path, caplog, opti
     with caplog.at_level(logging.WARNING, logger="rmkit.trainer"): trainer.train()
     assert torch.equal(seen[0], before) and torch.equal(seen[1], before) and not torch.equal(seen[2], before)
     assert logged(trainer, "skipped_steps") == [2, 0]
-    assert [r.getMessage().split(":")[0] for r in caplog.records if "skipped" in r.getMessage()] == ["Step 1 was skipped"]
+    said = [r.getMessage().split(":")[0] for r in caplog.records if "skipped" in r.getMessage()]
+    assert said == ["Step 1 was skipped"]
 
 
 def test_a_model_that_does_not_fit_float16_is_an_error(tmp_path):
     "Or every step would be skipped, and the model saved as it came"
     model = tiny_model(seed=0)
     model.model.embed_tokens.register_forward_hook(lambda module, args, out: out * 1e6)
-    model.model.layers[0].register_forward_hook(lambda module, args, out: (out[0] if isinstance(out, tuple) else out).half() * 1e5)
-    with pytest.raises(RuntimeError, match="float16 can't train this model.*`fp16=False`"): run(tmp_path, max_steps=40, model=model, padding_free=False)
+    model.model.layers[0].register_forward_hook(lambda module, args, out: out.half() * 1e5)
+    with pytest.raises(RuntimeError, match="float16 can't train this model.*`fp16=False`"):
+        run(tmp_path, max_steps=40, model=model, padding_free=False)
 
 
 def fails_once(trainer, which, error):
@@ -183,17 +202,22 @@ def fails_once(trainer, which, error):
     return calls
 
 
-@pytest.mark.parametrize("words", ["CUDA error: out of memory", "MPS backend out of memory (MPS allocated: 1 GB)", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
-                                   "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"])
-def test_out_of_memory_in_the_second_pass(tmp_path, words):
+OUT_OF_MEMORY = dict(cuda="CUDA error: out of memory", mps="MPS backend out of memory (MPS allocated: 1 GB)",
+                     cublas="CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+                     cpu="[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried")
+
+
+@pytest.mark.parametrize("source", OUT_OF_MEMORY)
+def test_out_of_memory_in_the_second_pass(tmp_path, source):
     "The first pass's scaled gradients are thrown away, and the scaler isn't asked"
     kw = dict(optim="sgd", learning_rate=0.1, tokens_per_micro_batch=400)
     calm, hit = run(tmp_path, 2.**10, autocast=False, **kw), trainer_of(tmp_path, 2.**10, autocast=False, **kw)
-    calls = fails_once(hit, 2, RuntimeError(words))
+    calls = fails_once(hit, 2, RuntimeError(OUT_OF_MEMORY[source]))
     hit.train()
     assert len(calls) > 12 and hit.accelerator.scaler.get_scale() == 2.**10 and logged(hit, "skipped_steps") == [0] * 4
     torch.testing.assert_close(weights(hit), weights(calm), atol=2e-6, rtol=0)
-    for key in ("loss", "num_tokens"): np.testing.assert_allclose(logged(hit, key), logged(calm, key), rtol=1e-5, err_msg=key)
+    for key in ("loss", "num_tokens"):
+        np.testing.assert_allclose(logged(hit, key), logged(calm, key), rtol=1e-5, err_msg=key)
 
 
 def test_other_errors_are_raised_as_they_are(tmp_path):
@@ -205,7 +229,10 @@ def test_other_errors_are_raised_as_they_are(tmp_path):
 
 # Weights that come in 16 bits
 
-@pytest.mark.parametrize("dtype,scale", [(torch.float16, None), (torch.float16, 2.**16), (torch.bfloat16, 2.**16)], ids=str)
+SIXTEEN_BITS = [(torch.float16, None), (torch.float16, 2.**16), (torch.bfloat16, 2.**16)]
+
+
+@pytest.mark.parametrize("dtype,scale", SIXTEEN_BITS, ids=str)
 def test_trained_weights_are_float32(tmp_path, caplog, dtype, scale):
     "In float16 AdamW diverges without a scaler and can't run with one"
     model = tiny_model(seed=0).to(dtype)
@@ -229,6 +256,16 @@ def test_a_frozen_base_stays_in_float16_where_autocast_joins_the_two():
     assert {p.dtype for p in model.parameters() if not p.requires_grad} == {torch.float16}
 
 
+def test_after_an_evaluation_in_float16(tmp_path, caplog):
+    "transformers turns the model's own weights into float16 then"
+    trainer = trainer_of(tmp_path, None, fp16_full_eval=True)
+    trainer.evaluate(make_pairs(8, seed=1), num_print_samples=0)
+    assert {p.dtype for p in trainer.model.parameters()} == {torch.float16}
+    trainer.train()
+    assert {p.dtype for p in trainer.model.parameters()} == {torch.float32} and "came in float16" in caplog.text
+    np.testing.assert_allclose(logged(trainer), logged(run(tmp_path, None)), atol=2e-3)
+
+
 def test_bfloat16_weights_are_the_users_choice(tmp_path):
     trainer = run(tmp_path, None, model=tiny_model(seed=0).bfloat16(), max_steps=1)
     assert {p.dtype for p in trainer.model.parameters()} == {torch.bfloat16}
@@ -245,20 +282,27 @@ def saved(tmp_path_factory):
 
 def test_resumed_to_the_bit(saved, tmp_path):
     folder, whole = saved
-    assert json.loads((folder/"checkpoint-4"/"trainer_state.json").read_text())["stateful_callbacks"]["RunningMetrics"]["attributes"]["now"]["skipped"] == 1
+    state = json.loads((folder/"checkpoint-4"/"trainer_state.json").read_text())
+    assert state["stateful_callbacks"]["RunningMetrics"]["attributes"]["now"]["skipped"] == 1
     again = trainer_of(tmp_path, max_steps=8, logging_steps=3)
     again.train(resume_from_checkpoint=str(folder/"checkpoint-4"))
-    assert torch.equal(weights(again), weights(whole)) and again.accelerator.scaler.state_dict() == whole.accelerator.scaler.state_dict()
+    assert torch.equal(weights(again), weights(whole))
+    assert again.accelerator.scaler.state_dict() == whole.accelerator.scaler.state_dict()
     for key in ("loss", "num_tokens", "skipped_steps"): assert logged(again, key) == logged(whole, key), key
     assert sum(logged(whole, "skipped_steps")) > 3
 
 
-@pytest.mark.parametrize("first,then,said", [(2.**10, None, "trained in float16, and the run goes on without"), (None, 2.**10, "trained without float16, and the run goes on in")])
+CHANGES = [(2.**10, None, "trained in float16, and the run goes on without"),
+           (None, 2.**10, "trained without float16, and the run goes on in")]
+
+
+@pytest.mark.parametrize("first,then,said", CHANGES, ids=["to float32", "to float16"])
 def test_resumed_in_another_precision(tmp_path, caplog, first, then, said):
     "A free GPU is a T4 one day and an L4 the next"
     whole = run(tmp_path, first, max_steps=4, save_strategy="steps", save_steps=2)
     again = trainer_of(tmp_path, then, max_steps=4)
-    with caplog.at_level(logging.WARNING, logger="rmkit.trainer"): again.train(resume_from_checkpoint=str(tmp_path/"checkpoint-2"))
+    with caplog.at_level(logging.WARNING, logger="rmkit.trainer"):
+        again.train(resume_from_checkpoint=str(tmp_path/"checkpoint-2"))
     assert said in caplog.text
     torch.testing.assert_close(weights(again), weights(whole), atol=2e-3, rtol=0)
 
@@ -268,12 +312,13 @@ def test_resumed_in_another_precision(tmp_path, caplog, first, then, said):
 def test_one_of_several_gpus(tmp_path, caplog):
     "A notebook with two GPUs trains on the first, as with one"
     alone = run(tmp_path, None)
-    cfg = RewardConfig(str(tmp_path), max_steps=4, per_device_train_batch_size=16, logging_steps=1, learning_rate=1e-3, save_strategy="no", report_to="none",
-                       disable_tqdm=True, use_cpu=True, seed=1)
+    cfg = RewardConfig(str(tmp_path), **SETTINGS)
     cfg._n_gpu = 2
     with caplog.at_level(logging.WARNING, logger="rmkit.trainer"):
-        trainer = RewardTrainer(tiny_model(seed=0), cfg, train_dataset=make_pairs(64, seed=0), processing_class=tiny_tokenizer())
-    assert "sees 2 GPUs and trains on the first" in caplog.text and "notebook_launcher(train, num_processes=2)" in caplog.text
+        trainer = RewardTrainer(tiny_model(seed=0), cfg, train_dataset=make_pairs(64, seed=0),
+                                processing_class=tiny_tokenizer())
+    assert "sees 2 GPUs and trains on the first" in caplog.text
+    assert "notebook_launcher(train, num_processes=2)" in caplog.text
     trainer.train()
     assert torch.equal(weights(trainer), weights(alone)) and type(trainer.model_wrapped) is type(trainer.model)
 
@@ -298,9 +343,10 @@ def test_a_t4_goes_by_rectangles(monkeypatch):
 @pytest.mark.parametrize("options", [{}, dict(window=5), dict(softcap=2.)], ids=str)
 @pytest.mark.parametrize("dtype,atol", [(torch.float16, 5e-3), (torch.bfloat16, 4e-2)], ids=str)
 def test_rectangles_in_16_bits(monkeypatch, dtype, atol, options):
-    "Within the rounding of the numbers, by products and by PyTorch's own function; large scores beside masks of -inf stay finite"
-    branches = Branches.of(lay_out([[[1] * 20 + [2] * n for n in (3, 9, 1, 14)], [[5] * 4 + [6], [7] * 30], [[8], [9, 9]]]))
-    q, k, v = torch.randn(3, int(branches.sizes_R2[:, 0].sum()), 4, 16, generator=torch.Generator().manual_seed(0)).to(dtype)
+    "Within the rounding of the numbers, by products and by PyTorch's function; large scores beside -inf stay finite"
+    groups = [[[1] * 20 + [2] * n for n in (3, 9, 1, 14)], [[5] * 4 + [6], [7] * 30], [[8], [9, 9]]]
+    branches, generator = Branches.of(lay_out(groups)), torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, int(branches.sizes_R2[:, 0].sum()), 4, 16, generator=generator).to(dtype)
     k, v = k[:, :2], v[:, :2]
     want = rectangle_attention(*(x.double() for x in (q, k, v)), branches, 0.25, **options)
     for few in 2**20, 0:
@@ -312,17 +358,22 @@ def test_rectangles_in_16_bits(monkeypatch, dtype, atol, options):
 
 # Four-bit weights
 
-@pytest.mark.parametrize("capability,dtype", [((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((6, 0), torch.float32)], ids=str)
+FOUR_BITS = [((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((6, 0), torch.float32)]
+
+
+@pytest.mark.parametrize("capability,dtype", FOUR_BITS, ids=str)
 def test_four_bit_weights_are_multiplied_in_the_runs_precision(monkeypatch, tmp_path, capability, dtype):
     pretend(monkeypatch, capability)
     args = TrainArguments(model="m", dataset="d", lora_r=4, load_in_4bit=True)
-    assert lora_of(args, RewardConfig(str(tmp_path), report_to="none"))["quantization_config"].bnb_4bit_compute_dtype == dtype
+    quantization = lora_of(args, RewardConfig(str(tmp_path), report_to="none"))["quantization_config"]
+    assert quantization.bnb_4bit_compute_dtype == dtype
 
 
 def test_the_usual_recipe_on_a_t4(monkeypatch, tmp_path, caplog):
     "`bnb_4bit_compute_dtype=torch.bfloat16`: done, and told"
     model, cfg = tiny_model(), RewardConfig(str(tmp_path), report_to="none", use_cpu=True)
-    cfg.use_cpu, model.config.quantization_config = False, BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16)
+    cfg.use_cpu = False
+    model.config.quantization_config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16)
     for capability in (8, 0), (7, 5):
         pretend(monkeypatch, capability)
         warn_of_emulation(model, cfg)
@@ -350,9 +401,11 @@ SCRIPT = """
 import sys, torch
 sys.path.insert(0, sys.argv[1])
 from test_precision import trainer_of, weights
-t = trainer_of(sys.argv[2], 2.**10, autocast=False, optim="sgd", learning_rate=0.1, per_device_train_batch_size=8, tokens_per_micro_batch=130)
+t = trainer_of(sys.argv[2], 2.**10, autocast=False, optim="sgd", learning_rate=0.1, per_device_train_batch_size=8,
+               tokens_per_micro_batch=130)
 t.train()
-torch.save((weights(t), t.accelerator.scaler.get_scale(), t.state.log_history), f"{sys.argv[2]}/{t.args.process_index}.pt")
+found = weights(t), t.accelerator.scaler.get_scale(), t.state.log_history
+torch.save(found, f"{sys.argv[2]}/{t.args.process_index}.pt")
 """
 
 
