@@ -426,6 +426,9 @@ def _with_system(
             remedy = "Leave the column out with system_column='', or correct the row."
             raise _bad(column, _show(system), expected, "two system texts", remedy)
         return prompt
+    asked = prompt[0].get("content") if prompt else None
+    if isinstance(asked, str) and (rest := asked.strip().removeprefix(system).strip()) != asked.strip() and rest:
+        prompt = [prompt[0] | {"content": rest}] + prompt[1:]  # the question repeats it
     return [{"role": "system", "content": system}] + prompt
 
 # %% ../nbs/01_data.ipynb #c027
