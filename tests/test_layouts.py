@@ -198,7 +198,7 @@ def test_ties_are_counted_and_left_out(column, values, ties):
 def test_a_number_that_could_mean_either_side_is_asked_for(column, values):
     rows = [{"question": Q, **SIDES, column: value} for value in values]
     with pytest.raises(BadRowError,
-                       match=f"row 0, column '{column}'.*winner_column='{column}' if .*'response_a'.*first_wins_column"):
+                       match=f"row 0, column '{column}'.*winner_column='{column}' if .*'response_a'.*first_wins_col"):
         prepare(rows)
     first, last = ({name: to_pairs(row, detect_format(rows, {name: column})) for name in ("winner", "first_wins")}
                    for row in (rows[0], rows[-1]))
@@ -367,7 +367,7 @@ def test_columns_settle_what_names_do_not_tell():
                                    "rejected": "x"}) == expect(system=SYSTEM)
     assert decoded([row], columns={"prompt": "q", "chosen": "x", "rejected": "y", "winner": "w"}) == expect()
     with pytest.raises(BadRowError,
-                       match="column 'z': found no such column.*expected the column of 'prompt'. Correct prompt_column"):
+                       match="column 'z': found no such column.*expected the column of 'prompt'. Correct prompt_col"):
         prepare([row], columns={"prompt": "z", "chosen": "y", "rejected": "x"})
     with pytest.raises(BadRowError, match="column 'rejected': found no such column.*Name the other one too"):
         prepare([row], columns={"chosen": "y"})
