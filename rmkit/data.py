@@ -612,8 +612,8 @@ def _read_scores(
 ) -> list[float]: # a score for each answer, higher is better
     names, items = format.names, _as_list(row.get(format.names["responses"]))
     column, scores = names["scores"], row.get(names["scores"])
-    if "key" in names and isinstance(items, list):
-        column = names["key"]
+    if "mark" in names and isinstance(items, list):
+        column = names["mark"]
         scores = [_mark(item, column, f"{names['responses']}[{i}]") for i, item in enumerate(items)]
     elif "choice" in names and isinstance(items, list):
         column, best = names["choice"], row.get(names["choice"])
@@ -926,7 +926,7 @@ def _find_ranking(
         found, remedy = "marks of the steps of one answer", "Bring each row to two answers, or to responses and scores."
         raise _bad("labels", found, "marks of whole answers", "missing column", remedy)
     order = column if column and column_words(column) == ("output",) and len(sample[column]) == 2 else None
-    how = {"scores": scores, "key": key, "choice": choice, "order": order}
+    how = {"scores": scores, "mark": key, "choice": choice, "order": order}
     role = next((role for role in how if how[role]), None)
     if not item or not role:
         return None
