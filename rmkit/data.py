@@ -844,7 +844,8 @@ def _numeric_verdict(
         found = ", ".join(f"{number:g}" for number in sorted(numbers)[:4])
         low, high = _scale(numbers)
         remedy = (f"Say so: winner_column='{column}' if {low} stands for '{answers[0]}' and {high} for '{answers[1]}'; "
-                  f"first_wins_column='{column}' if {high} says that '{answers[0]}' is better and {low} that it isn't.")
+                  f"first_wins_column='{column}' if {high} says that '{answers[0]}' is better and {low} that it isn't. "
+                  f"Else turn the numbers into the names '{answers[0]}', '{answers[1]}' and 'tie'.")
         raise _bad(column, found, "numbers that tell which answer they stand for", "no winner", remedy)
     return replace(verdict, ends=ends)
 
