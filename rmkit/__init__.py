@@ -30,7 +30,8 @@ __all__ = ["__version__", *_home]
 
 # What older code imports from TRL beside these: a name of rmkit's, or what took its place.
 _OPTIONS = ("rmkit's options are fields of `RewardConfig` and arguments of `RewardTrainer` "
-            "(`peft_config=LoraConfig(...)`, `quantization_config=BitsAndBytesConfig(...)`); TRL's own still fit: keep `from trl import {name}`.")
+            "(`peft_config=LoraConfig(...)`, `quantization_config=BitsAndBytesConfig(...)`); TRL's own still fit: "
+            "keep `from trl import {name}`.")
 _TEMPLATE = "`RewardTrainer` applies the chat template itself: pass the rows without this step."
 _PROMPT = "`RewardTrainer` finds the prompt itself: pass the rows as they are."
 _NEW_TEMPLATE = "pass `RewardConfig(chat_template_path=...)`, a template's file or a tokenizer that has one."

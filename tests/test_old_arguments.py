@@ -48,7 +48,8 @@ def folder(tmp_path):
 LOADING = [dict(trust_remote_code=True), dict(trust_remote_code=False, num_labels=1), dict(seed=7),
            dict(use_cache=False), dict(dtype="bfloat16"), dict(torch_dtype=torch.bfloat16), dict(dtype="auto"),
            dict(device_map={"": "cpu"}), dict(attn_implementation="eager"),
-           dict(revision="main", local_files_only=True), dict(is_trainable=True), dict(low_cpu_mem_usage=True), dict(quantization_config=None)]
+           dict(revision="main", local_files_only=True), dict(is_trainable=True),
+           dict(low_cpu_mem_usage=True), dict(quantization_config=None)]
 
 
 @pytest.mark.parametrize("kwargs", LOADING, ids=str)
