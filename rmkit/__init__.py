@@ -38,7 +38,6 @@ _NEW_TEMPLATE = "pass `RewardConfig(chat_template_path=...)`, a template's file 
 _SEEN = "`RewardTrainer.visualize_samples()` and `PairScores.show()` print scored pairs."
 _elsewhere = {
     "disable_dropout_in_model": "trainer.disable_dropout",
-    "PreferenceCollator": "collator.DataCollatorForPreference",
     **dict.fromkeys(("ModelConfig", "ScriptArguments", "RewardScriptArguments", "TrlParser", "YamlConfigParser",
                      "DatasetMixtureConfig", "get_peft_config", "get_quantization_config", "get_kbit_device_map"),
                     _OPTIONS),
