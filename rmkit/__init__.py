@@ -29,17 +29,18 @@ _home = {
 __all__ = ["__version__", *_home]
 
 # What older code imports from TRL beside these: a name of rmkit's, or what took its place.
-_OPTIONS = "rmkit's options are fields of `RewardConfig` and arguments of `RewardTrainer` (`peft_config=LoraConfig(...)`, " \
-           "`quantization_config=BitsAndBytesConfig(...)`); TRL's own still fit: keep `from trl import {name}`."
+_OPTIONS = ("rmkit's options are fields of `RewardConfig` and arguments of `RewardTrainer` "
+            "(`peft_config=LoraConfig(...)`, `quantization_config=BitsAndBytesConfig(...)`); TRL's own still fit: "
+            "keep `from trl import {name}`.")
 _TEMPLATE = "`RewardTrainer` applies the chat template itself: pass the rows without this step."
-_PROMPT = "`RewardTrainer` finds the prompt itself: pass the rows as they are (`rmkit.data.extract_prompt` shows what it finds)."
-_NEW_TEMPLATE = "pass `RewardConfig(chat_template_path=...)`: a template file, or a tokenizer to take template and tokens from."
+_PROMPT = "`RewardTrainer` finds the prompt itself: pass the rows as they are."
+_NEW_TEMPLATE = "pass `RewardConfig(chat_template_path=...)`, a template's file or a tokenizer that has one."
 _SEEN = "`RewardTrainer.visualize_samples()` and `PairScores.show()` print scored pairs."
 _elsewhere = {
     "disable_dropout_in_model": "trainer.disable_dropout",
-    "PreferenceCollator": "collator.DataCollatorForPreference",
-    **dict.fromkeys(("ModelConfig", "ScriptArguments", "RewardScriptArguments", "TrlParser", "YamlConfigParser", "DatasetMixtureConfig",
-                     "get_peft_config", "get_quantization_config", "get_kbit_device_map"), _OPTIONS),
+    **dict.fromkeys(("ModelConfig", "ScriptArguments", "RewardScriptArguments", "TrlParser", "YamlConfigParser",
+                     "DatasetMixtureConfig", "get_peft_config", "get_quantization_config", "get_kbit_device_map"),
+                    _OPTIONS),
     **dict.fromkeys(("apply_chat_template", "maybe_apply_chat_template", "conversations_formatting_function",
                      "instructions_formatting_function", "get_formatting_func_from_dataset"), _TEMPLATE),
     **dict.fromkeys(("maybe_extract_prompt", "extract_prompt"), _PROMPT),
@@ -49,7 +50,7 @@ _elsewhere = {
     "is_conversational": "`rmkit.data.detect_format(row).kind == \"messages\"` says it.",
     "_tokenize": "`rmkit.prepare_dataset(dataset, tokenizer)` tokenises, and `RewardTrainer` calls it.",
     "get_dataset": "`rmkit.load_rows(name, split)` loads rows.",
-    "get_reward": "`rmkit.RewardModel(model, tokenizer).score(prompt, responses)`; of token ids, `rmkit.model.rewards`.",
+    "get_reward": "`rmkit.RewardModel(model, tokenizer).score(prompt, responses)` scores texts.",
     "peft_module_casting_to_bf16": "`RewardTrainer(peft_config=...)` casts an adapter on quantised weights itself.",
     "prepare_peft_model": "`RewardTrainer(peft_config=...)` puts the adapter on.",
     "PeftSavingCallback": "adapters are saved as such: leave the callback out.",
