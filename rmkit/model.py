@@ -1065,6 +1065,9 @@ def save_tokenizer(tokenizer:PreTrainedTokenizerBase, # left as it is
     saved = fix_date(tokenizer, day)
     if saved is not tokenizer:
         logger.warning("The chat template writes today's date; in %s it is %s for good.", folder, f"{day:%d %b %Y}")
+    if "strftime_now(" in str(saved.chat_template):
+        logger.warning("The chat template saved in %s still writes today's date, and rewards will change with it: write a "
+                       "date into it yourself.", folder)
     saved.save_pretrained(folder)
 
 # %% ../nbs/05_model.ipynb #c084
@@ -1104,8 +1107,10 @@ def _check_tokenizer(tokenizer:PreTrainedTokenizerBase, # that was saved
                      date:datetime|None=None, # that was written into the template
                     ) -> None:
     "ValueError when the saved tokenizer, loaded again, reads a text otherwise"
-    own_code = not type(tokenizer).__module__.startswith("transformers.")
-    again = AutoTokenizer.from_pretrained(folder, trust_remote_code=own_code)
+    name, own_code = type(tokenizer).__name__, not type(tokenizer).__module__.startswith("transformers.")
+    try: again = AutoTokenizer.from_pretrained(folder, trust_remote_code=own_code)
+    except (ValueError, OSError, ImportError) as error:
+        raise ValueError(f"AutoTokenizer can't load the {name} that is saved in {folder}: {error}") from error
     chat = [{"role": "user", "content": PROBES[0]}, {"role": "assistant", "content": "4"}]
     texts = [*PROBES, *([chat] if tokenizer.chat_template else []), *texts]
     for ours, theirs in zip(_readings(fix_date(tokenizer, date), texts), _readings(again, texts), strict=True):
@@ -1114,9 +1119,9 @@ def _check_tokenizer(tokenizer:PreTrainedTokenizerBase, # that was saved
                              f"What is saved in {folder} would score otherwise than the model in memory.")
         if ours[1] != theirs[1]:
             raise ValueError(f"AutoTokenizer loads a {type(again).__name__} from {folder}, and the model was trained "
-                             f"with a {type(tokenizer).__name__}, which reads otherwise: {ours[0]!r} becomes "
-                             f"{theirs[1][:12]} there and {ours[1][:12]} here. All files are written; load that "
-                             "tokenizer by its own class, or train with the one that AutoTokenizer gives.")
+                             f"with a {name}, which reads otherwise: {ours[0]!r} becomes {theirs[1][:12]} there and "
+                             f"{ours[1][:12]} here. All files are written; load that tokenizer by its own class, or train "
+                             "with the one that AutoTokenizer gives.")
 
 # %% ../nbs/05_model.ipynb #m053
 def _room_for_another(model:nn.Module, # on its device
@@ -1175,9 +1180,11 @@ def check_saved(model:nn.Module, # that was saved, in memory
         why = "quantised weights compute otherwise on a CPU" if device else "there is no memory for a second model"
         logger.warning(f"{folder} is saved; it was not loaded again to compare its rewards, since {why}.")
         return False
-    saved = _load_plain(model, folder).to(device).eval()
-    is_cast = torch.is_autocast_enabled(device.type)
-    rounding = ROUNDING.get(torch.get_autocast_dtype(device.type) if is_cast else saved.dtype, 1e-1)
+    saved = _load_plain(model, folder).eval()
+    if not is_quantized: saved = saved.to(device)  # quantised weights are where they can be
+    dtypes = {p.dtype for m in (model, saved) for p in m.parameters()}
+    if torch.is_autocast_enabled(device.type): dtypes.add(torch.get_autocast_dtype(device.type))
+    rounding = max(ROUNDING.get(dtype, 1e-1) for dtype in dtypes)
     for ours, theirs in _reward_pairs(model, saved, [row[-64:] for row in rows] or _trial_ids(model).tolist()):
         if abs(ours - theirs) <= rounding * max(1, abs(ours)): continue
         advice = "Check that `save_pretrained` and `from_pretrained` of its class keep all that its forward uses."

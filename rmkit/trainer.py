@@ -30,6 +30,7 @@ from accelerate.utils import gather_object
 from datasets import Dataset, IterableDataset
 from fastcore.basics import patch
 from huggingface_hub import ModelCard, ModelCardData
+from jinja2 import TemplateError
 from peft import PeftModel
 from torch.nn.functional import pad
 from torch.utils.data import SequentialSampler
@@ -846,13 +847,17 @@ def _probes(self:RewardTrainer) -> tuple:
         if row.get("chosen") is None or row.get("rejected") is None: continue
         prompt, *answers = pair_texts(row, self.processing_class)
         texts += [prompt + answer if type(prompt) is type(answer) else answer for answer in answers]
-    return [row[name] for row in rows for name in names], texts
+    def unpadded(row, name):
+        mask = row.get(name.replace("input_ids", "attention_mask")) if "input_ids" in name else None
+        return [i for i, is_real in zip(row[name], mask) if is_real] if mask else row[name]
+    return [unpadded(row, name) for row in rows for name in names], texts
 
 # %% ../nbs/12_trainer.ipynb #m103
 def _chat_call(tokenizer, markers):
     "The call with a conversation; None where the template's text isn't part of what the model was trained on"
     chat = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4"}]
-    ours, text = render(chat[:1], chat[1:], tokenizer, markers), tokenizer.apply_chat_template(chat, tokenize=False)
+    try: ours, text = render(chat[:1], chat[1:], tokenizer, markers), tokenizer.apply_chat_template(chat, tokenize=False)
+    except TemplateError: return None # it wants another conversation
     if text not in ours: return None
     before, _, behind = ours.partition(text)
     around = f"{before!r} + " * bool(before) + "text" + f" + {behind!r}" * bool(behind)

@@ -240,6 +240,38 @@ def test_a_template_without_a_date_is_left_alone():
     assert fix_date(tokenizer) is tokenizer and fix_date(words()).chat_template is None
 
 
+def test_a_date_that_cannot_be_fixed_is_told(tmp_path, caplog):
+    tokenizer = words("{% set day = '%d %b' %}{{ strftime_now(day) }} " + PLAIN_CHAT)
+    with caplog.at_level(logging.WARNING, "rmkit.model"): save_reward_model(decoder(tokenizer), tokenizer, tmp_path)
+    assert "still writes today's date" in caplog.text
+
+
+def test_a_tokenizer_that_auto_cannot_load_is_an_error(tmp_path):
+    model, tokenizer = prepare_for_reward(decoder(words()), words())
+    save_reward_model(model, tokenizer, tmp_path)
+    (tmp_path/"tokenizer.json").unlink()
+    with pytest.raises(ValueError, match="AutoTokenizer can't load the TokenizersBackend that is saved in"):
+        check_saved(model, tokenizer, tmp_path)
+
+
+def test_padded_columns_of_ones_own_are_compared_without_padding(tmp_path):
+    "Plain transformers would read before the padding, and rmkit behind it"
+    rows = [{f"{name}_{side}": value for side in ("chosen", "rejected") for name, value in
+             (("input_ids", [5, 6, 7 + (side == "chosen"), 0, 0]), ("attention_mask", [1, 1, 1, 0, 0]))}] * 8
+    dataset, collate = Dataset.from_list(rows), lambda rows: rows
+    trainer = RewardTrainer(tiny_model(), args(tmp_path), collate, dataset, None, tiny_tokenizer())
+    assert trainer._probes()[0][:2] == [[5, 6, 8], [5, 6, 7]]
+    trainer.save_model()
+
+
+def test_a_card_for_a_template_that_wants_another_conversation(tmp_path):
+    template = "{% if messages[0].role != 'system' %}{{ raise_exception('system first') }}{% endif %}" + PLAIN_CHAT
+    rows = [row | dict(prompt=[dict(role="system", content="Be brief."), *row["prompt"]]) for row in CHAT_ROWS]
+    trainer = trainer_of(decoder(words()), words(template), tmp_path, rows)
+    trainer.save_model(), trainer.create_model_card()
+    assert "as RewardModel puts it together" in (tmp_path/"README.md").read_text()
+
+
 def test_a_template_that_draws_lots_is_an_error(tmp_path):
     tokenizer = words("{{ range(99999) | random }} " + PLAIN_CHAT)
     model, tokenizer = prepare_for_reward(decoder(tokenizer), tokenizer)
