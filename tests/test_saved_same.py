@@ -18,7 +18,7 @@ from transformers import (AutoModelForSequenceClassification, AutoTokenizer, Ber
                           RobertaForSequenceClassification, pipeline)
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer
-from rmkit.data import find_pair_markers
+from rmkit.data import find_pair_markers, prepare_dataset
 from rmkit.model import (add_lora, check_saved, fix_date, load_reward_model, prepare_for_reward, rewards,
                          save_reward_model)
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
@@ -335,6 +335,26 @@ def test_text_pairs_train_score_and_save_the_same(make, cls, config, tmp_path):
     assert close(loaded.score(*map(list, zip(*messages))), plain)
     again = trainer_of(str(tmp_path), None, tmp_path/"again", PAIRS) # as it was trained before
     assert again.train_dataset[0]["chosen_ids"] == tokenizer("what is 0?", "it is 0.")["input_ids"]
+
+
+def test_an_adapter_keeps_that_it_was_trained_on_text_pairs(tmp_path):
+    "Its base doesn't say so, and stays where it is"
+    tokenizer = encoder_tokenizer()
+    save_reward_model(*prepare_for_reward(encoder(tokenizer), tokenizer), tmp_path/"base")
+    adapter = LoraConfig(r=2, target_modules=["query"], init_lora_weights=False)
+    trainer = trainer_of(str(tmp_path/"base"), None, tmp_path/"adapter", PAIRS, adapter, text_pair=True)
+    trainer.save_model()
+    assert not (tmp_path/"adapter"/"model.safetensors").exists()
+    expected = by_hand(trainer.model, tokenizer, [("what is 2?", "it is 2.")])
+    assert close(RewardModel.from_pretrained(tmp_path/"adapter", device="cpu").score("what is 2?", ["it is 2."]), expected)
+
+
+def test_the_question_is_cut_and_not_the_answer():
+    rows = Dataset.from_list([dict(prompt="abcdefgh", chosen="xyz", rejected="zyx")])
+    tokenizer = encoder_tokenizer()
+    prepared, report = prepare_dataset(rows, tokenizer, max_length=10, text_pair=True)
+    assert tokenizer.decode(prepared[0]["chosen_ids"]).replace(" ", "") == "[CLS]efgh[SEP]xyz[SEP]"
+    assert report.truncated == 1
 
 
 def test_a_model_of_others_trained_on_text_pairs(tmp_path):
