@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/model.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'OUTPUTS', 'ROUNDING', 'WEIGHT_FILES', 'ADAPTER_FILES', 'HEAD_FILES', 'NOT_A_HEAD', 'HUB_KEYS', 'BASE_STAYS',
-           'READS_FILE', 'READS', 'PROBES', 'unwrap', 'head_name', 'head_module', 'init_head', 'replace_head',
+           'READS_FILE', 'READ_AS', 'PROBES', 'unwrap', 'head_name', 'head_module', 'init_head', 'replace_head',
            'set_text_pair', 'reads_text_pairs', 'own_forward', 'rewards', 'flat_rewards', 'needs_padding',
            'token_rewards', 'unused_token', 'grow_embeddings', 'ensure_pad_token', 'prepare_for_reward',
            'load_reward_model', 'add_lora', 'merge', 'fix_date', 'save_tokenizer', 'save_reward_model', 'check_saved']
@@ -1021,7 +1021,7 @@ def _save_base(model:PeftModel, # whose base is saved
 
 # %% ../nbs/05_model.ipynb #m041
 READS_FILE = "reward_input.json" # beside an adapter, whose base's config doesn't say what the adapter was trained on
-READS = ("reward_input", "reward_separator") # what of the config is in it
+READ_AS = ("reward_input", "reward_separator") # what of the config is in it
 
 def _save_adapter(model:PeftModel, # with its adapter
                   folder:str|Path, # where
@@ -1034,7 +1034,7 @@ def _save_adapter(model:PeftModel, # with its adapter
     try: model.save_pretrained(folder, save_embedding_layers=False)
     finally:
         if isinstance(start, str): config.init_lora_weights = start
-    reads = {name: getattr(unwrap(model).config, name, None) for name in READS}
+    reads = {name: getattr(unwrap(model).config, name, None) for name in READ_AS}
     Path(folder, READS_FILE).write_text(json.dumps(reads))
     file = Path(folder)/ADAPTER_FILES[0]
     if not getattr(config, "use_dora", False) or not file.is_file(): return
@@ -1183,7 +1183,7 @@ def check_saved(model:nn.Module, # that was saved, in memory
         return False
     saved = _load_plain(model, folder).eval()
     if not is_quantized: saved = saved.to(device)  # quantised weights are where they can be
-    for name in READS: setattr(unwrap(saved).config, name, getattr(unwrap(model).config, name, None)) # the tokenizer's part
+    for name in READ_AS: setattr(unwrap(saved).config, name, getattr(unwrap(model).config, name, None)) # the tokenizer's part
     dtypes = {p.dtype for m in (model, saved) for p in m.parameters()}
     if torch.is_autocast_enabled(device.type): dtypes.add(torch.get_autocast_dtype(device.type))
     rounding = max(ROUNDING.get(dtype, 1e-1) for dtype in dtypes)
