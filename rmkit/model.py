@@ -1064,11 +1064,11 @@ def save_tokenizer(tokenizer:PreTrainedTokenizerBase, # left as it is
     "Save a tokenizer so that it writes the same text on any day"
     day = date or datetime.now()
     saved = fix_date(tokenizer, day)
-    if saved is not tokenizer:
-        logger.warning("The chat template writes today's date; in %s it is %s for good.", folder, f"{day:%d %b %Y}")
     if "strftime_now(" in str(saved.chat_template):
         logger.warning("The chat template saved in %s still writes today's date, and rewards will change with it: write a "
                        "date into it yourself.", folder)
+    if saved is not tokenizer:
+        logger.warning("The chat template writes today's date; in %s it is %s for good.", folder, f"{day:%d %b %Y}")
     saved.save_pretrained(folder)
 
 # %% ../nbs/05_model.ipynb #c084
