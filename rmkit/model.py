@@ -1034,6 +1034,8 @@ def _save_adapter(model:PeftModel, # with its adapter
     try: model.save_pretrained(folder, save_embedding_layers=False)
     finally:
         if isinstance(start, str): config.init_lora_weights = start
+    # PEFT puts an adapter with a name of its own into a folder below
+    for file in Path(folder, model.active_adapter).glob("adapter_*"): file.replace(Path(folder)/file.name)
     reads = {name: getattr(unwrap(model).config, name, None) for name in READ_AS}
     Path(folder, READS_FILE).write_text(json.dumps(reads))
     file = Path(folder)/ADAPTER_FILES[0]

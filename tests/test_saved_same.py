@@ -10,7 +10,7 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import (IA3Config, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PrefixTuningConfig, PromptEncoderConfig,
-                  PromptTuningConfig, VeraConfig)
+                  PromptTuningConfig, VeraConfig, get_peft_model)
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification,
                           BertTokenizer, LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification,
@@ -112,6 +112,19 @@ def test_a_trainers_adapter_is_checked(kind, bases, tmp_path):
     expected = RewardModel(trainer.model, trainer.processing_class).score("What?", ["Yes.", "No!"])
     for folder in (tmp_path, tmp_path/"checkpoint-1"):
         assert close(RewardModel.from_pretrained(folder, device="cpu").score("What?", ["Yes.", "No!"]), expected)
+
+
+@pytest.mark.parametrize("base", ["lm", "rm"])
+def test_an_adapter_with_a_name_of_its_own(base, bases, tmp_path):
+    "PEFT puts it into a folder below, where nobody looks"
+    model, tokenizer = load_reward_model(bases/base)
+    config = LoraConfig(r=4, task_type="SEQ_CLS", **QV)
+    model = moved(load_reward_model(get_peft_model(model, config, adapter_name="mine"), tokenizer)[0])
+    save_reward_model(model, tokenizer, tmp_path)
+    assert check_saved(model, tokenizer, tmp_path)
+    with torch.no_grad():
+        loaded = RewardModel.from_pretrained(tmp_path, device="cpu").model.eval()
+        assert close(rewards(loaded, IDS, MASK), rewards(model, IDS, MASK))
 
 
 def test_a_base_that_was_trained_after_loading(bases, tmp_path):
