@@ -314,9 +314,10 @@ def _own_rewards(model:nn.Module, # perhaps wrapped
     if base not in _minds_padding:
         was_training, ids = model.training, _trial_ids(model)
         padded = torch.cat([ids, torch.full_like(ids, pad_id)], 1), torch.cat([ids * 0 + 1, ids * 0], 1)
-        with torch.no_grad(), _known_values(model, 1):
-            alone, beside = (_call_own(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
-        model.train(was_training)
+        try:
+            with torch.no_grad(), _known_values(model, 1):
+                alone, beside = (_call_own(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
+        finally: model.train(was_training)
         _minds_padding[base] = not torch.allclose(alone, beside, rtol=1e-2, atol=1e-4)
     if _minds_padding[base]: return _one_by_one(model, ids_BL, mask_BL)
     return _call_own(model, ids_BL.masked_fill(mask_BL == 0, pad_id), mask_BL)
@@ -566,15 +567,18 @@ def _common_end(a:str, b:str) -> int: # characters
 
 def _prefixes(missing:set[str], # names that the model lacks
               unused:set[str], # names in the file that the model hasn't
+              backbone:str, # the model's name for it
              ) -> dict[str, str]: # prefix in the file: prefix in the model
     "Which prefixes a wrapper put before the names (`module.`, `rwtransformer.`, `base_model.model.`, ...)"
-    found, left = {}, set(missing)
-    for name in sorted(missing):
-        key = max(sorted(unused), key=lambda key: _common_end(name, key), default="")
+    found, left, keys = {}, sorted(missing), sorted(unused)
+    for _ in range(20):  # a wrapper has few prefixes, and a part that was made anew few names
+        if not left: break
+        name = left.pop(0)
+        key = max(keys, key=lambda key: _common_end(name, key), default="")
         n = _common_end(name, key)
         old, new = key[:len(key) - n], name[:len(name) - n]
-        if name not in left or not n or not old: continue
-        left -= {m for m in left if m.startswith(new) and old + m[len(new):] in unused}
+        if not n or not old or new not in ("", f"{backbone}."): continue  # another module that ends alike
+        left = [m for m in left if not (m.startswith(new) and old + m[len(new):] in unused)]
         found[old] = new
     return found
 
@@ -585,7 +589,7 @@ def _from_checkpoint(path:str, # name or folder of a language model or classifie
                     ) -> tuple[PreTrainedModel, dict]: # the classifier, and what was missing, unexpected, mismatched
     "Load as a sequence classifier, through any prefix; a head that the checkpoint lacks is started from `seed`"
     model, info, held = _load_weights(path, seed, **kwargs)
-    if prefixes := _prefixes(info["missing_keys"], info["unexpected_keys"]):
+    if prefixes := _prefixes(info["missing_keys"], info["unexpected_keys"], model.base_model_prefix):
         renamed = {f"^{re.escape(old)}": new for old, new in prefixes.items()}
         kwargs["key_mapping"] = renamed | (kwargs.get("key_mapping") or {})
         model, info, held = _load_weights(path, seed, **kwargs)
@@ -809,7 +813,7 @@ def _as_peft_writes(path:str, # of an adapter
     if settings.get("task_type") == "SEQ_CLS" and keys.keys() <= stored.keys():
         yield path
         return
-    head = head or head_module(base).state_dict() # trained before the adapter was, and left as it was
+    head = head_module(base).state_dict() | head # where there is none: trained before the adapter was, and left as it was
     stored = {key: x for key, x in stored.items() if f".{name}." not in key}
     stored |= {key: head[part] for key, part in keys.items()}
     settings |= {"task_type": "SEQ_CLS", "modules_to_save": list({*(settings.get("modules_to_save") or []), name})}
@@ -920,8 +924,7 @@ def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
         raise TypeError(f"the model is a {type(inner).__name__}, which is no transformers model, so its weights "
                         "couldn't be loaded again. Expected a sequence classifier with one output, or a subclass of "
                         "PreTrainedModel with a `config`, whose forward(input_ids, attention_mask) gives one value a "
-                        "text as `logits`. "
-                        "A head on a language model can also be saved with it: load the folder by its name.")
+                        "text as `logits`. A head on a language model can also be saved with it: load the folder by its name.")
     usual = AutoModelForSequenceClassification._model_mapping.get(type(inner.config), None)
     if inner.get_output_embeddings() is not None:
         raise ValueError(f"{type(inner).__name__} is a language model: it gives a score to every next token and has no "

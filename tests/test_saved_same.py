@@ -359,7 +359,8 @@ def test_an_adapter_keeps_that_it_was_trained_on_text_pairs(tmp_path):
     trainer.save_model()
     assert not (tmp_path/"adapter"/"model.safetensors").exists()
     expected = by_hand(trainer.model, tokenizer, [("what is 2?", "it is 2.")])
-    assert close(RewardModel.from_pretrained(tmp_path/"adapter", device="cpu").score("what is 2?", ["it is 2."]), expected)
+    loaded = RewardModel.from_pretrained(tmp_path/"adapter", device="cpu")
+    assert close(loaded.score("what is 2?", ["it is 2."]), expected)
 
 
 def test_the_question_is_cut_and_not_the_answer():
