@@ -15,7 +15,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification,
                           BertTokenizer, LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification,
                           PreTrainedTokenizerFast, Qwen2Config, Qwen2ForSequenceClassification, RobertaConfig,
-                          RobertaForSequenceClassification, pipeline)
+                          RobertaForSequenceClassification)
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer
 from rmkit.data import find_pair_markers, prepare_dataset
