@@ -5,12 +5,13 @@ import warnings
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from transformers import (AutoModelForSequenceClassification, BertConfig, BertForMaskedLM, BertForQuestionAnswering,
-                          BertForSequenceClassification, BertForTokenClassification, BertModel, LlamaConfig,
+                          BertForTokenClassification, BertModel, ElectraConfig, ElectraForPreTraining, LlamaConfig,
                           LlamaForCausalLM, LlamaForSequenceClassification, LlamaForTokenClassification, LlamaModel,
-                          OPTConfig, OPTForCausalLM, RobertaConfig, RobertaForSequenceClassification)
+                          OPTConfig, OPTForCausalLM, RobertaConfig, RobertaForMaskedLM,
+                          RobertaForSequenceClassification)
 
 from rmkit import RewardModel
 from rmkit.model import add_lora, load_reward_model, rewards, save_reward_model
@@ -226,6 +227,22 @@ def test_weights_that_do_not_fit_the_config_are_named(tmp_path):
 def test_training_says_which_head_it_leaves_out(tmp_path):
     HEADLESS["an MLP"](tmp_path)
     with pytest.warns(UserWarning, match=r"aren't used: v_head.0.weight, v_head.2.weight"): load_reward_model(tmp_path)
+
+
+@pytest.mark.parametrize("cls,config", [(RobertaForMaskedLM, RobertaConfig), (BertForMaskedLM, BertConfig),
+                                        (ElectraForPreTraining, ElectraConfig)])
+def test_the_head_of_another_task_is_no_head(cls, config, tmp_path):
+    "Its layers have the names of a classifier's: `dense`, and stand elsewhere"
+    torch.manual_seed(0)
+    lm = cls(config(**SIZES))
+    lm.save_pretrained(tmp_path), TOKENIZER.save_pretrained(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model, _ = load_reward_model(tmp_path)
+    theirs = [x for name, x in lm.named_parameters() if "dense.weight" in name and "encoder" not in name]
+    new = [x for name, x in model.named_parameters() if "dense.weight" in name and "encoder" not in name]
+    assert theirs and new and not any(torch.equal(a, b) for a in theirs for b in new)
+    with pytest.raises(ValueError, match="had to be made anew"): scored(tmp_path)
 
 
 def test_an_encoders_head_behind_a_prefix(tmp_path):

@@ -2,7 +2,6 @@
 import logging
 from dataclasses import dataclass
 
-import numpy as np
 import pytest
 import torch
 from torch import nn

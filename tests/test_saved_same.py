@@ -10,15 +10,15 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import (IA3Config, LoHaConfig, LoKrConfig, LoraConfig, OFTConfig, PrefixTuningConfig, PromptEncoderConfig,
-                  PromptTuningConfig, VeraConfig)
+                  PromptTuningConfig, VeraConfig, get_peft_model)
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertForSequenceClassification,
                           BertTokenizer, LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification,
                           PreTrainedTokenizerFast, Qwen2Config, Qwen2ForSequenceClassification, RobertaConfig,
-                          RobertaForSequenceClassification, pipeline)
+                          RobertaForSequenceClassification)
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer
-from rmkit.data import find_pair_markers
+from rmkit.data import find_pair_markers, prepare_dataset
 from rmkit.model import (add_lora, check_saved, fix_date, load_reward_model, prepare_for_reward, rewards,
                          save_reward_model)
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
@@ -112,6 +112,19 @@ def test_a_trainers_adapter_is_checked(kind, bases, tmp_path):
     expected = RewardModel(trainer.model, trainer.processing_class).score("What?", ["Yes.", "No!"])
     for folder in (tmp_path, tmp_path/"checkpoint-1"):
         assert close(RewardModel.from_pretrained(folder, device="cpu").score("What?", ["Yes.", "No!"]), expected)
+
+
+@pytest.mark.parametrize("base", ["lm", "rm"])
+def test_an_adapter_with_a_name_of_its_own(base, bases, tmp_path):
+    "PEFT puts it into a folder below, where nobody looks"
+    model, tokenizer = load_reward_model(bases/base)
+    config = LoraConfig(r=4, task_type="SEQ_CLS", **QV)
+    model = moved(load_reward_model(get_peft_model(model, config, adapter_name="mine"), tokenizer)[0])
+    save_reward_model(model, tokenizer, tmp_path)
+    assert check_saved(model, tokenizer, tmp_path)
+    with torch.no_grad():
+        loaded = RewardModel.from_pretrained(tmp_path, device="cpu").model.eval()
+        assert close(rewards(loaded, IDS, MASK), rewards(model, IDS, MASK))
 
 
 def test_a_base_that_was_trained_after_loading(bases, tmp_path):
@@ -240,6 +253,38 @@ def test_a_template_without_a_date_is_left_alone():
     assert fix_date(tokenizer) is tokenizer and fix_date(words()).chat_template is None
 
 
+def test_a_date_that_cannot_be_fixed_is_told(tmp_path, caplog):
+    tokenizer = words("{% set day = '%d %b' %}{{ strftime_now(day) }} " + PLAIN_CHAT)
+    with caplog.at_level(logging.WARNING, "rmkit.model"): save_reward_model(decoder(tokenizer), tokenizer, tmp_path)
+    assert "still writes today's date" in caplog.text
+
+
+def test_a_tokenizer_that_auto_cannot_load_is_an_error(tmp_path):
+    model, tokenizer = prepare_for_reward(decoder(words()), words())
+    save_reward_model(model, tokenizer, tmp_path)
+    (tmp_path/"tokenizer.json").unlink()
+    with pytest.raises(ValueError, match="AutoTokenizer can't load the TokenizersBackend that is saved in"):
+        check_saved(model, tokenizer, tmp_path)
+
+
+def test_padded_columns_of_ones_own_are_compared_without_padding(tmp_path):
+    "Plain transformers would read before the padding, and rmkit behind it"
+    rows = [{f"{name}_{side}": value for side in ("chosen", "rejected") for name, value in
+             (("input_ids", [5, 6, 7 + (side == "chosen"), 0, 0]), ("attention_mask", [1, 1, 1, 0, 0]))}] * 8
+    dataset, collate = Dataset.from_list(rows), lambda rows: rows
+    trainer = RewardTrainer(tiny_model(), args(tmp_path), collate, dataset, None, tiny_tokenizer())
+    assert trainer._probes()[0][:2] == [[5, 6, 8], [5, 6, 7]]
+    trainer.save_model()
+
+
+def test_a_card_for_a_template_that_wants_another_conversation(tmp_path):
+    template = "{% if messages[0].role != 'system' %}{{ raise_exception('system first') }}{% endif %}" + PLAIN_CHAT
+    rows = [row | dict(prompt=[dict(role="system", content="Be brief."), *row["prompt"]]) for row in CHAT_ROWS]
+    trainer = trainer_of(decoder(words()), words(template), tmp_path, rows)
+    trainer.save_model(), trainer.create_model_card()
+    assert "as RewardModel puts it together" in (tmp_path/"README.md").read_text()
+
+
 def test_a_template_that_draws_lots_is_an_error(tmp_path):
     tokenizer = words("{{ range(99999) | random }} " + PLAIN_CHAT)
     model, tokenizer = prepare_for_reward(decoder(tokenizer), tokenizer)
@@ -303,6 +348,27 @@ def test_text_pairs_train_score_and_save_the_same(make, cls, config, tmp_path):
     assert close(loaded.score(*map(list, zip(*messages))), plain)
     again = trainer_of(str(tmp_path), None, tmp_path/"again", PAIRS) # as it was trained before
     assert again.train_dataset[0]["chosen_ids"] == tokenizer("what is 0?", "it is 0.")["input_ids"]
+
+
+def test_an_adapter_keeps_that_it_was_trained_on_text_pairs(tmp_path):
+    "Its base doesn't say so, and stays where it is"
+    tokenizer = encoder_tokenizer()
+    save_reward_model(*prepare_for_reward(encoder(tokenizer), tokenizer), tmp_path/"base")
+    adapter = LoraConfig(r=2, target_modules=["query"], init_lora_weights=False)
+    trainer = trainer_of(str(tmp_path/"base"), None, tmp_path/"adapter", PAIRS, adapter, text_pair=True)
+    trainer.save_model()
+    assert not (tmp_path/"adapter"/"model.safetensors").exists()
+    expected = by_hand(trainer.model, tokenizer, [("what is 2?", "it is 2.")])
+    loaded = RewardModel.from_pretrained(tmp_path/"adapter", device="cpu")
+    assert close(loaded.score("what is 2?", ["it is 2."]), expected)
+
+
+def test_the_question_is_cut_and_not_the_answer():
+    rows = Dataset.from_list([dict(prompt="abcdefgh", chosen="xyz", rejected="zyx")])
+    tokenizer = encoder_tokenizer()
+    prepared, report = prepare_dataset(rows, tokenizer, max_length=10, text_pair=True)
+    assert tokenizer.decode(prepared[0]["chosen_ids"]).replace(" ", "") == "[CLS]efgh[SEP]xyz[SEP]"
+    assert report.truncated == 1
 
 
 def test_a_model_of_others_trained_on_text_pairs(tmp_path):
