@@ -1323,7 +1323,10 @@ def _read_files(
 def _load_files(
     files:list[Path], # of one kind
     split:str, # name of the split
-) -> Dataset: # their rows, from a copy in the cache where there is one
+) -> Dataset: # their rows, from a copy in the cache where there is one; raises ValueError for a part of a split
+    if set(split) & set("[+"):
+        raise ValueError(f"the split {split!r} is a part or a sum, which only a dataset on the Hub has. Give a plain name, "
+                         "and take rows of the result: .select(range(100))")
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     reader = Path(find_spec("rmkit.data").origin).stat().st_mtime_ns  # another version may read the file otherwise
     key = hashlib.sha256(repr((reader, split, stats)).encode()).hexdigest()[:32]
@@ -1375,7 +1378,8 @@ def _files_of_split(
 ) -> list[Path]: # its files of that split, by name; raises ValueError where it can't be told
     if any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise ValueError(f"the folder {folder} holds a model, not rows")
-    inside = [file for file in sorted(folder.rglob("*")) if file.is_file()
+    inside = [file for file in sorted(folder.rglob("*"))
+              if file.is_file() and file.name not in ("dataset_info.json", "dataset_infos.json")
               and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)]
     files = _same_kind([file for file in inside if file_kind(file)], f"the folder {folder}")
     if not files:

@@ -1,11 +1,12 @@
 "What users get wrong on the command line: one line and exit status 2; and what is carried through to the results"
 import json
-import os
 import subprocess
 import sys
 
+import datasets
 import pandas as pd
 import pytest
+import transformers
 
 from rmkit.cli import main
 from rmkit.data import load_rows
@@ -151,6 +152,12 @@ def test_a_bug_keeps_its_traceback(bug, monkeypatch):
     monkeypatch.setattr(RewardModel, "score_pairs", fail)
     with pytest.raises(type(bug)):
         main(EVAL + ["pairs.jsonl"])
+
+
+def test_what_a_command_silences_is_heard_again(capsys):
+    before = transformers.logging.get_verbosity()
+    error_of(EVAL + ["bad.jsonl"], capsys)
+    assert transformers.logging.get_verbosity() == before and not datasets.are_progress_bars_disabled()
 
 
 def test_a_closed_pipe_is_no_error():
