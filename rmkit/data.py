@@ -640,7 +640,7 @@ def _unknown_ids(
 ) -> dict: # the outcome, where one isn't in the vocabulary
     for column, name in zip(_id_columns(pair), IDS) if recipe.n_ids else ():
         if error := _unknown_id(column, pair[name], recipe.n_ids):
-            return {"_outcome": recipe.refuse(error, pair["_row"])}
+            return {OUTCOME: recipe.refuse(error, pair[ROW])}
     return {}
 
 # %% ../nbs/01_data.ipynb #c071
