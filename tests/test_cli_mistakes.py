@@ -155,9 +155,10 @@ def test_a_bug_keeps_its_traceback(bug, monkeypatch):
 
 
 def test_what_a_command_silences_is_heard_again(capsys):
-    before = transformers.logging.get_verbosity()
+    def settings(): return transformers.logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    before = settings()
     error_of(EVAL + ["bad.jsonl"], capsys)
-    assert transformers.logging.get_verbosity() == before and not datasets.are_progress_bars_disabled()
+    assert settings() == before
 
 
 def test_a_closed_pipe_is_no_error():
