@@ -877,7 +877,7 @@ def _ids_to_check(
         return n_ids  # each row is looked at as it comes
     for batch in dataset.select_columns(list(_id_columns(names))).with_format("arrow").iter(10_000):
         for column in batch.columns:
-            if not pa.types.is_integer(getattr(column.type, "value_type", column.type)):
+            if not pa.types.is_integer(getattr(column.type, "value_type", pa.null())):
                 return n_ids
             least, most = pc.min_max(pc.list_flatten(column)).as_py().values()
             if least is not None and not 0 <= least <= most < n_ids:

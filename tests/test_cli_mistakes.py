@@ -260,6 +260,12 @@ def test_the_table_of_pairs_has_every_column(model, tokenizer):
     assert not {"chosen_ids", "rejected_ids"} & set(scores)
 
 
+def test_a_source_of_any_kind_names_subsets(place, capsys):
+    save(place / "listed.jsonl", [row | dict(source=["a", "b"][: 1 + i % 2]) for i, row in enumerate(PAIRS)])
+    assert main(EVAL + ["listed.jsonl", "--output", "out.html"]) == 0
+    assert "['a', 'b']" in capsys.readouterr().out
+
+
 def test_a_table_refuses_a_second_column_of_its_own_name():
     with pytest.raises(ValueError, match="p_chosen, reward_margin"):
         pair_scores(["p"], ["a"], ["b"], [1], [0], reward_margin=[3], p_chosen=[1])
