@@ -1,11 +1,12 @@
 "What users get wrong on the command line: one line and exit status 2; and what is carried through to the results"
 import json
-import os
 import subprocess
 import sys
 
+import datasets
 import pandas as pd
 import pytest
+import transformers
 
 from rmkit.cli import main
 from rmkit.data import load_rows
@@ -153,6 +154,13 @@ def test_a_bug_keeps_its_traceback(bug, monkeypatch):
         main(EVAL + ["pairs.jsonl"])
 
 
+def test_what_a_command_silences_is_heard_again(capsys):
+    def settings(): return transformers.logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    before = settings()
+    error_of(EVAL + ["bad.jsonl"], capsys)
+    assert settings() == before
+
+
 def test_a_closed_pipe_is_no_error():
     code = ("import sys, rmkit.cli as cli; cli.COMMANDS['score'] = lambda words: "
             "[print('x' * 1000) for _ in range(10_000)]; sys.exit(cli.main(['score']))")
@@ -250,6 +258,12 @@ def test_the_table_of_pairs_has_every_column(model, tokenizer):
     assert again["reward_chosen_given"].tolist() == ["mine"] * 4
     assert again["reward_chosen_given_given"].tolist() == [9.0] * 4
     assert not {"chosen_ids", "rejected_ids"} & set(scores)
+
+
+def test_a_source_of_any_kind_names_subsets(place, capsys):
+    save(place / "listed.jsonl", [row | dict(source=["a", "b"][: 1 + i % 2]) for i, row in enumerate(PAIRS)])
+    assert main(EVAL + ["listed.jsonl", "--output", "out.html"]) == 0
+    assert "['a', 'b']" in capsys.readouterr().out
 
 
 def test_a_table_refuses_a_second_column_of_its_own_name():

@@ -298,7 +298,7 @@ def test_a_folder_and_a_pattern(tmp_path):
     half = len(ROWS) // 2
     write(tmp_path / "b.jsonl", "".join(LINES.splitlines(True)[half:]))
     write(tmp_path / "a.jsonl", "".join(LINES.splitlines(True)[:half]))
-    write(tmp_path / "README.md", "# about")
+    write(tmp_path / "README.md", "# about"), write(tmp_path / "dataset_infos.json", "{}")
     write(tmp_path / ".cache" / "c.csv", "a\n1\n")
     assert load_rows(tmp_path).to_list() == load_rows(tmp_path / "*.jsonl").to_list() == ROWS
 
@@ -328,6 +328,12 @@ def test_a_folder_that_can_not_be_told(tmp_path, names, expected):
     for name in names: write(tmp_path / name, LINES)
     with pytest.raises(ValueError, match=expected):
         load_rows(tmp_path)
+
+
+@pytest.mark.parametrize("split", ["train[:2]", "train+test"])
+def test_a_part_of_a_file_is_refused(tmp_path, split):
+    with pytest.raises(ValueError, match="which only a dataset on the Hub has"):
+        load_rows(write(tmp_path / "rows.jsonl", LINES), split)
 
 
 def test_what_save_to_disk_wrote(tmp_path):

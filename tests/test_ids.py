@@ -36,7 +36,7 @@ def trainer(tmp_path, model=None, tokenizer=None, rows=None, **kwargs):
                                    ("input_ids_chosen", "input_ids_rejected")])
 @pytest.mark.parametrize("ids, found", [
     ([5, 6, 100_000], "the token id 100000"), ([5, -100], "the token id -100"), ([5.0, 6.0], "list [5.0, 6.0]"),
-    ([True, False], "list [True, False]"), (["5", "6"], "list ['5', '6']"), ([], "list []"), (None, "NoneType None")])
+    ([True, False], "list [True, False]"), (["5", "6"], "list ['5', '6']"), (5, "int 5"), ([], "list []"), (None, "NoneType None")])
 def test_row_and_column_are_named(names, ids, found, tokenizer):
     wrong = Dataset.from_list([dict(zip(names, (GOOD[0], ids)))])  # a table has one type a column, so the row is alone
     with pytest.raises(BadRowError) as caught:
