@@ -63,8 +63,8 @@ def _choose_precision(
     asked = "bf16" if cfg.bf16 else "bf16_full_eval"
     if getattr(cfg, asked) and native != "bf16" and not cfg.use_cpu and torch.cuda.is_available():
         faster = "float16 (`fp16=True`)" if native else "float32"
-        warnings.warn(f"`{asked}=True`, but this GPU has no bfloat16 and emulates it, which is slow; {faster} is faster here, "
-                      "and the default.", stacklevel=4)
+        warnings.warn(f"`{asked}=True`, but this GPU has no bfloat16 and emulates it, which is slow; {faster} is "
+                      "faster here, and the default.", stacklevel=4)
 
 # %% ../nbs/00_config.ipynb #k002
 @dataclass(eq=False)
@@ -319,7 +319,7 @@ def _keep_rows(cls):
 
 # %% ../nbs/00_config.ipynb #k017
 class _OlderNames:
-    "Knows, while a config is made, which fields were given."
+    "Notes which fields a constructor was given, and puts values that are spelt otherwise into today's form."
     def __new__(cls, *args, **kwargs):
         _keep_rows(cls)
         config = super().__new__(cls)
@@ -346,14 +346,14 @@ class RewardConfig(OlderFields, TrainingArguments):
 
     _VALID_DICT_FIELDS = TrainingArguments._VALID_DICT_FIELDS + ["model_init_kwargs"]
 
-    # Defaults that differ from `TrainingArguments` (a bool whose default is None is a plain flag on a command line, too)
+    # Defaults that differ from `TrainingArguments` (a bool with default None is a plain flag on a command line)
     learning_rate: float = field(default=2e-5, metadata={"help": "Peak learning rate of AdamW. 2e-5 suits full fine-tuning; use about 1e-4 to 1e-3 with LoRA. (TRL 1.x: 1e-4)"})
     warmup_steps: float = field(default=0.03, metadata={"help": "Steps of linear warm-up from 0 to `learning_rate`; below 1, a share of all steps. (TRL: 0)"})
     logging_steps: float = field(default=10, metadata={"help": "Log every so many steps; below 1, a share of all steps. (As in TRL)"})
     bf16: bool = field(default=None, metadata={"help": "Train in bfloat16 mixed precision. Unset: yes where the GPU "
         "multiplies it itself (a T4 or V100 emulates it). False: float32, unless `fp16`. (TRL: yes unless fp16)"})
-    fp16: bool = field(default=None, metadata={"help": "Train in float16 mixed precision, the loss scaled. Unset: yes on a "
-        "GPU with fast float16 and no bfloat16 (T4, V100, RTX 20), unless `bf16` is set. (TRL: no)"})
+    fp16: bool = field(default=None, metadata={"help": "Train in float16 mixed precision, the loss scaled. Unset: yes "
+        "on a GPU with fast float16 and no bfloat16 (T4, V100, RTX 20), unless `bf16` is set. (TRL: no)"})
 
     # The model
     model_init_kwargs: dict[str, Any] | str | None = field(default=None, metadata={"help": "Keyword arguments of `from_pretrained`, when the model is given by name or path; as JSON on the command line."})
@@ -475,7 +475,7 @@ def from_arguments(cls:RewardConfig,
     config = cls(**{k: copy(v) for k, v in vars(other).items() if k in ours and is_meant(k, v)})
     rest = {k: v for k, v in vars(other).items() if k not in vars(config) and k not in ours and k[0] != "_"}
     vars(config).update(rest)
-    named = [f"`{k}={v!r}`" for k, v in rest.items() if k not in usual or v != usual[k]]
+    named = [_shown(k, v) for k, v in rest.items() if k not in usual or v != usual[k]]
     if named: warnings.warn(f"`RewardTrainer` doesn't read {', '.join(named)} of this {type(other).__name__}; "
                             "for code of your own it is still there, in `trainer.args`.", stacklevel=3)
     return config

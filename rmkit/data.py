@@ -465,6 +465,9 @@ def _with_system(
             remedy = "Leave the column out with system_column='', or correct the row."
             raise _bad(column, _show(system), expected, "two system texts", remedy)
         return prompt
+    asked = prompt[0].get("content") if prompt else None
+    if isinstance(asked, str) and (rest := asked.strip().removeprefix(system).strip()) != asked.strip() and rest:
+        prompt = [prompt[0] | {"content": rest}] + prompt[1:]  # the question repeats it
     return [{"role": "system", "content": system}] + prompt
 
 # %% ../nbs/01_data.ipynb #c027
@@ -645,8 +648,8 @@ def _read_scores(
 ) -> list[float]: # a score for each answer, higher is better
     names, items = format.names, _as_list(row.get(format.names["responses"]))
     column, scores = names["scores"], row.get(names["scores"])
-    if "key" in names and isinstance(items, list):
-        column = names["key"]
+    if "mark" in names and isinstance(items, list):
+        column = names["mark"]
         scores = [_mark(item, column, f"{names['responses']}[{i}]") for i, item in enumerate(items)]
     elif "choice" in names and isinstance(items, list):
         column, best = names["choice"], row.get(names["choice"])
@@ -880,7 +883,8 @@ def _numeric_verdict(
         found = ", ".join(f"{number:g}" for number in sorted(numbers)[:4])
         low, high = _scale(numbers)
         remedy = (f"Say so: winner_column='{column}' if {low} stands for '{answers[0]}' and {high} for '{answers[1]}'; "
-                  f"first_wins_column='{column}' if {high} says that '{answers[0]}' is better and {low} that it isn't.")
+                  f"first_wins_column='{column}' if {high} says that '{answers[0]}' is better and {low} that it isn't. "
+                  f"Else turn the numbers into the names '{answers[0]}', '{answers[1]}' and 'tie'.")
         raise _bad(column, found, "numbers that tell which answer they stand for", "no winner", remedy)
     return replace(verdict, ends=ends)
 
@@ -962,7 +966,7 @@ def _find_ranking(
         found, remedy = "marks of the steps of one answer", "Bring each row to two answers, or to responses and scores."
         raise _bad("labels", found, "marks of whole answers", "missing column", remedy)
     order = column if column and column_words(column) == ("output",) and len(sample[column]) == 2 else None
-    how = {"scores": scores, "key": key, "choice": choice, "order": order}
+    how = {"scores": scores, "mark": key, "choice": choice, "order": order}
     role = next((role for role in how if how[role]), None)
     if not item or not role:
         return None
@@ -1648,7 +1652,7 @@ def _unknown_ids(
 ) -> dict: # the outcome, where one isn't in the vocabulary
     for column, name in zip(_id_columns(pair), IDS) if recipe.n_ids else ():
         if error := _unknown_id(column, pair[name], recipe.n_ids):
-            return {"_outcome": recipe.refuse(error, pair["_row"])}
+            return {OUTCOME: recipe.refuse(error, pair[ROW])}
     return {}
 
 # %% ../nbs/01_data.ipynb #c071
@@ -1964,7 +1968,7 @@ def _ids_to_check(
         return n_ids  # each row is looked at as it comes
     for batch in dataset.select_columns(list(_id_columns(names))).with_format("arrow").iter(10_000):
         for column in batch.columns:
-            if not pa.types.is_integer(getattr(column.type, "value_type", column.type)):
+            if not pa.types.is_integer(getattr(column.type, "value_type", pa.null())):
                 return n_ids
             least, most = pc.min_max(pc.list_flatten(column)).as_py().values()
             if least is not None and not 0 <= least <= most < n_ids:
@@ -2486,7 +2490,10 @@ def _read_files(
 def _load_files(
     files:list[Path], # of one kind
     split:str, # name of the split
-) -> Dataset: # their rows, from a copy in the cache where there is one
+) -> Dataset: # their rows, from a copy in the cache where there is one; raises ValueError for a part of a split
+    if set(split) & set("[+"):
+        raise ValueError(f"the split {split!r} is a part or a sum, which only a dataset on the Hub has. Give a plain name, "
+                         "and take rows of the result: .select(range(100))")
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     reader = Path(find_spec("rmkit.data").origin).stat().st_mtime_ns  # another version may read the file otherwise
     key = hashlib.sha256(repr((reader, split, stats)).encode()).hexdigest()[:32]
@@ -2538,7 +2545,8 @@ def _files_of_split(
 ) -> list[Path]: # its files of that split, by name; raises ValueError where it can't be told
     if any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise ValueError(f"the folder {folder} holds a model, not rows")
-    inside = [file for file in sorted(folder.rglob("*")) if file.is_file()
+    inside = [file for file in sorted(folder.rglob("*"))
+              if file.is_file() and file.name not in ("dataset_info.json", "dataset_infos.json")
               and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)]
     files = _same_kind([file for file in inside if file_kind(file)], f"the folder {folder}")
     if not files:

@@ -6,8 +6,8 @@ Docs: https://rmkit.github.io/rmkit/model.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'OUTPUTS', 'ROUNDING', 'POSITION_TABLES', 'WEIGHT_FILES', 'ADAPTER_FILES', 'HEAD_FILES', 'NOT_A_HEAD',
-           'HUB_KEYS', 'BASE_STAYS', 'READS_FILE', 'PROBES', 'unwrap', 'head_name', 'head_module', 'init_head',
-           'replace_head', 'set_text_pair', 'reads_text_pairs', 'own_forward', 'rewards', 'flat_rewards',
+           'HUB_KEYS', 'BASE_STAYS', 'READS_FILE', 'READ_AS', 'PROBES', 'unwrap', 'head_name', 'head_module',
+           'init_head', 'replace_head', 'set_text_pair', 'reads_text_pairs', 'own_forward', 'rewards', 'flat_rewards',
            'needs_padding', 'token_rewards', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
            'grow_to_vocabulary', 'check_token_ids', 'position_limit', 'limit_length', 'prepare_for_reward',
            'load_reward_model', 'add_lora', 'merge', 'padding_right', 'fix_date', 'save_tokenizer', 'save_reward_model',
@@ -317,9 +317,10 @@ def _own_rewards(model:nn.Module, # perhaps wrapped
     if base not in _minds_padding:
         was_training, ids = model.training, _trial_ids(model)
         padded = torch.cat([ids, torch.full_like(ids, pad_id)], 1), torch.cat([ids * 0 + 1, ids * 0], 1)
-        with torch.no_grad(), _known_values(model, 1):
-            alone, beside = (_call_own(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
-        model.train(was_training)
+        try:
+            with torch.no_grad(), _known_values(model, 1):
+                alone, beside = (_call_own(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
+        finally: model.train(was_training)
         _minds_padding[base] = not torch.allclose(alone, beside, rtol=1e-2, atol=1e-4)
     if _minds_padding[base]: return _one_by_one(model, ids_BL, mask_BL)
     return _call_own(model, ids_BL.masked_fill(mask_BL == 0, pad_id), mask_BL)
@@ -635,15 +636,18 @@ def _common_end(a:str, b:str) -> int: # characters
 
 def _prefixes(missing:set[str], # names that the model lacks
               unused:set[str], # names in the file that the model hasn't
+              backbone:str, # the model's name for it
              ) -> dict[str, str]: # prefix in the file: prefix in the model
     "Which prefixes a wrapper put before the names (`module.`, `rwtransformer.`, `base_model.model.`, ...)"
-    found, left = {}, set(missing)
-    for name in sorted(missing):
-        key = max(sorted(unused), key=lambda key: _common_end(name, key), default="")
+    found, left, keys = {}, sorted(missing), sorted(unused)
+    for _ in range(20):  # a wrapper has few prefixes, and a part that was made anew few names
+        if not left: break
+        name = left.pop(0)
+        key = max(keys, key=lambda key: _common_end(name, key), default="")
         n = _common_end(name, key)
         old, new = key[:len(key) - n], name[:len(name) - n]
-        if name not in left or not n or not old: continue
-        left -= {m for m in left if m.startswith(new) and old + m[len(new):] in unused}
+        if not n or not old or new not in ("", f"{backbone}."): continue  # another module that ends alike
+        left = [m for m in left if not (m.startswith(new) and old + m[len(new):] in unused)]
         found[old] = new
     return found
 
@@ -654,7 +658,7 @@ def _from_checkpoint(path:str, # name or folder of a language model or classifie
                     ) -> tuple[PreTrainedModel, dict]: # the classifier, and what was missing, unexpected, mismatched
     "Load as a sequence classifier, through any prefix; a head that the checkpoint lacks is started from `seed`"
     model, info, held = _load_weights(path, seed, **kwargs)
-    if prefixes := _prefixes(info["missing_keys"], info["unexpected_keys"]):
+    if prefixes := _prefixes(info["missing_keys"], info["unexpected_keys"], model.base_model_prefix):
         renamed = {f"^{re.escape(old)}": new for old, new in prefixes.items()}
         kwargs["key_mapping"] = renamed | (kwargs.get("key_mapping") or {})
         model, info, held = _load_weights(path, seed, **kwargs)
@@ -878,7 +882,7 @@ def _as_peft_writes(path:str, # of an adapter
     if settings.get("task_type") == "SEQ_CLS" and keys.keys() <= stored.keys():
         yield path
         return
-    head = head or head_module(base).state_dict() # trained before the adapter was, and left as it was
+    head = head_module(base).state_dict() | head # where there is none: trained before the adapter was, and left as it was
     stored = {key: x for key, x in stored.items() if f".{name}." not in key}
     stored |= {key: head[part] for key, part in keys.items()}
     settings |= {"task_type": "SEQ_CLS", "modules_to_save": list({*(settings.get("modules_to_save") or []), name})}
@@ -990,8 +994,7 @@ def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
         raise TypeError(f"the model is a {type(inner).__name__}, which is no transformers model, so its weights "
                         "couldn't be loaded again. Expected a sequence classifier with one output, or a subclass of "
                         "PreTrainedModel with a `config`, whose forward(input_ids, attention_mask) gives one value a "
-                        "text as `logits`. "
-                        "A head on a language model can also be saved with it: load the folder by its name.")
+                        "text as `logits`. A head on a language model can also be saved with it: load the folder by its name.")
     usual = AutoModelForSequenceClassification._model_mapping.get(type(inner.config), None)
     if inner.get_output_embeddings() is not None:
         raise ValueError(f"{type(inner).__name__} is a language model: it gives a score to every next token and has no "
@@ -1091,6 +1094,7 @@ def _save_base(model:PeftModel, # whose base is saved
 
 # %% ../nbs/05_model.ipynb #m041
 READS_FILE = "reward_input.json" # beside an adapter, whose base's config doesn't say what the adapter was trained on
+READ_AS = ("reward_input", "reward_separator") # what of the config is in it
 
 def _save_adapter(model:PeftModel, # with its adapter
                   folder:str|Path, # where
@@ -1103,7 +1107,9 @@ def _save_adapter(model:PeftModel, # with its adapter
     try: model.save_pretrained(folder, save_embedding_layers=False)
     finally:
         if isinstance(start, str): config.init_lora_weights = start
-    reads = {name: getattr(unwrap(model).config, name, None) for name in ("reward_input", "reward_separator")}
+    # PEFT puts an adapter with a name of its own into a folder below
+    for file in Path(folder, model.active_adapter).glob("adapter_*"): file.replace(Path(folder)/file.name)
+    reads = {name: getattr(unwrap(model).config, name, None) for name in READ_AS}
     Path(folder, READS_FILE).write_text(json.dumps(reads))
     file = Path(folder)/ADAPTER_FILES[0]
     if not getattr(config, "use_dora", False) or not file.is_file(): return
@@ -1142,6 +1148,9 @@ def save_tokenizer(tokenizer:PreTrainedTokenizerBase, # left as it is
     "Save a tokenizer so that it writes the same text on any day"
     day = date or datetime.now()
     saved = fix_date(tokenizer, day)
+    if "strftime_now(" in str(saved.chat_template):
+        logger.warning("The chat template saved in %s still writes today's date, and rewards will change with it: write a "
+                       "date into it yourself.", folder)
     if saved is not tokenizer:
         logger.warning("The chat template writes today's date; in %s it is %s for good.", folder, f"{day:%d %b %Y}")
     with padding_right(saved): saved.save_pretrained(folder)
@@ -1183,8 +1192,10 @@ def _check_tokenizer(tokenizer:PreTrainedTokenizerBase, # that was saved
                      date:datetime|None=None, # that was written into the template
                     ) -> None:
     "ValueError when the saved tokenizer, loaded again, reads a text otherwise"
-    own_code = not type(tokenizer).__module__.startswith("transformers.")
-    again = AutoTokenizer.from_pretrained(folder, trust_remote_code=own_code)
+    name, own_code = type(tokenizer).__name__, not type(tokenizer).__module__.startswith("transformers.")
+    try: again = AutoTokenizer.from_pretrained(folder, trust_remote_code=own_code)
+    except (ValueError, OSError, ImportError) as error:
+        raise ValueError(f"AutoTokenizer can't load the {name} that is saved in {folder}: {error}") from error
     chat = [{"role": "user", "content": PROBES[0]}, {"role": "assistant", "content": "4"}]
     texts = [*PROBES, *([chat] if tokenizer.chat_template else []), *texts]
     for ours, theirs in zip(_readings(fix_date(tokenizer, date), texts), _readings(again, texts), strict=True):
@@ -1193,9 +1204,9 @@ def _check_tokenizer(tokenizer:PreTrainedTokenizerBase, # that was saved
                              f"What is saved in {folder} would score otherwise than the model in memory.")
         if ours[1] != theirs[1]:
             raise ValueError(f"AutoTokenizer loads a {type(again).__name__} from {folder}, and the model was trained "
-                             f"with a {type(tokenizer).__name__}, which reads otherwise: {ours[0]!r} becomes "
-                             f"{theirs[1][:12]} there and {ours[1][:12]} here. All files are written; load that "
-                             "tokenizer by its own class, or train with the one that AutoTokenizer gives.")
+                             f"with a {name}, which reads otherwise: {ours[0]!r} becomes {theirs[1][:12]} there and "
+                             f"{ours[1][:12]} here. All files are written; load that tokenizer by its own class, or train "
+                             "with the one that AutoTokenizer gives.")
 
 # %% ../nbs/05_model.ipynb #m053
 def _room_for_another(model:nn.Module, # on its device
@@ -1254,9 +1265,12 @@ def check_saved(model:nn.Module, # that was saved, in memory
         why = "quantised weights compute otherwise on a CPU" if device else "there is no memory for a second model"
         logger.warning(f"{folder} is saved; it was not loaded again to compare its rewards, since {why}.")
         return False
-    saved = _load_plain(model, folder).to(device).eval()
-    is_cast = torch.is_autocast_enabled(device.type)
-    rounding = ROUNDING.get(torch.get_autocast_dtype(device.type) if is_cast else saved.dtype, 1e-1)
+    saved = _load_plain(model, folder).eval()
+    if not is_quantized: saved = saved.to(device)  # quantised weights are where they can be
+    for name in READ_AS: setattr(unwrap(saved).config, name, getattr(unwrap(model).config, name, None)) # the tokenizer's part
+    dtypes = {p.dtype for m in (model, saved) for p in m.parameters()}
+    if torch.is_autocast_enabled(device.type): dtypes.add(torch.get_autocast_dtype(device.type))
+    rounding = max(ROUNDING.get(dtype, 1e-1) for dtype in dtypes)
     for ours, theirs in _reward_pairs(model, saved, [row[-64:] for row in rows] or _trial_ids(model).tolist()):
         if abs(ours - theirs) <= rounding * max(1, abs(ours)): continue
         advice = "Check that `save_pretrained` and `from_pretrained` of its class keep all that its forward uses."

@@ -567,6 +567,8 @@ def further_columns(
             names[name] += "_given"
         logger.info(f"the dataset's column {name!r} is kept as {names[name]!r}: the table of scored pairs has its own")
     columns = {new: [row[name] for row in rows] for name, new in names.items()}
+    if "source" in columns:  # subsets have names
+        columns["source"] = [str(name) if isinstance(name, (list, dict)) else name for name in columns["source"]]
     is_plain = {name: set(map(type, values)) <= {int, float, bool} for name, values in columns.items()}
     return {name: values if is_plain[name] else pd.Series(values, dtype=object) for name, values in columns.items()}
 

@@ -38,6 +38,7 @@ from accelerate.utils.memory import clear_device_cache
 from datasets import Dataset, IterableDataset
 from fastcore.basics import patch
 from huggingface_hub import ModelCard, ModelCardData
+from jinja2 import TemplateError
 from peft import PeftModel
 from torch.utils.data import SequentialSampler
 from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback
@@ -156,7 +157,8 @@ def means(self:RunningMetrics) -> dict:
     metrics["accuracy_low"], metrics["accuracy_high"] = wilson_interval(metrics["accuracy"], n)
     for which in ("chosen", "rejected"):
         metrics[f"mean_reward_{which}"], metrics[f"std_reward_{which}"] = _spread(s[which], s[f"{which}_squared"], n)
-    return metrics | skipped | (dict(pairs_per_second=n/seconds, tokens_per_second=s["tokens"]/seconds) if seconds else {})
+    speed = dict(pairs_per_second=n/seconds, tokens_per_second=s["tokens"]/seconds) if seconds else {}
+    return metrics | skipped | speed
 
 # %% ../nbs/12_trainer.ipynb #d002
 @patch
@@ -186,13 +188,13 @@ def on_optimizer_step(self:RunningMetrics, args, state, control, optimizer=None,
     if self.scale >= before: return
     self.skipped += 1
     if self.scale < 1:
-        raise RuntimeError(f"float16 can't train this model: step {state.global_step + 1} was skipped at a loss scale of "
-                           f"{before:g}, since the loss or its gradient isn't finite. Look for NaN in the data, or train "
-                           "with `fp16=False`, in float32 (`bf16=True` on a GPU that has it).")
+        raise RuntimeError(f"float16 can't train this model: step {state.global_step + 1} was skipped at a loss scale "
+                           f"of {before:g}, since the loss or its gradient isn't finite. Look for NaN in the data, or "
+                           "train with `fp16=False`, in float32 (`bf16=True` on a GPU that has it).")
     if self.warned: return
     self.warned = True
-    logger.warning(f"Step {state.global_step + 1} was skipped: its gradient left the range of float16 at a loss scale of "
-                   f"{before:,.0f}, which is now {self.scale:,.0f}. Usual in the first steps; counted as `skipped_steps`.")
+    logger.warning(f"Step {state.global_step + 1} was skipped: its gradient left the range of float16 at a loss scale "
+                   f"of {before:,.0f}, now {self.scale:,.0f}. Usual in the first steps; counted as `skipped_steps`.")
 
 # %% ../nbs/12_trainer.ipynb #d006
 def peak_memory(
@@ -209,7 +211,8 @@ def peak_memory(
 @patch
 def state(self:RunningMetrics) -> dict:
     "What a checkpoint keeps; floats survive JSON exactly"
-    now = {k: getattr(self, k).tolist() for k in ("sums", "low", "high")} | dict(seconds=self.seconds, skipped=self.skipped) if self.sums[0] else None
+    now = dict(seconds=self.seconds, skipped=self.skipped) if self.sums[0] else None
+    if now: now |= {k: getattr(self, k).tolist() for k in ("sums", "low", "high")}
     return dict(args={}, attributes=dict(total=dict(self.total), now=now, budget=self.budget))
 
 @patch
@@ -326,8 +329,9 @@ def keep_in_float32(
     is_mixed = args.bf16 or (args.fp16 and args.device.type != "cpu") or getattr(unwrap(model), "is_quantized", False)
     if not is_mixed: found = [p for p in model.parameters() if p.is_floating_point()]
     for p in found: p.data = p.data.float()
-    logger.warning(f"Weights that are to be trained came in {kinds}; {sum(p.numel() for p in found):,} are kept in float32 from "
-                   "here on, since small steps are lost in 16 bits. Load with `dtype=torch.float32` to keep their digits, too.")
+    n = sum(p.numel() for p in found)
+    logger.warning(f"Weights that are to be trained came in {kinds}; {n:,} are kept in float32 now, since small "
+                   "steps are lost in 16 bits. Load with `dtype=torch.float32` to keep all their digits.")
 
 # %% ../nbs/12_trainer.ipynb #h024
 def warn_of_emulation(
@@ -337,13 +341,14 @@ def warn_of_emulation(
     "Warn where four-bit weights are multiplied in bfloat16 on a GPU that has none."
     dtype = getattr(getattr(unwrap(model).config, "quantization_config", None), "bnb_4bit_compute_dtype", None)
     if dtype != torch.bfloat16 or args.use_cpu or native_precision() != "fp16": return
-    logger.warning("The four-bit weights are multiplied in bfloat16, which this GPU emulates and which is slow; load them with "
-                   "`BitsAndBytesConfig(..., bnb_4bit_compute_dtype=torch.float16)`.")
+    logger.warning("The four-bit weights are multiplied in bfloat16, which this GPU emulates and which is slow; load "
+                   "them with `BitsAndBytesConfig(..., bnb_4bit_compute_dtype=torch.float16)`.")
 
 # %% ../nbs/12_trainer.ipynb #h017
-ONE_OF_SEVERAL = ("This process sees {n} GPUs and trains on the first. To train on all: `accelerate launch --num_processes {n} train.py`; "
-                  "in a notebook, after a restart, `accelerate.notebook_launcher(train, num_processes={n})`, where `train` makes config, "
-                  "model and trainer, and runs it. CUDA_VISIBLE_DEVICES chooses another one.")
+ONE_OF_SEVERAL = ("This process sees {n} GPUs and trains on the first. To train on all: `accelerate launch "
+                  "--num_processes {n} train.py`; in a notebook, after a restart, `accelerate.notebook_launcher(train, "
+                  "num_processes={n})`, where `train` makes config, model and trainer, and runs it. "
+                  "CUDA_VISIBLE_DEVICES chooses another one.")
 
 # %% ../nbs/12_trainer.ipynb #c031
 class RewardTrainer(Trainer):
@@ -1284,6 +1289,7 @@ def train(self:RewardTrainer,
     self._meet()
     # an earlier `evaluate` marks the model as prepared, and accelerate would then train it without DDP: each process alone
     if self.args.world_size > 1 and self.model_wrapped is self.model: self.model._is_accelerate_prepared = False
+    keep_in_float32(self.model, self.args) # an `evaluate` with `fp16_full_eval` has turned the weights into float16
     try: out = Trainer.train(self, folder or None, trial, ignore_keys_for_eval)
     except BaseException as error:
         if self.dashboard: self.dashboard.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
@@ -1336,7 +1342,8 @@ def _load_scaler(self:RewardTrainer, checkpoint):
     if saved and scaler is not None: return Trainer._load_scaler(self, checkpoint)
     if saved or scaler is not None:
         was, now = ("in", "without") if saved else ("without", "in")
-        logger.warning(f"{checkpoint} was trained {was} float16, and the run goes on {now} it: expect small differences.")
+        logger.warning(f"{checkpoint} was trained {was} float16, and the run goes on {now} it: expect small "
+                       "differences.")
 
 # %% ../nbs/12_trainer.ipynb #c072
 @patch
@@ -1376,13 +1383,17 @@ def _probes(self:RewardTrainer) -> tuple:
         if row.get("chosen") is None or row.get("rejected") is None: continue
         prompt, *answers = pair_texts(row, self.processing_class)
         texts += [prompt + answer if type(prompt) is type(answer) else answer for answer in answers]
-    return [row[name] for row in rows for name in names], texts
+    def unpadded(row, name):
+        mask = row.get(name.replace("input_ids", "attention_mask")) if "input_ids" in name else None
+        return [i for i, is_real in zip(row[name], mask) if is_real] if mask else row[name]
+    return [unpadded(row, name) for row in rows for name in names], texts
 
 # %% ../nbs/12_trainer.ipynb #m103
 def _chat_call(tokenizer, markers):
     "The call with a conversation; None where the template's text isn't part of what the model was trained on"
     chat = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "4"}]
-    ours, text = render(chat[:1], chat[1:], tokenizer, markers), tokenizer.apply_chat_template(chat, tokenize=False)
+    try: ours, text = render(chat[:1], chat[1:], tokenizer, markers), tokenizer.apply_chat_template(chat, tokenize=False)
+    except TemplateError: return None # it wants another conversation
     if text not in ours: return None
     before, _, behind = ours.partition(text)
     around = f"{before!r} + " * bool(before) + "text" + f" + {behind!r}" * bool(behind)
