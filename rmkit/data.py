@@ -13,12 +13,11 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'BadRowError', 'Verdict', 'Format', 'column_words',
            'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs',
            'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers', 'find_pair_markers', 'render',
-           'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport',
-           'check_ids', 'are_messages', 'prepare_dataset', 'name_split', 'as_text', 'message_text', 'file_kind',
-           'ask_hub', 'load_rows', 'split_by_prompt']
+           'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'as_text', 'message_text',
+           'PrepareReport', 'check_ids', 'are_messages', 'prepare_dataset', 'name_split', 'file_kind', 'ask_hub',
+           'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
-import ast
 import bz2
 import csv
 import gzip
@@ -359,20 +358,23 @@ TEXT_KEYS = ["response", "answer", "text", "full_text", "content", "value", "com
              "summary", "post", "article", "question", "prompt"]
 
 
+def _read_cell(
+    text:str, # a cell
+) -> list|dict|None: # the list or dictionary that it writes as JSON or as Python does; None where it doesn't
+    for read in (json.loads, literal_eval) if text.lstrip()[:1] in ("[", "{") else ():
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return read(text)
+    return None
+
+
 def _decode(
     text:str, # a cell
     encoded:str, # "messages" or "texts"
-): # what it holds as JSON, or as Python writes it; the text itself where it holds something else
+): # what it writes; the text itself where that is something else
     fits = _is_message if encoded == "messages" else lambda item: item is None or isinstance(item, str)
-    for read in (json.loads, literal_eval) if text.lstrip()[:1] in ("[", "{") else ():
-        try:
-            value = read(text)
-        except (ValueError, SyntaxError, RecursionError):
-            continue
-        items = value if isinstance(value, list) else [value]
-        if items and all(map(fits, items)):
-            return value
-    return text
+    value = _read_cell(text)
+    items = value if isinstance(value, list) else [value]
+    return value if value and all(map(fits, items)) else text
 
 # %% ../nbs/01_data.ipynb #p078
 def _as_list(
@@ -1134,7 +1136,7 @@ def _are_turns(
 ) -> bool: # whether texts are a question and its answer; TRL's `prompt` and `chosen` go on from one another
     usual = format.layout == "ratings" and format.margin in ("score", "rating", "label")
     others = [role for role, _ in format.columns if role != "response" or not usual]
-    spaced = sum(prompt[-1].isspace() or all(answer[:1].isspace() for answer in answers)
+    spaced = sum(prompt[-1:].isspace() or all(str(answer)[:1].isspace() for answer in answers)
                  for prompt, answers in zip(prompts, answers_of) if isinstance(prompt, str) and answers)
     new = others or format.verdict or format.layout == "ratings" and not usual
     return bool(prompts and new and spaced <= len(prompts) / 2)
@@ -1318,7 +1320,7 @@ def _form_content(
         return message | {"content": [{"type": "text", "text": content}]}
     if form == "parts" or not isinstance(content, list):
         return message
-    texts = [part if isinstance(part, str) else part.get("text") for part in content]
+    texts = [dict(part).get("text") if isinstance(part, Mapping) else part for part in content]
     others = [part for part, text in zip(content, texts) if not isinstance(text, str)]
     usual = all(isinstance(part, Mapping) and part.get("type") == "text" for part in content)
     if form == "both" and (others or usual):
@@ -1454,6 +1456,29 @@ def cut_prompt(
     if excess and n_keep + excess > n_prompt:
         return None
     return [ids[:n_keep] + ids[n_keep + excess:] for ids in branches]
+
+# %% ../nbs/01_data.ipynb #c107
+def as_text(
+    prompt_or_answer:str|list[dict], # text or messages
+) -> str: # something to read
+    "Text as it is; a lone message's content; several messages with their speakers."
+    if isinstance(prompt_or_answer, str):
+        return prompt_or_answer
+    contents = [message_text(message) for message in prompt_or_answer]
+    if len(contents) == 1 and prompt_or_answer[0]["role"] in ("user", "assistant"):
+        return contents[0]
+    return "\n\n".join(f"{m['role'].capitalize()}: {content}" for m, content in zip(prompt_or_answer, contents))
+
+
+def message_text(
+    message:dict, # a message with `content` (text or parts) and perhaps `tool_calls`
+) -> str:
+    "What one message says: its text, a placeholder for each part that isn't text, its tool calls as JSON."
+    content = message.get("content") or ""
+    if isinstance(content, list):
+        content = "".join(part.get("text") or f"[{part.get('type', 'part')}]" for part in map(dict, content))
+    calls = drop_none(message.get("tool_calls") or [])
+    return "\n".join([content] * bool(content) + [json.dumps(call, ensure_ascii=False) for call in calls])
 
 # %% ../nbs/01_data.ipynb #c063
 TRUNCATED, IDS = "truncated", ["chosen_ids", "rejected_ids"]
@@ -2143,29 +2168,6 @@ def name_split(
         error.split = split
         raise
 
-# %% ../nbs/01_data.ipynb #c107
-def as_text(
-    prompt_or_answer:str|list[dict], # text or messages
-) -> str: # something to read
-    "Text as it is; a lone message's content; several messages with their speakers."
-    if isinstance(prompt_or_answer, str):
-        return prompt_or_answer
-    contents = [message_text(message) for message in prompt_or_answer]
-    if len(contents) == 1 and prompt_or_answer[0]["role"] in ("user", "assistant"):
-        return contents[0]
-    return "\n\n".join(f"{m['role'].capitalize()}: {content}" for m, content in zip(prompt_or_answer, contents))
-
-
-def message_text(
-    message:dict, # a message with `content` (text or parts) and perhaps `tool_calls`
-) -> str:
-    "What one message says: its text, a placeholder for each part that isn't text, its tool calls as JSON."
-    content = message.get("content") or ""
-    if isinstance(content, list):
-        content = "".join(part.get("text") or f"[{part.get('type', 'part')}]" for part in map(dict, content))
-    calls = drop_none(message.get("tool_calls") or [])
-    return "\n".join([content] * bool(content) + [json.dumps(call, ensure_ascii=False) for call in calls])
-
 # %% ../nbs/01_data.ipynb #f004
 KINDS = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow", ".feather")
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -2288,17 +2290,6 @@ def _rows_under_a_key(
 LIST_COLUMNS = {"responses", "scores", *(name for names in ID_COLUMNS for name in names)}
 
 
-def _list_in_cell(
-    cell:str, # text
-) -> list|None: # the list it writes as JSON or as Python does; None where it doesn't
-    if not cell.lstrip().startswith("["):
-        return None
-    for read in (json.loads, ast.literal_eval):
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            return read(cell)
-    return None
-
-
 def _read_cells(
     name:str, # of a column
     cells:list[str|None], # its texts
@@ -2307,10 +2298,10 @@ def _read_cells(
         items = [item for part in value for item in (part if isinstance(part, list) else [part])]
         return bool(items) and all(isinstance(item, dict) and item.keys() & {"role", "from"} for item in items)
     first = next((cell for cell in cells if cell), "")
-    lists = _list_in_cell(first)
-    if lists is None or not (name in LIST_COLUMNS or is_messages(lists)):
+    lists = _read_cell(first)
+    if not isinstance(lists, list) or not (name in LIST_COLUMNS or is_messages(lists)):
         return cells
-    read = [_list_in_cell(cell) if cell else None for cell in cells]
+    read = [_read_cell(cell) if cell else None for cell in cells]
     for row, (cell, value) in enumerate(zip(cells, read)):
         if cell and value is None:
             raise _bad(name, _show(cell), "a list, as in the rows before", "wrong type", "Correct the row.").at(row)

@@ -13,6 +13,7 @@ from accelerate.utils import AutocastKwargs
 from peft import LoraConfig
 from test_flat_training import two_ranks
 from transformers import BitsAndBytesConfig, HfArgumentParser
+from transformers.utils import import_utils
 
 from rmkit import RewardConfig, RewardTrainer, attention
 from rmkit.attention import Branches, rectangle_attention
@@ -24,6 +25,17 @@ from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.trainer import is_out_of_memory, keep_in_float32, memory_of, warn_of_emulation
 
 # What is chosen
+
+@pytest.fixture(autouse=True)
+def forget_the_hardware():
+    "transformers asks once a process what there is; what was pretended in a test is nobody else's"
+    def forget():
+        for name in "is_torch_available", "is_torch_cuda_available", "is_torch_bf16_gpu_available", "is_torch_xpu_available":
+            getattr(getattr(import_utils, name), "cache_clear", lambda: None)()
+    forget()
+    yield
+    forget()
+
 
 def pretend(monkeypatch, *capabilities):
     "A machine with Nvidia GPUs of these compute capabilities; RewardConfig asks no more of it"
