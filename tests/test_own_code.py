@@ -262,20 +262,26 @@ class Softmaxed(RewardTrainer):
     "TRL 0.11's own prediction step"
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         inputs = self._prepare_inputs(inputs)
-        with torch.no_grad(): loss, out = self.compute_loss(model, inputs, return_outputs=True)
+        if ignore_keys is None: ignore_keys = getattr(self.model.config, "keys_to_ignore_at_inference", [])
+        with torch.no_grad(): loss, logits_dict = self.compute_loss(model, inputs, return_outputs=True)
         if prediction_loss_only: return loss, None, None
-        logits = torch.stack([out["rewards_chosen"], out["rewards_rejected"]]).softmax(dim=0).T
-        return loss.detach(), logits, torch.zeros(len(logits))
+        logits = tuple(v.detach() for k, v in logits_dict.items() if k not in ignore_keys)
+        logits = torch.stack(logits).mean(dim=2).softmax(dim=0).T
+        return loss.detach(), logits, self._prepare_inputs(torch.zeros(logits.shape[0]))
+
+
+class SoftmaxedOlder(Older): prediction_step = Softmaxed.prediction_step
 
 
 @pytest.mark.parametrize("compute_metrics", [None, compute_accuracy])
 @pytest.mark.parametrize("four_columns", [True, False])
-def test_an_own_prediction_step(tmp_path, rows, compute_metrics, four_columns):
+@pytest.mark.parametrize("cls", [Softmaxed, SoftmaxedOlder])
+def test_an_own_prediction_step(tmp_path, rows, compute_metrics, four_columns, cls):
     "Probabilities tell who wins; numbers about rewards are left out"
     test = rows.select(range(11))
     ours = trainer_of(tmp_path, rows).evaluate(test, num_print_samples=0)
     data = four(test) if four_columns else test
-    trainer = trainer_of(tmp_path, data, Softmaxed, compute_metrics=compute_metrics, eval_dataset=data)
+    trainer = trainer_of(tmp_path, data, cls, compute_metrics=compute_metrics, eval_dataset=data)
     theirs = trainer.evaluate(num_print_samples=2)
     for key in ("loss", "accuracy", "accuracy_low", "ties"):
         assert theirs[f"eval_{key}"] == pytest.approx(ours[f"eval_{key}"], abs=1e-5), key
@@ -415,6 +421,30 @@ if __name__ == "__main__":
         assert losses == pytest.approx(logged(one), abs=1e-5)
         for key in ("loss", "accuracy", "margin"):
             assert evaluated[f"eval_{key}"] == pytest.approx(metrics[f"eval_{key}"], abs=1e-5), key
+
+
+def test_trls_own_method_is_an_override_too(tmp_path, rows, plain):
+    "TRL 1.x's `compute_loss`, as people copy it: the same weights, and the numbers that it notes itself"
+    trl = pytest.importorskip("trl.trainer.reward_trainer", reason="trl is a benchmark-only dependency")
+    Copied = type("Copied", (RewardTrainer,), dict(compute_loss=trl.RewardTrainer.compute_loss))
+    trainer = trainer_of(tmp_path, rows, Copied, eval_dataset=rows)
+    trainer.train()
+    torch.testing.assert_close(weights(trainer), plain[0], atol=2e-5, rtol=0)
+    assert len(logged(trainer, "accuracy")) == len(logged(trainer, "mean_reward")) == 2
+    assert logged(trainer, "num_tokens")[1] > logged(trainer, "num_tokens")[0] > 0
+    metrics = trainer.evaluate(num_print_samples=0)
+    for key in ("loss", "accuracy", "margin"):
+        assert metrics[f"eval_{key}"] == pytest.approx(plain[1][f"eval_{key}"], abs=1e-4), key
+
+
+def test_numbers_noted_by_a_subclass(tmp_path, rows):
+    class Noting(RewardTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            self._metrics["train" if model.training else "eval"]["pairs_seen"].append(len(inputs["input_ids"]) // 2)
+            return super().compute_loss(model, inputs, return_outputs)
+    trainer = trainer_of(tmp_path, rows, Noting, eval_dataset=rows)
+    trainer.train()
+    assert logged(trainer, "pairs_seen") == [4, 4] and trainer.evaluate(num_print_samples=0)["eval_pairs_seen"] == 8
 
 
 # The log
