@@ -31,16 +31,13 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from .collator import lay_out, shared_length
-from .data import (ID_COLUMNS, are_messages, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
+from .data import (ID_COLUMNS, IDS, are_messages, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
                         find_pair_markers, prepare_dataset, prompt_length, render, tokenize, well_formed)
 from .metrics import wins
-from .model import flat_rewards, load_reward_model, needs_padding, reads_text_pairs, set_text_pair, unwrap
+from .model import (check_token_ids, flat_rewards, limit_length, load_reward_model, needs_padding, position_limit,
+                         reads_text_pairs, set_text_pair, unwrap)
 from .model import rewards as rewards_at_end
 from .model import token_rewards as rewards_at_tokens
-
-# %% ../nbs/08_scoring.ipynb #f002
-from .data import IDS
-from .model import check_token_ids, limit_length, position_limit
 
 # %% ../nbs/08_scoring.ipynb #c004
 logger = logging.getLogger(__name__)

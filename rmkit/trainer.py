@@ -24,9 +24,11 @@ import os
 import sys
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
+from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -49,17 +51,15 @@ from .collator import (DataCollatorForPreference, PairBatch, PAIR_COLUMNS, Prefi
                             RewardDataCollatorWithPadding, cut_by_tokens, join_flat, take_groups, tokens_of_groups)
 from .config import RewardConfig, native_precision
 from .dashboard import Dashboard
-from .data import ID_COLUMNS, find_markers, named_columns, prepare_dataset, render, tokenize
+from .data import (ID_COLUMNS, check_ids, find_markers, name_split, named_columns, prepare_dataset, render,
+                        tokenize)
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
-from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddings, load_reward_model, needs_padding, padding_right,
-                         prepare_for_reward, reads_text_pairs, replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair, unwrap)
+from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddings, grow_to_vocabulary, limit_length,
+                         load_reward_model, needs_padding, padding_right, prepare_for_reward, reads_text_pairs,
+                         replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair, unwrap)
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
-
-# %% ../nbs/12_trainer.ipynb #f001
-from .data import check_ids, name_split
-from .model import grow_to_vocabulary, limit_length
 
 # %% ../nbs/12_trainer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -382,7 +382,9 @@ class RewardTrainer(Trainer):
         self.processing_class, self.running = tokenizer, RunningMetrics()
         self.data_collator, self._own_collator = data_collator, None
         self._pairs_of_step, self._latest = None, None
-        self.data_reports, self._said, self._said_why, self._told_loss_only = {}, set(), None, False
+        self._metrics = dict(train=defaultdict(list), eval=defaultdict(list)) # in which TRL's methods note numbers
+        self.data_reports, self._said, self._shown_pairs = {}, set(), set()
+        self._said_why, self._told_loss_only = None, False
         self._checked_collator = None # the last whose stacking was tried
         self._four_columns = None # whether the first dataset came in TRL 0.11's columns
         train_dataset, eval_dataset = self._prepare(train_dataset, "train"), self._prepare(eval_dataset, "eval")
@@ -584,7 +586,8 @@ def compute_loss(self:RewardTrainer,
 ):
     """Mean loss over the pairs of a batch.
 
-    With `return_outputs` also a dict of `rewards_chosen` and `rewards_rejected`, each (B,), and `rows` (`pair_rows`)."""
+    With `return_outputs` also a dict of `rewards_chosen` and `rewards_rejected`, each (B,), and `rows` (`pair_rows`); for a
+    prediction step of one's own the two rewards alone, each (B, 1), which TRL 0.11's stacks as they come."""
     r_chosen, r_rejected, tokens_B2 = rewards_of_pairs(model, inputs)
     args, margin = self.args, margins_of(inputs)
     loss_B = preference_loss(r_chosen, r_rejected, margin, args.loss_type, args.label_smoothing_factor,
@@ -592,6 +595,7 @@ def compute_loss(self:RewardTrainer,
     rows = pair_rows(loss_B, r_chosen, r_rejected, tokens_B2, margin)
     if model.training: self.running.add(rows)
     out = dict(rewards_chosen=r_chosen, rewards_rejected=r_rejected, rows=rows)
+    if self._own_step: out = dict(rewards_chosen=r_chosen[:, None], rewards_rejected=r_rejected[:, None])
     return (loss_B.mean(), out) if return_outputs else loss_B.mean()
 
 # %% ../nbs/12_trainer.ipynb #t203
@@ -619,8 +623,9 @@ def rewards_in(
         return rewards_in(torch.stack([r.reshape(-1) for r in both], 1), n_pairs) if is_pair else None
     if not isinstance(outputs, torch.Tensor) or outputs.numel() != 2 * n_pairs: return None
     if not outputs.is_floating_point(): return None
-    r = outputs.detach().float().squeeze(-1)
-    return r.unbind(1) if r.shape == (n_pairs, 2) else r.reshape(-1).chunk(2)
+    r = outputs.detach().float().squeeze()
+    if r.shape == (n_pairs, 2): return r.unbind(1)
+    return r.reshape(-1).chunk(2) if r.shape in ((2 * n_pairs,), (2, n_pairs)) else None
 
 # %% ../nbs/12_trainer.ipynb #t205
 def rows_of_outputs(
@@ -698,7 +703,7 @@ def _why_padded(self:RewardTrainer) -> str|None:
 @patch
 def _layout(self:RewardTrainer):
     "Choose flat or padded batches for what comes next; a method may have been replaced since the last time"
-    args = self.args
+    args, self._own_step = self.args, bool(self._overridden("prediction_step"))
     reason = None if args.padding_free is False else self._why_padded()
     if args.world_size > 1: reason = next((r for r in gather_object([reason]) if r), None) # all processes alike
     if reason and args.padding_free is True:
@@ -935,13 +940,17 @@ def _prepare(self:RewardTrainer, dataset, split:str):
 
 @patch
 def _say(self:RewardTrainer, split:str):
-    "Report once what happened to the rows of a split"
+    "Report once what happened to the rows of a split, and show once what the model reads of a first pair"
     report = self.data_reports.get(split)
     if report is None or split in self._said or self.args.process_index: return
     self._said.add(split)
     from_scores = report.format.margin == "score_chosen - score_rejected" # which TRL leaves out of the loss
     hint = "\n  that margin goes into the loss: remove the score columns to train without" if from_scores else ""
-    logger.warning(f"{report}{hint}") # always: a wrong column shows in the first pair and nowhere else
+    is_known = report.first_pair in self._shown_pairs
+    self._shown_pairs.add(report.first_pair)
+    is_news = not is_known or report.truncated or report.dropped or report.doubts or from_scores
+    # a wrong column shows in the first pair and nowhere else
+    (logger.warning if is_news else logger.info)(f"{replace(report, first_pair='') if is_known else report}{hint}")
 
 # %% ../nbs/12_trainer.ipynb #t261
 @patch
@@ -1008,8 +1017,8 @@ def prediction_step(self:RewardTrainer, model, inputs, prediction_loss_only, ign
     with torch.no_grad(), self.compute_loss_context_manager():
         result = self.compute_loss(model, copy(inputs), return_outputs=True)
     loss, out = result if isinstance(result, tuple) else (result, None)
-    is_own = self._overridden("compute_loss")
-    self._latest = rows = rows_of_outputs(loss, out, inputs) if is_own else out["rows"]
+    is_foreign = self._overridden("compute_loss") or "rows" not in out
+    self._latest = rows = rows_of_outputs(loss, out, inputs) if is_foreign else out["rows"]
     if prediction_loss_only: return loss.detach(), None, None
     labels = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
     return loss.detach(), rows[:, 1:3] if rows.shape[1] > 1 else tensors_of(out), labels
@@ -1231,7 +1240,20 @@ def log(self:RewardTrainer, logs:dict, start_time=None):
         if own_loss: now.pop("loss", None)
         if "loss" in logs: logs.update(now, **({} if memory is None else dict(memory_gib=memory)))
         elif total["pairs"] and not own_loss: logs["train_loss"] = total["loss"] / total["pairs"]
+    for name, x in self._noted().items(): logs.setdefault(name, x)
     Trainer.log(self, logs, start_time)
+
+# %% ../nbs/12_trainer.ipynb #t281
+RewardTrainer._total_train_tokens, RewardTrainer._tp_size = 0, 1 # which such a method counts in
+RewardTrainer.use_reward_data_collator = True # and TRL 0.11's asks for
+
+@patch
+def _noted(self:RewardTrainer) -> dict:
+    "Means of what was noted since the last log, under the names that TRL gives them"
+    mode, prefix = ("train", "") if self.model.training else ("eval", "eval_")
+    noted = {f"{prefix}{name}": sum(xs) / len(xs) for name, xs in self._metrics[mode].items() if xs}
+    self._metrics[mode].clear()
+    return noted
 
 # %% ../nbs/12_trainer.ipynb #d021
 @patch(as_prop=True)
