@@ -420,7 +420,7 @@ def score_responses(
     return [rewards.get(row) for row in range(len(rows))]
 
 # %% ../nbs/14_cli.ipynb #f003
-ROW = "rmkit_row" # a column that numbers the rows of a file on their way through splitting and dropping
+ROW = "__rmkit_row_of_file__" # a column that numbers the rows of a file on their way through splitting and dropping
 
 def number_rows(
     rows, # a `Dataset`

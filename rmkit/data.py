@@ -104,6 +104,12 @@ def _bad(
 ) -> BadRowError: # an error that doesn't know its row yet
     return BadRowError(None, column, found, expected, remedy, reason)
 
+
+def _own_names(
+    row:Mapping, # a row
+) -> list[str]: # its columns without those that rmkit put there
+    return sorted(name for name in row if not name.startswith("__rmkit_"))
+
 # %% ../nbs/01_data.ipynb #c011
 ID_COLUMNS = [  # today's names, then three older generations
     ("chosen_ids", "rejected_ids"),
@@ -164,7 +170,7 @@ class Format:
 BETTER_WORSE = [
     ("chosen", "rejected"), ("accepted", "rejected"), ("preferred", "rejected"), ("selected", "rejected"),
     ("preferred", "dispreferred"), ("win", "lose"), ("win", "loss"), ("winner", "loser"), ("winning", "losing"),
-    ("better", "worse"), ("best", "worst"), ("positive", "negative"), ("pos", "neg"), ("good", "bad"), ("j", "k"),
+    ("better", "worse"), ("best", "worst"), ("positive", "negative"), ("pos", "neg"), ("good", "bad"), ("j", "k"), ("w", "l"),
 ]
 SIDES = [("a", "b"), ("0", "1"), ("1", "2"), ("first", "second"), ("left", "right"), ("one", "two")]
 NOUNS = set("response answer completion output text message messages conversation summary reply generation candidate "
@@ -1003,7 +1009,7 @@ def _find_answers(
     two = (given.get("chosen", "chosen"), given.get("rejected", "rejected")) if named else _better_and_worse(sample)
     for name in two or ():
         if name not in sample:
-            raise _bad(name, f"no such column among {sorted(sample)}", "both columns of answers", "missing column",
+            raise _bad(name, f"no such column among {_own_names(sample)}", "both columns of answers", "missing column",
                        "Name the other one too: chosen_column='...', rejected_column='...'.")
     sides = [(*two, two)] if named and judged else _answer_columns(sample, SIDES)
     label = two and sides and isinstance(sample[two[0]], str) and not _says_something(sample[two[0]])  # "response_a"
@@ -1043,7 +1049,7 @@ def _no_format(
     if sides:
         first, second, _ = sides[0]
         remedy = f"Name the column that says which of '{first}' and '{second}' is better: winner_column='...'."
-    return _bad(missing, f"no such column among {sorted(sample)}", known, "missing column", remedy)
+    return _bad(missing, f"no such column among {_own_names(sample)}", known, "missing column", remedy)
 
 # %% ../nbs/01_data.ipynb #p031
 CERTAIN = ["prompt", "question", "instruction"]  # names that hold nothing else
@@ -1219,7 +1225,7 @@ def detect_format(
         raise ValueError(f"columns has {sorted(unknown)}; expected some of {COLUMN_ROLES}")
     for role, name in given.items():
         if name and name not in sample:
-            raise _bad(name, f"no such column among {sorted(sample)}", f"the column of '{role}'", "missing column",
+            raise _bad(name, f"no such column among {_own_names(sample)}", f"the column of '{role}'", "missing column",
                        f"Correct {role}_column.")
     format = _find_answers(sample, rows, given)
     taken = {*dict(format.columns).values(), format.margin, *(format.verdict.columns if format.verdict else ())}
@@ -1667,8 +1673,8 @@ def _unknown_id(
 
 def _id_columns(
     names:Iterable[str], # columns of rows, or of what was made of them
-) -> tuple[str, str]: # those that came with the token ids
-    return next(two for two in reversed(ID_COLUMNS) if set(two) <= set(names))  # today's are made from older ones
+) -> tuple[str, str]|tuple[()]: # those that came with the token ids, if any
+    return next((two for two in reversed(ID_COLUMNS) if set(two) <= set(names)), ())  # today's are made from older ones
 
 
 def _unknown_ids(
@@ -2006,7 +2012,7 @@ def check_ids(
     tokenizer:PreTrainedTokenizerBase, # the model's
 ) -> Dataset|IterableDataset: # the same; raises BadRowError for an id that the tokenizer hasn't got
     "Look for ids of another vocabulary in rows that nobody prepares, because a data collator takes them as they are."
-    if not isinstance(dataset, Dataset):
+    if not isinstance(dataset, Dataset) or not _id_columns(dataset.column_names):
         return dataset
     n_ids = _ids_to_check(dataset, dataset.column_names, tokenizer)
     for index, row in enumerate(dataset) if n_ids else ():
@@ -2390,6 +2396,8 @@ def _column(
         return _column(name, json.loads(well_formed(json.dumps(values, ensure_ascii=False))))
     except (pa.ArrowException, OverflowError):
         types = {type(value) for value in values if value is not None}
+    if types > {str} and types <= {str, list, dict} and not any(value.strip() for value in values if isinstance(value, str)):
+        return _column(name, [None if isinstance(value, str) else value for value in values])  # blank among messages
     items = [item for value in values if isinstance(value, list) for item in value] if types == {list} else values
     if types <= {int, float}:
         return _arrow([None if value is None else float(value) for value in values]), None
@@ -2456,9 +2464,9 @@ def _read_file(
             if kind in (".parquet", ".arrow", ".feather"):
                 return _read_arrow(file, kind)
             encoding = json.detect_encoding(file.peek(4)[:4])
-            if kind in (".csv", ".tsv"):
-                return _read_csv(io.TextIOWrapper(file, encoding, newline=""), "," if kind == ".csv" else "\t")
-            return _read_json(io.TextIOWrapper(file, encoding), split)
+            is_table = kind in (".csv", ".tsv")
+            with io.TextIOWrapper(file, encoding, newline="" if is_table else None) as text:
+                return _read_csv(text, "," if kind == ".csv" else "\t") if is_table else _read_json(text, split)
     except UnicodeError:
         raise ValueError(f"can't read {path}: {_not_utf8(path)}") from None
     except (ValueError, OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
