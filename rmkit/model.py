@@ -10,8 +10,8 @@ __all__ = ['logger', 'OUTPUTS', 'ROUNDING', 'POSITION_TABLES', 'WEIGHT_FILES', '
            'init_head', 'replace_head', 'set_text_pair', 'reads_text_pairs', 'own_forward', 'rewards', 'flat_rewards',
            'needs_padding', 'token_rewards', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
            'grow_to_vocabulary', 'check_token_ids', 'position_limit', 'limit_length', 'prepare_for_reward',
-           'load_reward_model', 'add_lora', 'merge', 'padding_right', 'fix_date', 'save_tokenizer', 'save_reward_model',
-           'check_saved']
+           'load_reward_model', 'check_model_class', 'add_lora', 'merge', 'padding_right', 'fix_date', 'save_tokenizer',
+           'save_reward_model', 'check_saved']
 
 # %% ../nbs/05_model.ipynb #c003
 import copy
@@ -983,12 +983,10 @@ def _refuse_virtual_tokens(peft_config:PeftConfig, # of any adapter
     raise ValueError(f"{peft_config.peft_type.value} puts virtual tokens before a text, and plain transformers can't "
                      "load that into a classifier. Use LoRA, or another adapter of the weights.")
 
-# %% ../nbs/05_model.ipynb #c068
-def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
-                tokenizer:PreTrainedTokenizerBase|None, # None: found by the model's name
-                seed:int, # of the head, if it has to be started anew
-               ) -> tuple[nn.Module, PreTrainedTokenizerBase]:
-    "Prepare a loaded model; ValueError for a language model, or when no tokenizer can be found"
+# %% ../nbs/05_model.ipynb #i003
+def check_model_class(model:nn.Module, # loaded, perhaps wrapped
+                     ) -> None:
+    "TypeError for what is no transformers model, ValueError for one that is no sequence classifier"
     inner = unwrap(model)
     if not isinstance(inner, PreTrainedModel):
         raise TypeError(f"the model is a {type(inner).__name__}, which is no transformers model, so its weights "
@@ -1003,8 +1001,16 @@ def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
         other = getattr(usual, "__name__", "another class")
         raise ValueError(f"{type(inner).__name__} is no sequence classifier: saved, it would be loaded as {other} "
                          "and give other rewards. Pass its name or folder instead.")
+
+# %% ../nbs/05_model.ipynb #c068
+def _from_model(model:nn.Module, # a sequence classifier, perhaps a PEFT model
+                tokenizer:PreTrainedTokenizerBase|None, # None: found by the model's name
+                seed:int, # of the head, if it has to be started anew
+               ) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+    "Prepare a loaded model; ValueError when no tokenizer can be found"
+    check_model_class(model)
     if tokenizer is None:
-        name = inner.config.name_or_path
+        name = unwrap(model).config.name_or_path
         if not name: raise ValueError("the model was made in memory, so its tokenizer isn't known; pass `tokenizer`")
         tokenizer = AutoTokenizer.from_pretrained(name)
     if isinstance(model, PeftModel): _refuse_virtual_tokens(model.peft_config[model.active_adapter])

@@ -31,11 +31,11 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from .collator import lay_out, shared_length
-from .data import (ID_COLUMNS, IDS, are_messages, as_text, common_prefix_length, cut_prompt, drop_none, find_markers,
-                        find_pair_markers, prepare_dataset, prompt_length, render, tokenize, well_formed)
+from .data import (ID_COLUMNS, IDS, are_messages, as_text, common_prefix_length, cut_prompt, drop_none,
+                        find_markers, find_pair_markers, prepare_dataset, prompt_length, render, tokenize, well_formed)
 from .metrics import wins
-from .model import (check_token_ids, flat_rewards, limit_length, load_reward_model, needs_padding, position_limit,
-                         reads_text_pairs, set_text_pair, unwrap)
+from .model import (check_model_class, check_token_ids, flat_rewards, limit_length, load_reward_model,
+                         needs_padding, position_limit, reads_text_pairs, set_text_pair, unwrap)
 from .model import rewards as rewards_at_end
 from .model import token_rewards as rewards_at_tokens
 
@@ -248,7 +248,7 @@ def in_notebook():
 
 # %% ../nbs/08_scoring.ipynb #c035
 class RewardModel:
-    "A trained reward model that takes text or messages."
+    "A trained reward model that takes text or messages. TypeError or ValueError for a model of another kind."
 
     def __init__(
         self,
@@ -256,6 +256,7 @@ class RewardModel:
         tokenizer: PreTrainedTokenizerBase,  # the tokenizer it was trained with
         max_length: int | None = None,  # tokens of prompt + response that are read; None: as many as the model can
     ):
+        check_model_class(model)
         self.model, self.tokenizer = model, tokenizer
         self.max_length = limit_length(model, max_length or _context_length(model, tokenizer))
 
