@@ -3,7 +3,6 @@ import importlib.util
 import json
 import logging
 import os
-import socket
 import subprocess
 import sys
 
@@ -12,11 +11,11 @@ import pytest
 import torch
 from datasets import IterableDataset
 from peft import LoraConfig
+from ranks import two_ranks
 from transformers import BertConfig, BertForSequenceClassification, BitsAndBytesConfig
 
 from rmkit import DataCollatorForPreference, PrefixSharingCollator, RewardConfig, RewardTrainer, load_rows, prepare_dataset
 from rmkit.collator import lay_out
-from rmkit.model import needs_padding, rewards
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.trainer import JoinedBatches, guess_budget
 
@@ -206,16 +205,6 @@ def test_joined_batches_lose_nothing():
 
 
 # Several processes
-
-def two_ranks(script, *args):
-    "Start the script as two processes over loopback"
-    with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
-    env = os.environ | dict(OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", GLOO_SOCKET_IFNAME="lo")
-    ranks = [subprocess.Popen([sys.executable, script, *args], env=env | dict(RANK=str(r), LOCAL_RANK=str(r))) for r in range(2)]
-    try: assert [p.wait(timeout=900) for p in ranks] == [0, 0]
-    finally:
-        for p in ranks: p.kill()
-
 
 DDP = """
 import sys, torch

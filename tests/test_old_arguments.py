@@ -4,7 +4,6 @@ import importlib
 import logging
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from datasets import Dataset, DatasetDict
@@ -86,7 +85,7 @@ def test_quantisation_twice(tmp_path, rows):
 
 
 def test_the_tokenizer_by_its_older_name(tmp_path, rows):
-    tokenizer, seen = tiny_tokenizer(), []
+    tokenizer = tiny_tokenizer()
     trainer = trainer_of(tmp_path, rows, tokenizer=tokenizer)
     assert trainer.tokenizer is tokenizer is trainer.processing_class
     trainer.tokenizer = other = tiny_tokenizer()

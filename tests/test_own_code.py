@@ -1,15 +1,13 @@
 "Subclasses and patches: batches that they can read, the gradient of a mean over pairs, metrics only where rewards are"
 import json
 import os
-import socket
-import subprocess
-import sys
 import types
 
 import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from ranks import two_ranks
 from torch.nn.functional import logsigmoid
 from transformers import TrainerCallback
 
@@ -407,11 +405,7 @@ if __name__ == "__main__":
         results.append([weights(trainer).tolist(), logged(trainer), trainer.evaluate(rows, num_print_samples=0)])
     if trainer.args.process_index == 0: json.dump(results, open({str(result)!r}, "w"))
 """)
-    with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
-    env = os.environ | dict(OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2",
-                            LOCAL_WORLD_SIZE="2", GLOO_SOCKET_IFNAME="lo")
-    ranks = [subprocess.Popen([sys.executable, script], env=env | dict(RANK=r, LOCAL_RANK=r)) for r in "01"]
-    assert [p.wait(timeout=600) for p in ranks] == [0, 0]
+    two_ranks(script)
     rows = make_pairs(8, seed=0)
     one = trainer_of(tmp_path, rows, per_device_train_batch_size=8, **kw)
     one.train()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from accelerate.utils import AutocastKwargs
 from peft import LoraConfig
-from test_flat_training import two_ranks
+from ranks import two_ranks
 from transformers import BitsAndBytesConfig, HfArgumentParser
 from transformers.utils import import_utils
 

@@ -1,6 +1,5 @@
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ import pytest
 import torch
 from datasets import Dataset, DatasetDict, IterableDataset
 from peft import LoraConfig
+from ranks import two_ranks
 from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2ForSequenceClassification, TrainingArguments
 
 from rmkit import DataCollatorForPreference, RewardConfig, RewardDataCollatorWithPadding, RewardModel, RewardTrainer, compute_accuracy
@@ -379,10 +379,7 @@ if __name__ == "__main__":
     env = os.environ | dict(OMP_NUM_THREADS="1")
     one, two = tmp_path/"1.json", tmp_path/"2.json"
     subprocess.run([sys.executable, script, "8", one], check=True, env=env, timeout=900)
-    with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
-    env |= dict(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2", LOCAL_WORLD_SIZE="2", GLOO_SOCKET_IFNAME="lo")
-    ranks = [subprocess.Popen([sys.executable, script, "4", two], env=env | dict(RANK=str(r), LOCAL_RANK=str(r))) for r in range(2)]
-    assert [p.wait(timeout=900) for p in ranks] == [0, 0]
+    two_ranks(script, "4", two)
     (b1, h1, w1), (b2, h2, w2) = json.loads(one.read_text()), json.loads(two.read_text())
     assert (w1, w2) == (1, 2)
     for k in ("loss", "accuracy", "accuracy_low", "accuracy_high", "margin", "min_reward", "max_reward", "mean_reward"):
