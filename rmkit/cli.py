@@ -94,15 +94,16 @@ class RowArguments:
     system_column: str | None = option("Column of the system message, where its name doesn't tell.")
     chosen_column: str | None = option("Column of the better answer, where its name doesn't tell.")
     rejected_column: str | None = option("Column of the worse answer, where its name doesn't tell.")
+    winner_column: str | None = option("Column that names the better of two answers: a name, or a number that counts them.")
+    first_wins_column: str | None = option("Column that says whether the first of two answers is better: 1 or 0, or a probability.")
     batch_size: int | None = option("Responses in a batch. Default: as many as make 16,384 tokens.")
 
     def reading(self) -> dict: # arguments of `RewardModel.score_pairs`
         "What was given of all this; UsageError for a batch of none."
         if self.batch_size is not None and self.batch_size < 1:
             raise UsageError(f"--batch_size {self.batch_size}: give 1 or more")
-        names = ("prompt", "system", "chosen", "rejected")
-        columns = {name: column for name in names if (column := getattr(self, f"{name}_column"))}
-        return dict(on_bad_row=self.on_bad_row, batch_size=self.batch_size) | (dict(columns=columns) if columns else {})
+        from rmkit.data import named_columns
+        return dict(on_bad_row=self.on_bad_row, batch_size=self.batch_size, columns=named_columns(self))
 
 @dataclass
 class EvalArguments(RowArguments):

@@ -9,7 +9,7 @@ import pytest
 import transformers
 
 from rmkit.cli import main
-from rmkit.data import load_rows
+from rmkit.data import COLUMN_ROLES, load_rows
 from rmkit.scoring import RewardModel, pair_scores
 from rmkit.synthetic import make_pairs, tiny_causal_lm, tiny_model, tiny_tokenizer
 
@@ -225,7 +225,7 @@ def test_dropped_pairs_are_counted(capsys, caplog):
     assert "1 dropped (chosen equals rejected)" in caplog.text and " 19 " in capsys.readouterr().out
 
 
-def test_columns_are_handed_on_only_where_they_are_given(monkeypatch):
+def test_named_columns_are_handed_on(monkeypatch):
     seen = []
     def score_pairs(self, rows, **options):
         seen.append(options)
@@ -233,9 +233,20 @@ def test_columns_are_handed_on_only_where_they_are_given(monkeypatch):
     monkeypatch.setattr(RewardModel, "score_pairs", score_pairs)
     for command in (EVAL, SCORE):
         main(command + ["pairs.jsonl"])
-        main(command + ["pairs.jsonl", "--chosen_column", "better", "--system_column", "s", "--batch_size", "3"])
-    assert seen == 2 * [dict(on_bad_row="raise", batch_size=None),
-                        dict(on_bad_row="raise", batch_size=3, columns={"system": "s", "chosen": "better"})]
+        main(command + ["pairs.jsonl", "--chosen_column", "better", "--system_column", "", "--batch_size", "3"])
+    none = dict.fromkeys(COLUMN_ROLES)
+    assert seen == 2 * [dict(on_bad_row="raise", batch_size=None, columns=none),
+                        dict(on_bad_row="raise", batch_size=3, columns=none | {"system": "", "chosen": "better"})]
+
+
+@pytest.mark.parametrize("option,better", [("--winner_column", ["yes", "no"]), ("--first_wins_column", ["no", "yes"])])
+def test_what_a_number_stands_for(place, capsys, option, better):
+    "0 and 1 may count the answers, or say whether the first is better: the error names both options"
+    rows = [dict(prompt="Is it?", response_a="yes", response_b="no", label=label) for label in (0, 1)]
+    save(place / "judged.jsonl", rows)
+    assert main(EVAL + ["judged.jsonl"]) == 2 and option[2:] in capsys.readouterr().err
+    assert main(EVAL + ["judged.jsonl", option, "label", "--output", "scored.jsonl"]) == 0
+    assert [row["chosen"][0]["content"] for row in load_rows("scored.jsonl")] == better
 
 
 def test_a_prompt_column_for_responses(place):
