@@ -251,15 +251,10 @@ def check_model(
 def check_hub(
     name:str, # of a model
 ):
-    "Raise UsageError where neither the Hub nor the cache has such a model; transformers would try for minutes."
-    from huggingface_hub import HfApi, try_to_load_from_cache
-    from rmkit.data import ask_hub
-    try: reason = ask_hub(HfApi().model_info, name)
-    except FileNotFoundError as error: raise UsageError(f"can't load the model: {error}") from None
-    files = ("config.json", "adapter_config.json")
-    if not reason or any(isinstance(try_to_load_from_cache(name, file), str) for file in files): return
-    raise UsageError(f"can't load the model: there is no folder {name}, and the Hub can't be reached to look for it "
-                     f"({reason})")
+    "Raise UsageError where neither the Hub nor the cache has such a model."
+    from rmkit.model import find_model
+    try: find_model(name, {})
+    except OSError as error: raise UsageError(f"can't load the model: {error}") from None
 
 def not_loaded(
     name:str, # of the model

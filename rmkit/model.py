@@ -10,8 +10,8 @@ __all__ = ['logger', 'OUTPUTS', 'ROUNDING', 'POSITION_TABLES', 'WEIGHT_FILES', '
            'init_head', 'replace_head', 'set_text_pair', 'reads_text_pairs', 'own_forward', 'rewards', 'flat_rewards',
            'needs_padding', 'token_rewards', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
            'grow_to_vocabulary', 'check_token_ids', 'position_limit', 'limit_length', 'prepare_for_reward',
-           'load_reward_model', 'check_model_class', 'add_lora', 'merge', 'padding_right', 'fix_date', 'save_tokenizer',
-           'save_reward_model', 'check_saved']
+           'find_model', 'load_reward_model', 'check_model_class', 'add_lora', 'merge', 'padding_right', 'fix_date',
+           'save_tokenizer', 'save_reward_model', 'check_saved']
 
 # %% ../nbs/05_model.ipynb #c003
 import copy
@@ -31,6 +31,7 @@ from weakref import WeakKeyDictionary
 import psutil
 import torch
 import transformers
+from huggingface_hub import HfApi, try_to_load_from_cache
 from jinja2 import TemplateError
 from peft import PeftConfig, PeftModel, TaskType, get_peft_model, prepare_model_for_kbit_training
 from peft.utils import ModulesToSaveWrapper
@@ -40,10 +41,12 @@ from torch import nn
 from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel,
                           PreTrainedTokenizerBase)
 from transformers.modeling_utils import load_state_dict
-from transformers.utils import CONFIG_NAME, cached_file, find_adapter_config_file, is_bitsandbytes_available
+from transformers.utils import (ADAPTER_CONFIG_NAME, CONFIG_NAME, cached_file, find_adapter_config_file,
+                                is_bitsandbytes_available)
 
 from .attention import NO_MASK, Branches, FlatAttentionError, use_flat_attention, why_padded
 from .collator import lay_out, share_across
+from .data import ask_hub
 
 # %% ../nbs/05_model.ipynb #c005
 logger = logging.getLogger(__name__)
@@ -939,9 +942,23 @@ def _load_adapter(path:str, # name or folder of an adapter
     if "bias" in head and head_module(base).bias is None: _put_head(model, {"bias": head["bias"]}, scoring)
     return model, tokenizer
 
-# %% ../nbs/05_model.ipynb #c066
+# %% ../nbs/05_model.ipynb #i011
 HUB_KEYS = ("revision", "token", "cache_dir", "local_files_only", "force_download", "proxies") # where to look, not what
 
+def find_model(path:str, # name or folder
+               hub:dict, # of `HUB_KEYS`: where to look
+              ) -> dict: # the same, and whether to look into the cache alone
+    "FileNotFoundError or ConnectionError for a model that is neither a folder, nor on the Hub, nor in its cache"
+    if Path(path).is_dir() or hub.get("local_files_only"): return hub
+    reason = ask_hub(HfApi(token=hub.get("token")).model_info, path)
+    if not reason: return hub
+    where = {key: hub[key] for key in ("revision", "cache_dir") if key in hub}
+    if any(isinstance(try_to_load_from_cache(path, name, **where), str) for name in (CONFIG_NAME, ADAPTER_CONFIG_NAME)):
+        return hub | {"local_files_only": True}
+    raise ConnectionError(f"there is no folder {path}, and the Hub can't be reached to look for a model of that name "
+                          f"({reason}); none is in the cache")
+
+# %% ../nbs/05_model.ipynb #c066
 def load_reward_model(name_or_path_or_model:str|Path|nn.Module, # of a language model, classifier or adapter; or loaded
                       tokenizer:PreTrainedTokenizerBase|None=None, # None: the one saved with the model
                       *,
@@ -956,10 +973,11 @@ def load_reward_model(name_or_path_or_model:str|Path|nn.Module, # of a language 
     """A sequence classifier with one output and its tokenizer, prepared by `prepare_for_reward`.
 
     ValueError for a loaded model with several outputs or no head, and with `require_head` for a checkpoint without a
-    trained one; ImportError when bitsandbytes is needed and can't run."""
+    trained one; ImportError when bitsandbytes is needed and can't run;
+    FileNotFoundError or ConnectionError for a name that isn't known."""
     if isinstance(name_or_path_or_model, nn.Module): return _from_model(name_or_path_or_model, tokenizer, seed)
     path = str(name_or_path_or_model)
-    hub = {k: model_init_kwargs.pop(k) for k in HUB_KEYS if k in model_init_kwargs}
+    hub = find_model(path, {k: model_init_kwargs.pop(k) for k in HUB_KEYS if k in model_init_kwargs})
     kwargs = dict(model_init_kwargs, trust_remote_code=trust_remote_code)
     older_name = kwargs.pop("torch_dtype", None)
     kwargs["dtype"] = dtype or older_name or torch.float32

@@ -534,3 +534,19 @@ def test_qlora_round_trip(tmp_path):
     assert set(ours) == set(theirs) and all(torch.equal(ours[k].float(), theirs[k].float()) for k in ours)
     plain = AutoModelForSequenceClassification.from_pretrained(tmp_path/"adapter")
     assert close(plain_score(plain, tokenizer), score(again.eval(), tokenizer), 1e-4)
+
+
+def test_a_name_that_is_nowhere_is_asked_for_once(monkeypatch):
+    "transformers would try for most of a minute; what is in the cache is read from there"
+    from huggingface_hub import HfApi
+    from rmkit.model import find_model
+    asked = []
+    def no_route(self, name, **kwargs):
+        asked.append(name)
+        raise OSError("no route")
+    monkeypatch.setattr(HfApi, "model_info", no_route)
+    with pytest.raises(ConnectionError, match="no folder no-such/model, and the Hub can't be reached"): load_reward_model("no-such/model")
+    assert asked == ["no-such/model"]
+    monkeypatch.setattr("rmkit.model.try_to_load_from_cache", lambda path, name, **where: "file" if where == {"revision": "v1"} else None)
+    assert find_model("some/model", {"revision": "v1"}) == {"revision": "v1", "local_files_only": True}
+    assert find_model("some/model", {"local_files_only": True}) == {"local_files_only": True} and len(asked) == 2
