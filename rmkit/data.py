@@ -2135,10 +2135,7 @@ def prepare_dataset(
     if overlong not in ("truncate", "drop", "raise") or on_bad_row not in ("raise", "drop"):
         raise ValueError(f'{overlong=}, {on_bad_row=}: expected "truncate", "drop" or "raise", and "raise" or "drop"')
     if isinstance(dataset, Mapping):
-        options |= {"text_pair": text_pair, "columns": columns}
-        done = {name: prepare_dataset(rows, tokenizer, num_proc=num_proc, split=name, **options)
-                for name, rows in dataset.items()}
-        return type(dataset)({name: done[name][0] for name in done}), {name: done[name][1] for name in done}
+        return _prepare_splits(dataset, tokenizer, num_proc=num_proc, text_pair=text_pair, columns=columns, **options)
     rows = dataset if isinstance(dataset, IterableDataset) else dataset.with_format(None)
     sample = _sample(rows, split)
     names, format = rows.column_names or list(_typical(list(sample.values()))), _detect(sample, tokenizer, columns)
@@ -2161,6 +2158,15 @@ def prepare_dataset(
         return _prepare_stream(rows, recipe, report, names), report
     prepared = _prepare_table(rows, recipe, report, num_proc)
     return dataset if prepared is rows else prepared, report
+
+
+def _prepare_splits(
+    splits:Mapping[str, Dataset|IterableDataset], # datasets by name
+    *args, # of prepare_dataset
+    **options, # of prepare_dataset
+) -> tuple[Mapping, dict[str, PrepareReport]]: # prepared ones, and their reports
+    done = {name: prepare_dataset(rows, *args, split=name, **options) for name, rows in splits.items()}
+    return type(splits)({name: prepared for name, (prepared, _) in done.items()}), {name: report for name, (_, report) in done.items()}
 
 # %% ../nbs/01_data.ipynb #f035
 @contextmanager

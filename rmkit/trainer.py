@@ -379,14 +379,7 @@ class RewardTrainer(Trainer):
         tokenizer = one_tokenizer(processing_class, tokenizer, data_collator)
         if model is not None: model, tokenizer = self._ready(model, tokenizer)
         if tokenizer is None: raise ValueError("With `model_init`, pass the tokenizer too: `RewardTrainer(model_init=..., processing_class=tokenizer)`.")
-        self.processing_class, self.running = tokenizer, RunningMetrics()
-        self.data_collator, self._own_collator = data_collator, None
-        self._pairs_of_step, self._latest = None, None
-        self._metrics = dict(train=defaultdict(list), eval=defaultdict(list)) # in which TRL's methods note numbers
-        self.data_reports, self._said, self._shown_pairs = {}, set(), set()
-        self._said_why, self._told_loss_only = None, False
-        self._checked_collator = None # the last whose stacking was tried
-        self._four_columns = None # whether the first dataset came in TRL 0.11's columns
+        self._begin(tokenizer, data_collator)
         train_dataset, eval_dataset = self._prepare(train_dataset, "train"), self._prepare(eval_dataset, "eval")
         if model is not None: self._note_input(model)
         n_gpus = args.n_gpu
@@ -396,16 +389,35 @@ class RewardTrainer(Trainer):
             compute_metrics=compute_metrics, callbacks=callbacks, optimizers=optimizers, optimizer_cls_and_kwargs=optimizer_cls_and_kwargs,
             preprocess_logits_for_metrics=preprocess_logits_for_metrics)
         if n_gpus > 1 and not self.is_model_parallel: logger.warning(ONE_OF_SEVERAL.format(n=n_gpus))
-        self.add_callback(self.running)
         if data_collator is None: self._own_collator = self.data_collator
-        self._watch()
-        self._layout()
-        tell_tokenizer(self)
-        self._unrehearsed = True
-        self.budget = guess_budget(self.model, memory_of(args.device), args.gradient_checkpointing) if args.tokens_per_micro_batch == "auto" else args.tokens_per_micro_batch
-        self.label_names, self.can_return_loss = [], True
-        if hasattr(self.model, "add_model_tags"): self.model.add_model_tags(self._tag_names)
-        set_logging_dir(self.callback_handler.callbacks, args.logging_dir)
+        self._complete()
+
+# %% ../nbs/12_trainer.ipynb #i020
+@patch
+def _begin(self:RewardTrainer, tokenizer, data_collator):
+    "What the trainer notes about itself, before the data are prepared"
+    self.processing_class, self.running = tokenizer, RunningMetrics()
+    self.data_collator, self._own_collator = data_collator, None
+    self._pairs_of_step, self._latest = None, None
+    self._metrics = dict(train=defaultdict(list), eval=defaultdict(list)) # in which TRL's methods note numbers
+    self.data_reports, self._said, self._shown_pairs = {}, set(), set()
+    self._said_why, self._told_loss_only = None, False
+    self._checked_collator = None # the last whose stacking was tried
+    self._four_columns = None # whether the first dataset came in TRL 0.11's columns
+
+@patch
+def _complete(self:RewardTrainer):
+    "What `Trainer` leaves to be done: callbacks, the kind of batch, tokens of a pass"
+    args = self.args
+    self.add_callback(self.running)
+    self._watch()
+    self._layout()
+    tell_tokenizer(self)
+    self._unrehearsed, self.budget = True, args.tokens_per_micro_batch
+    if self.budget == "auto": self.budget = guess_budget(self.model, memory_of(args.device), args.gradient_checkpointing)
+    self.label_names, self.can_return_loss = [], True
+    if hasattr(self.model, "add_model_tags"): self.model.add_model_tags(self._tag_names)
+    set_logging_dir(self.callback_handler.callbacks, args.logging_dir)
 
 # %% ../nbs/12_trainer.ipynb #c033
 def reward_config(
