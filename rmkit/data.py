@@ -14,8 +14,8 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs',
            'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers', 'find_pair_markers', 'render',
            'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'as_text', 'message_text',
-           'PrepareReport', 'check_ids', 'are_messages', 'prepare_dataset', 'name_split', 'file_kind', 'ask_hub',
-           'load_rows', 'split_by_prompt']
+           'PrepareReport', 'check_ids', 'longest_text', 'are_messages', 'prepare_dataset', 'name_split', 'file_kind',
+           'ask_hub', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import bz2
@@ -2020,6 +2020,14 @@ def check_ids(
             if error := _unknown_id(column, row[column], n_ids):
                 raise error.at(index)
     return dataset
+
+
+def longest_text(
+    dataset:Dataset, # rows of token ids
+) -> int: # tokens; 0 for no rows
+    "How long the longest text of a dataset is."
+    batches = dataset.select_columns(list(_id_columns(dataset.column_names))).with_format("arrow").iter(10_000)
+    return max((pc.max(pc.list_value_length(column)).as_py() or 0 for batch in batches for column in batch.columns), default=0)
 
 # %% ../nbs/01_data.ipynb #p081
 SHAPE_FAULTS = {"wrong type", "roles out of order", "refused by template", "two prompts", "two system texts",

@@ -296,7 +296,8 @@ def _conversation(prompt, response, i):
         if isinstance(value, str):
             return [{"role": role, "content": value}] if value or role == "assistant" else []
         if isinstance(value, list) and all(isinstance(m, Mapping) and "role" in m for m in value):
-            return drop_none(value)
+            if all(m.get("content") is not None or m.get("tool_calls") for m in value):
+                return drop_none(value)
         raise TypeError(f"{what} {i}: expected text or a list of messages with 'role' and 'content', found "
                         f"{type(value).__name__} {visible(repr(value)[:80])}")
     return messages(prompt, "user", "prompt"), messages(response, "assistant", "response")

@@ -9,11 +9,11 @@ __all__ = ['logger', 'ONE_OF_SEVERAL', 'FILLED_BY_PEFT', 'SIDE_NAMES', 'MOST', '
            'READS_BATCHES', 'OURS', 'ADDED', 'WEIGHTS', 'CARD', 'margins_of', 'stack_pairs', 'RunningMetrics',
            'pair_rows', 'peak_memory', 'evaluation_metrics', 'one_output', 'set_special_tokens', 'take_chat_template',
            'train_new_tokens', 'dropout_rates', 'disable_dropout', 'keep_in_float32', 'warn_of_emulation',
-           'RewardTrainer', 'reward_config', 'set_logging_dir', 'one_tokenizer', 'loading_arguments', 'has_adapter',
-           'tell_tokenizer', 'is_flat', 'pairs_in', 'tokens_of_pairs', 'rewards_of_pairs', 'rewards_in',
-           'rows_of_outputs', 'instead', 'memory_of', 'guess_budget', 'is_out_of_memory', 'check_dataset',
-           'place_of_rejected', 'JoinedBatches', 'tensors_of', 'are_probabilities', 'beside', 'without', 'is_torn',
-           'last_whole_checkpoint', 'check_optimizer', 'pipeline_call', 'results_table']
+           'RewardTrainer', 'reward_config', 'set_logging_dir', 'one_tokenizer', 'check_model_init',
+           'loading_arguments', 'has_adapter', 'tell_tokenizer', 'is_flat', 'pairs_in', 'tokens_of_pairs',
+           'rewards_of_pairs', 'rewards_in', 'rows_of_outputs', 'instead', 'memory_of', 'guess_budget',
+           'is_out_of_memory', 'check_dataset', 'place_of_rejected', 'JoinedBatches', 'tensors_of', 'are_probabilities',
+           'beside', 'without', 'is_torn', 'last_whole_checkpoint', 'check_optimizer', 'pipeline_call', 'results_table']
 
 # %% ../nbs/12_trainer.ipynb #c002
 import inspect
@@ -51,12 +51,12 @@ from .collator import (DataCollatorForPreference, PairBatch, PAIR_COLUMNS, Prefi
                             RewardDataCollatorWithPadding, cut_by_tokens, join_flat, take_groups, tokens_of_groups)
 from .config import RewardConfig, native_precision
 from .dashboard import Dashboard
-from .data import (ID_COLUMNS, check_ids, find_markers, name_split, named_columns, prepare_dataset, render,
-                        tokenize)
+from .data import (ID_COLUMNS, IDS, check_ids, find_markers, longest_text, name_split, named_columns,
+                        prepare_dataset, render, tokenize)
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
-from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddings, grow_to_vocabulary, limit_length,
-                         load_reward_model, needs_padding, padding_right, prepare_for_reward, reads_text_pairs,
+from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddings, grow_to_vocabulary,
+                         limit_length, load_reward_model, needs_padding, padding_right, prepare_for_reward, reads_text_pairs,
                          replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair, unwrap)
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
@@ -378,9 +378,10 @@ class RewardTrainer(Trainer):
         self.args = args = reward_config(args, model, max_length)
         tokenizer = one_tokenizer(processing_class, tokenizer, data_collator)
         if model is not None: model, tokenizer = self._ready(model, tokenizer)
-        if tokenizer is None: raise ValueError("With `model_init`, pass the tokenizer too: `RewardTrainer(model_init=..., processing_class=tokenizer)`.")
+        else: check_model_init(tokenizer, args)
         self._begin(tokenizer, data_collator)
         train_dataset, eval_dataset = self._prepare(train_dataset, "train"), self._prepare(eval_dataset, "eval")
+        self.train_dataset, self.eval_dataset = train_dataset, eval_dataset # `model_init` is called before `Trainer` has them
         if model is not None: self._note_input(model)
         n_gpus = args.n_gpu
         args._n_gpu = min(n_gpus, 1) # or the model would be copied to all of them (DataParallel)
@@ -456,6 +457,20 @@ def one_tokenizer(
     if processing_class is not None and tokenizer is not None: raise ValueError("Pass the tokenizer once: as `processing_class`, or as `tokenizer` (the older name).")
     return processing_class or tokenizer or getattr(data_collator, "tokenizer", None)
 
+# %% ../nbs/12_trainer.ipynb #i030
+def check_model_init(
+    tokenizer, # None where none was given
+    args:RewardConfig, # `eos_token`, `chat_template_path`
+):
+    "A ValueError for what has to be known before `model_init` makes a model: data are tokenised first"
+    if tokenizer is None:
+        raise ValueError("With `model_init`, pass the tokenizer too: "
+                         "`RewardTrainer(model_init=..., processing_class=tokenizer)`.")
+    late = [f"`{name}`" for name in ("eos_token", "chat_template_path") if getattr(args, name) is not None]
+    if late:
+        raise ValueError(f"With `model_init`, {' and '.join(late)} of the config would come too late for the data, which are "
+                         "tokenised first: set them on the tokenizer instead (`eos_token`, `chat_template`).")
+
 # %% ../nbs/12_trainer.ipynb #t241
 def loading_arguments(
     args:RewardConfig, # `model_init_kwargs` and what has a field of its own
@@ -522,8 +537,14 @@ def _ready(self:RewardTrainer, model, tokenizer):
 
 @patch
 def call_model_init(self:RewardTrainer, trial=None):
-    "The model of `model_init`, made ready like any other"
+    "The model of `model_init`, made ready like any other; a ValueError where the data have longer texts than it takes"
     model, self.processing_class = self._ready(Trainer.call_model_init(self, trial), self.processing_class)
+    sets = self.eval_dataset.values() if isinstance(self.eval_dataset, dict) else [self.eval_dataset]
+    tables = [d for d in (self.train_dataset, *sets) if isinstance(d, Dataset) and {*IDS} <= {*d.column_names}]
+    longest = max(map(longest_text, tables), default=0)
+    if self.max_length is not None and longest > self.max_length:
+        raise ValueError(f"the model of `model_init` takes {self.max_length:,} tokens, and the longest text has {longest:,}: "
+                         f"data are prepared before it is made. Give `RewardConfig(max_length={self.max_length})`.")
     if self.__dict__.get("flat"): needs_padding(model) # a later model of the same kind: switch its attention too
     self._note_input(model)
     return model

@@ -215,3 +215,14 @@ def test_xlnet_has_rewards():
     scorer = RewardModel(model, tokenizer)
     assert scorer.max_length == tokenizer.model_max_length
     assert np.isfinite(scorer.score("a cat", ["a dog", "cat"])).all()
+
+
+def test_a_model_that_is_made_late(tmp_path, tokenizer):
+    "Data are prepared before `model_init` is called: what would then come too late is an error"
+    rows = Dataset.from_list([dict(chosen_ids=[5] * 30, rejected_ids=[6] * n) for n in (20, 41)])
+    def make(**config):
+        config = RewardConfig(str(tmp_path), report_to="none", use_cpu=True, **config)
+        return RewardTrainer(model_init=lambda: absolute(), args=config, eval_dataset={"a": rows}, processing_class=tokenizer)
+    with pytest.raises(ValueError, match=r"takes 40 tokens, and the longest text has 41.*max_length=40"): make()
+    assert len(make(max_length=40, overlong="drop").eval_dataset["a"]) == 1
+    with pytest.raises(ValueError, match="`eos_token` of the config would come too late"): make(eos_token="<|end|>")

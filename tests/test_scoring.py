@@ -245,3 +245,9 @@ def test_thousands_of_responses(rm):
     rewards = rm.score(rows["prompt"][:] * 2, rows["chosen"][:] + rows["rejected"][:], progress=False)
     np.testing.assert_allclose(rewards[[0, 1999, 2000]], rm.score([rows[i]["prompt"] for i in (0, 1999, 0)],
                                [rows[0]["chosen"], rows[1999]["chosen"], rows[0]["rejected"]]), atol=1e-5)
+
+
+def test_a_message_that_says_nothing_is_no_empty_answer(model, tokenizer):
+    for message in {"role": "assistant"}, {"role": "assistant", "content": None}:
+        with pytest.raises(TypeError, match="response 0: expected text or a list of messages with 'role' and 'content'"):
+            RewardModel(model, tokenizer).score("Hi", [[message]])
