@@ -1149,7 +1149,7 @@ def evaluate(self:RewardTrainer,
     num_print_samples:int=4, # scored pairs to show; -1 for all, 0 for none
 ) -> dict:
     "Metrics over pairs: loss, accuracy with its 95% interval (`_low`, `_high`), ties, mean reward margin, rewards"
-    self._meet()
+    self._adapt_to_methods()
     if isinstance(eval_dataset, str): dataset = self.eval_dataset[eval_dataset]
     else: dataset = self.eval_dataset if eval_dataset is None else self._prepare(eval_dataset, metric_key_prefix)
     if dataset is None: raise ValueError("There is no dataset to evaluate; pass one here or as `eval_dataset` to `RewardTrainer`.")
@@ -1168,7 +1168,7 @@ def predict(self:RewardTrainer,
     metric_key_prefix:str="test", # in front of each metric's name
 ):
     "A `PredictionOutput` with raw rewards, (N, 2): chosen, rejected"
-    self._meet()
+    self._adapt_to_methods()
     self._source = self._prepare(test_dataset, metric_key_prefix)
     return Trainer.predict(self, self._source, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix)
 
@@ -1254,7 +1254,7 @@ def without(
     return call
 
 @patch
-def _meet(self:RewardTrainer):
+def _adapt_to_methods(self:RewardTrainer):
     "Look at the methods as they are now: what they take, and which batches they read"
     for name, added in ADDED.items():
         method = getattr(self, name)
@@ -1341,7 +1341,7 @@ def train(self:RewardTrainer,
         if not sharded and not all((Path(folder)/name).exists() for name in ("optimizer.pt", "scheduler.pt")):
             raise ValueError(f"{folder} has no optimiser state (saved with `save_only_model=True`?): resuming would start a fresh optimiser and end elsewhere. "
                              "To train on from its weights as a new run, pass the folder as `model`.")
-    self._meet()
+    self._adapt_to_methods()
     # an earlier `evaluate` marks the model as prepared, and accelerate would then train it without DDP: each process alone
     if self.args.world_size > 1 and self.model_wrapped is self.model: self.model._is_accelerate_prepared = False
     keep_in_float32(self.model, self.args) # an `evaluate` with `fp16_full_eval` has turned the weights into float16
