@@ -189,6 +189,8 @@ def make_parser(
     for action in parser._actions:
         if action.dest in unusual or action.option_strings[0].startswith("--no_"): action.help = SUPPRESS
         else: action.option_strings = action.option_strings[:1]
+    for group in parser._action_groups:  # --help begins with what must be given
+        group._group_actions.sort(key=lambda action: not action.required)
     return parser
 
 # %% ../nbs/14_cli.ipynb #c017
