@@ -7,12 +7,12 @@ Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 # %% auto #0
 __all__ = ['HELP', 'SOURCES', 'DATASET', 'USUAL', 'AFTERWARDS', 'ROW', 'ROW_FILES', 'PAIRS', 'HELD_OUT', 'NEXT', 'COMMANDS',
            'option', 'TrainArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments', 'CompareArguments',
-           'DemoArguments', 'UsageError', 'nearest', 'make_parser', 'options_of', 'parse', 'check_model', 'check_hub',
-           'not_loaded', 'load_model', 'load_dataset', 'check_place', 'check_output', 'tell', 'be_quiet',
-           'make_console', 'plain', 'show_summary', 'compare', 'unreadable', 'score_responses', 'number_rows',
-           'score_rows', 'in_cells', 'write_rows', 'score', 'write_scores', 'check_subsets', 'evaluate', 'lora_of',
-           'check_test_size', 'train_and_test_rows', 'make_trainer', 'train', 'training_line', 'demo_trainer',
-           'show_results', 'own_name', 'demo', 'close_pipe', 'complain', 'main']
+           'DemoArguments', 'UsageError', 'nearest', 'make_parser', 'options_of', 'parse', 'check_model', 'not_loaded',
+           'load_model', 'load_dataset', 'check_place', 'check_output', 'tell', 'be_quiet', 'make_console', 'plain',
+           'show_summary', 'compare', 'unreadable', 'score_responses', 'number_rows', 'score_rows', 'in_cells',
+           'write_rows', 'score', 'write_scores', 'check_subsets', 'evaluate', 'lora_of', 'check_test_size',
+           'train_and_test_rows', 'make_trainer', 'train', 'training_line', 'demo_trainer', 'show_results', 'own_name',
+           'demo', 'close_pipe', 'complain', 'main']
 
 # %% ../nbs/14_cli.ipynb #c002
 import json
@@ -248,12 +248,6 @@ def check_model(
             raise UsageError(f"the folder {name} holds no model: there is no config.json or adapter_config.json in it")
     elif name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).exists():
         raise UsageError(f"there is no model folder {name}; give a folder, or a name on the Hub such as HuggingFaceTB/SmolLM2-135M-Instruct")
-    else: check_hub(name)
-
-def check_hub(
-    name:str, # of a model
-):
-    "Raise UsageError where neither the Hub nor the cache has such a model."
     from rmkit.model import find_model
     try: find_model(name, {})
     except OSError as error: raise UsageError(f"can't load the model: {error}") from None

@@ -10,12 +10,12 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'VERDICTS', 'WHICH', 'COMPARED', 'RESPONSE_LISTS', 'SCORE_LISTS', 'SCORE_KEYS', 'RATED_COLUMNS',
            'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'BETWEEN', 'SET_HERE',
            'TRUNCATED', 'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED', 'SHAPE_FAULTS',
-           'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'BadRowError', 'Verdict', 'Format', 'column_words',
-           'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs',
-           'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers', 'find_pair_markers', 'render',
-           'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'as_text', 'message_text',
-           'PrepareReport', 'check_ids', 'longest_text', 'are_messages', 'prepare_dataset', 'name_split', 'file_kind',
-           'ask_hub', 'load_rows', 'split_by_prompt']
+           'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'BadRowError', 'Verdict', 'id_columns', 'Format',
+           'column_words', 'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh',
+           'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers', 'find_pair_markers',
+           'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'as_text',
+           'message_text', 'PrepareReport', 'check_ids', 'longest_text', 'are_messages', 'prepare_dataset',
+           'name_split', 'file_kind', 'ask_hub', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import bz2
@@ -136,6 +136,14 @@ class Verdict:
             return f"the higher of '{self.columns[0]}' and '{self.columns[1]}' wins"
         meaning = f" ({self.ends[0]:g} is '{first}', {self.ends[1]:g} is '{second}')" if self.ends else ""
         return f"'{self.columns[0]}' says which is better{meaning}"
+
+# %% ../nbs/01_data.ipynb #i040
+def id_columns(
+    names:Iterable[str], # columns of a row or a dataset
+) -> tuple[str, str]|tuple[()]: # those of the two texts' token ids, today's first; none where rows hold other things
+    "Under which names the token ids of pairs came."
+    names = set(names)
+    return next((two for two in ID_COLUMNS if set(two) <= names), ())
 
 # %% ../nbs/01_data.ipynb #p001
 @dataclass(frozen=True)
@@ -676,7 +684,7 @@ def _read_scores(
 def _id_pair(
     row:Mapping, # tokenised row, in today's names or an older generation's
 ) -> dict: # chosen_ids, rejected_ids
-    pair, columns = {}, next(names for names in ID_COLUMNS if set(names) <= set(row))
+    pair, columns = {}, id_columns(row)
     for name, column in zip(("chosen_ids", "rejected_ids"), columns):
         ids = row[column]
         if not isinstance(ids, list) or not ids or set(map(type, ids)) != {int}:
@@ -1219,7 +1227,7 @@ def detect_format(
     rows = [row] if isinstance(row, Mapping) else list(row)
     sample = {name: _as_list(value) for name, value in _typical(rows).items()}
     given = {role: name for role, name in (columns or {}).items() if name is not None}
-    if any(set(names) <= set(sample) for names in ID_COLUMNS):
+    if id_columns(sample):
         return Format("ids", "ids", "margin" if "margin" in sample else None)
     if unknown := given.keys() - set(COLUMN_ROLES):
         raise ValueError(f"columns has {sorted(unknown)}; expected some of {COLUMN_ROLES}")
@@ -1671,17 +1679,17 @@ def _unknown_id(
                 "id outside the vocabulary", "Tokenise the rows with this model's tokenizer, or give texts.")
 
 
-def _id_columns(
-    names:Iterable[str], # columns of rows, or of what was made of them
-) -> tuple[str, str]|tuple[()]: # those that came with the token ids, if any
-    return next((two for two in reversed(ID_COLUMNS) if set(two) <= set(names)), ())  # today's are made from older ones
+def _given_columns(
+    pair:dict, # a pair of ids, which are there under today's names
+) -> tuple[str, str]: # the columns that they came in
+    return id_columns(name for name in pair if name not in IDS) or tuple(IDS)
 
 
 def _unknown_ids(
     pair:dict, # a pair with its ids
     recipe:_Recipe, # knows the vocabulary, where ids that came with the rows have to be looked at
 ) -> dict: # the outcome, where one isn't in the vocabulary
-    for column, name in zip(_id_columns(pair), IDS) if recipe.n_ids else ():
+    for column, name in zip(_given_columns(pair), IDS) if recipe.n_ids else ():
         if error := _unknown_id(column, pair[name], recipe.n_ids):
             return {OUTCOME: recipe.refuse(error, pair[ROW])}
     return {}
@@ -1692,8 +1700,7 @@ def _id_column(
     side:str, # "chosen" or "rejected"
     recipe:_Recipe, # how it was prepared
 ) -> str: # the column that the side came from
-    names = [two[side == "rejected"] for two in reversed(ID_COLUMNS)]  # older names first: today's were made from them
-    return _first_of(names, pair) if recipe.format.layout == "ids" else side
+    return _given_columns(pair)[side == "rejected"] if recipe.format.layout == "ids" else side
 
 
 def _fit(
@@ -1997,7 +2004,7 @@ def _ids_to_check(
     n_ids = max(tokenizer.get_vocab().values()) + 1
     if isinstance(dataset, IterableDataset):
         return n_ids  # each row is looked at as it comes
-    for batch in dataset.select_columns(list(_id_columns(names))).with_format("arrow").iter(10_000):
+    for batch in dataset.select_columns(list(id_columns(names))).with_format("arrow").iter(10_000):
         for column in batch.columns:
             if not pa.types.is_integer(getattr(column.type, "value_type", pa.null())):
                 return n_ids
@@ -2012,11 +2019,11 @@ def check_ids(
     tokenizer:PreTrainedTokenizerBase, # the model's
 ) -> Dataset|IterableDataset: # the same; raises BadRowError for an id that the tokenizer hasn't got
     "Look for ids of another vocabulary in rows that nobody prepares, because a data collator takes them as they are."
-    if not isinstance(dataset, Dataset) or not _id_columns(dataset.column_names):
+    if not isinstance(dataset, Dataset) or not id_columns(dataset.column_names):
         return dataset
     n_ids = _ids_to_check(dataset, dataset.column_names, tokenizer)
     for index, row in enumerate(dataset) if n_ids else ():
-        for column in _id_columns(row):
+        for column in id_columns(row):
             if error := _unknown_id(column, row[column], n_ids):
                 raise error.at(index)
     return dataset
@@ -2026,7 +2033,7 @@ def longest_text(
     dataset:Dataset, # rows of token ids
 ) -> int: # tokens; 0 for no rows
     "How long the longest text of a dataset is."
-    batches = dataset.select_columns(list(_id_columns(dataset.column_names))).with_format("arrow").iter(10_000)
+    batches = dataset.select_columns(list(id_columns(dataset.column_names))).with_format("arrow").iter(10_000)
     return max((pc.max(pc.list_value_length(column)).as_py() or 0 for batch in batches for column in batch.columns), default=0)
 
 # %% ../nbs/01_data.ipynb #p081

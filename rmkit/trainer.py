@@ -51,7 +51,7 @@ from .collator import (DataCollatorForPreference, PairBatch, PAIR_COLUMNS, Prefi
                             RewardDataCollatorWithPadding, cut_by_tokens, join_flat, take_groups, tokens_of_groups)
 from .config import RewardConfig, native_precision
 from .dashboard import Dashboard
-from .data import (ID_COLUMNS, IDS, check_ids, find_markers, longest_text, name_split, named_columns,
+from .data import (IDS, check_ids, find_markers, id_columns, longest_text, name_split, named_columns,
                         prepare_dataset, render, tokenize)
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
@@ -376,6 +376,7 @@ class RewardTrainer(Trainer):
     ):
         self._older_call, self._loading = tokenizer is not None, dict(quantization_config=quantization_config, peft_config=peft_config)
         self.args = args = reward_config(args, model, max_length)
+        self.max_length, self.text_pair = args.max_length, bool(args.text_pair) # unless the model says otherwise
         tokenizer = one_tokenizer(processing_class, tokenizer, data_collator)
         if model is not None: model, tokenizer = self._ready(model, tokenizer)
         else: check_model_init(tokenizer, args)
@@ -908,7 +909,7 @@ def _first_row(self:RewardTrainer, dataset):
 def _takes(self:RewardTrainer, dataset) -> bool:
     "Whether a collator of one's own makes a batch of the rows as they came; today's ids are prepared all the same"
     columns = getattr(dataset, "column_names", None) or []
-    if isinstance(dataset, dict) or set(ID_COLUMNS[0]) <= set(columns): return False
+    if isinstance(dataset, dict) or set(IDS) <= set(columns): return False
     try: return bool(self.data_collator([self._first_row(dataset)]))
     except Exception: return False # whatever it says of rows that it doesn't take, it says again if none are left
 
@@ -962,9 +963,9 @@ def _prepare(self:RewardTrainer, dataset, split:str):
         self._four_columns = "input_ids_chosen" in (dataset.column_names or next(iter(dataset)))
     with args.main_process_first(desc=f"preparing {split}"), name_split(split):
         dataset, report = prepare_dataset(dataset, self.processing_class, overlong=args.overlong,
-                                          max_length=getattr(self, "max_length", args.max_length),
+                                          max_length=self.max_length,
                                           on_bad_row=args.on_bad_row, num_proc=args.dataset_num_proc, split=split,
-                                          columns=named_columns(args), text_pair=getattr(self, "text_pair", bool(args.text_pair)))
+                                          columns=named_columns(args), text_pair=self.text_pair)
     self.data_reports[split] = report
     self._said.discard(split)
     self._say(split)
@@ -1010,8 +1011,8 @@ def _get_train_sampler(self:RewardTrainer, train_dataset=None):
     "`Trainer`'s; where it sorts by length, a pair is as long as its two texts"
     rows, column = self.train_dataset if train_dataset is None else train_dataset, self.args.length_column_name
     by_length = self.args.train_sampling_strategy in ("group_by_length", "batch_rebalance")
-    columns = set(rows.column_names) if isinstance(rows, Dataset) else set()
-    names = next((names for names in ID_COLUMNS if set(names) <= columns), None)
+    columns = rows.column_names if isinstance(rows, Dataset) else []
+    names = id_columns(columns)
     if by_length and names and column not in columns:
         rows = Dataset.from_dict({column: [sum(map(len, pair)) for pair in zip(*(rows[name] for name in names))]})
     return Trainer._get_train_sampler(self, rows)
@@ -1433,7 +1434,7 @@ def _probes(self:RewardTrainer) -> tuple:
     dataset = next((d for d in sets if isinstance(d, Dataset) and len(d)), None)
     if dataset is None: return [], []
     rows, texts = list(dataset.select(range(min(2, len(dataset))))), []
-    names = next((pair for pair in ID_COLUMNS if set(pair) <= set(rows[0])), ())
+    names = id_columns(rows[0])
     for row in rows:
         if row.get("chosen") is None or row.get("rejected") is None: continue
         prompt, *answers = pair_texts(row, self.processing_class)
