@@ -1,10 +1,45 @@
-// The pair explorer as a whole: tabs, the overview, keys. charts.js, table.js, sources.js, parts.js, list.js, pair.js,
-// tokens.js, whatif.js and training.js stand in front of this file, in one module.
+// The pair explorer as a whole: tabs, the overview, keys. The files that it uses stand in front
+// of it, in one module (see PARTS in rmkit.visualizer).
 
 // ---- page: what is shown changes
 
+// What is looked at goes to the kernel, and from there to other views; what it sends back meanwhile is older than this.
+function tellPlace(view) {
+  clearTimeout(view.telling);
+  view.telling = setTimeout(async () => {
+    view.telling = null;
+    view.told++;
+    const place = {filters: view.filters, sort: view.sort, open: view.open};
+    await view.source.ask({what: "place", place}).catch(() => null);
+    view.told--;
+  }, 100);
+  if (view.source.saved && view.open !== null) history.replaceState(null, "", `#pair=${view.open}`);
+}
+
+// Filters, order and open pair as they were set elsewhere: in another view, or in Python.
+function followPlace(view) {
+  if (view.telling || view.told) return;
+  const {filters, sort, open = null} = view.source.get("place"), before = JSON.stringify([view.filters, view.sort]);
+  view.filters = {...noFilters(), ...filters};
+  view.sort = sort?.by ? sort : view.sort;
+  if (JSON.stringify([view.filters, view.sort]) !== before) {
+    view.gone = null;
+    if (view.filters.text) search(view, view.filters.text, false);
+    else Object.assign(view, {found: null, terms: []});
+    refresh(view);
+    showFilters(view);
+    showSelections(view);
+  }
+  if (open === null || open === view.open || open >= view.table.n) return;
+  if (view.tab === "Overview") selectTab(view, "Pairs");
+  openPair(view, open);
+}
+
 function setFilters(view, filters) {
+  if (!filters.text) Object.assign(view, {found: null, terms: []});
   view.filters = filters;
+  view.gone = null;
+  tellPlace(view);
   refresh(view);
   showFilters(view);
   showSelections(view);
@@ -12,34 +47,38 @@ function setFilters(view, filters) {
 
 function refresh(view) {
   const start = performance.now();
-  view.shown = matching(view.table, view.filters, view.sort, view.marks);
+  view.shown = matching(view.table, view.filters, view.sort, view.review, view.found);
   view.cursor = 0;
   drawStatus(view);
   drawRows(view);
-  if (view.pair) view.nodes.pair.querySelector("header").replaceWith(pairHead(view));
+  drawPairHead(view);
   view.root.dataset.ms = (performance.now() - start).toFixed(1);
 }
 
-function setPicture(view, id, filter) {
-  const filters = withoutFilter(view.filters, id);
-  if (filter) filters.pictures = new Map(filters.pictures).set(id, filter);
-  setFilters(view, filters);
+function drawPairHead(view) {
+  const head = view.pair && view.nodes.pair.querySelector("header");
+  if (head) redrawn(view, head, [...pairHead(view).children]);
 }
 
-function setMarks(view, marks) {
-  view.marks = marks;
-  if (view.filters.mark) refresh(view); else drawRows(view);
+function setPicture(view, id, filter) {
+  const pictures = without(view.filters.pictures, id);
+  setFilters(view, {...view.filters, pictures: filter ? {...pictures, [id]: filter} : pictures});
 }
 
 function drawStatus(view) {
-  const {filters, shown, table} = view, chips = chipsOf(filters, table.sources);
+  const {filters, shown, table} = view, chips = chipsOf(filters);
   const count = element("span", {class: "rmkit-count", role: "status"}, `${countText(shown.length)} of ${counted(table.n, "pair")}`);
   redrawn(view, view.nodes.status, [count,
     ...chips.map(([key, label]) => element("span", {class: "rmkit-chip"}, isolated(cut(label, 60)),
-      button("×", () => setFilters(view, withoutFilter(view.filters, key)), {"aria-label": `Remove filter ${cut(label, 60)}`, class: "rmkit-remove", "data-keep": `chip ${key}`}))),
+      button("×", () => setFilters(view, withoutFilter(view.filters, key)),
+        {"aria-label": `Remove filter ${cut(label, 60)}`, class: "rmkit-remove", "data-keep": `chip ${key}`}))),
     chips.length > 0 && button("Clear filters", () => setFilters(view, noFilters()), {"data-keep": "clear"}),
-    chips.length > 0 && view.tab === "Overview" && button("Show these pairs", () => selectTab(view, "Pairs", true), {class: "rmkit-button rmkit-first"})]);
+    chips.length > 0 && view.tab === "Overview" && showPairs(view)]);
+  drawProgress(view);
+  for (const {picked} of view.pictures.values()) picked();
 }
+
+const showPairs = view => button("Show these pairs", () => selectTab(view, "Pairs", true), {class: "rmkit-button rmkit-first"});
 
 // ---- page: tabs
 
@@ -89,9 +128,18 @@ function pictureCard(view, picture) {
   const said = element("p", {class: "rmkit-unseen", "aria-live": "polite"}), onhover = info => { said.textContent = info ? info.text : ""; };
   const draw = {histogram: histogramOf, points: pointsOf, bars: barsOf}[picture.kind];
   const chart = fluid(width => draw(view, picture, {width, xlabel: picture.xlabel, ylabel: picture.ylabel, label: picture.title, onhover}));
-  view.pictures.set(picture.id, {chart, selected: () => selectedIn(picture, view.filters.pictures.get(picture.id))});
+  const foot = element("div", {class: "rmkit-bar rmkit-picked", tabindex: -1});
+  view.pictures.set(picture.id, {chart, selected: () => selectedIn(picture, view.filters.pictures[picture.id]),
+    picked: () => drawPicked(view, picture.id, foot)});
   return element("section", {class: "rmkit-picture rmkit-card", "data-id": picture.id}, element("h3", null, isolated(picture.title)),
-    element("div", {class: "rmkit-frame"}, chart), element("p", {class: "rmkit-note"}, isolated(picture.note ?? "")), said);
+    element("div", {class: "rmkit-frame"}, chart), foot, element("p", {class: "rmkit-note"}, isolated(picture.note ?? "")), said);
+}
+
+// What a click on a picture did, below it: the count above may be out of sight.
+function drawPicked(view, id, foot) {
+  const on = id in view.filters.pictures, count = `${countText(view.shown.length)} of ${counted(view.table.n, "pair")}`;
+  redrawn(view, foot, on ? [element("span", {class: "rmkit-soft"}, count), showPairs(view),
+    button("Clear", () => setPicture(view, id, null), {"data-keep": "clear picture"})] : []);
 }
 
 const selectedIn = (picture, filter) => !filter ? null : picture.kind === "histogram" ? filter.bins : filter.item;
@@ -99,7 +147,7 @@ const selectedIn = (picture, filter) => !filter ? null : picture.kind === "histo
 function histogramOf(view, picture, options) {
   const {edges, series, columns, id, title} = picture, last = edges.length - 2;
   const dashed = series.map((one, i) => ({...one, dash: i ? "6 3" : null}));
-  return histogram({...options, edges, series: dashed, zero: picture.zero, selected: selectedIn(picture, view.filters.pictures.get(id)),
+  return histogram({...options, edges, series: dashed, zero: picture.zero, selected: selectedIn(picture, view.filters.pictures[id]),
     onselect: (from, to) => setPicture(view, id, from === null ? null
       : {columns, low: edges[from], high: edges[to + 1], closed: to === last, bins: [from, to], label: `${title}: ${rangeText(edges[from], edges[to + 1])}`})});
 }
@@ -116,80 +164,112 @@ function pickFrom(view, picture, items) {
 
 function pointsOf(view, picture, options) {
   return pointChart({...options, points: picture.points, diagonal: picture.diagonal,
-    selected: selectedIn(picture, view.filters.pictures.get(picture.id)), onselect: pickFrom(view, picture, picture.points)});
+    selected: selectedIn(picture, view.filters.pictures[picture.id]), onselect: pickFrom(view, picture, picture.points)});
 }
 
 function barsOf(view, picture, options) {
-  return barChart({...options, bars: picture.bars, line: picture.line, selected: selectedIn(picture, view.filters.pictures.get(picture.id)), onselect: pickFrom(view, picture, picture.bars)});
+  return barChart({...options, bars: picture.bars, line: picture.line, selected: selectedIn(picture, view.filters.pictures[picture.id]), onselect: pickFrom(view, picture, picture.bars)});
 }
 
 function showSelections(view) {
   for (const {chart, selected} of view.pictures.values()) chart.chart?.showSelected?.(selected());
-  view.steps?.chart.chart?.showSelected?.(view.filters.pictures.get("step")?.step === view.step ? view.filters.pictures.get("step").bins : null);
+  view.steps?.chart.chart?.showSelected?.(view.filters.pictures.step?.step === view.step ? view.filters.pictures.step.bins : null);
 }
 
 // ---- page: the whole
 
-const isField = node => node.matches?.('textarea, select, input:not([type="radio"]):not([type="checkbox"]):not([type="range"])');
-
-function rootKeys(view, event) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
-  // The notebook around has its own single keys.
-  event.stopPropagation();
-  const {list, pair, status} = view.nodes, target = event.target, inPair = pair.contains(target), step = {j: 1, k: -1}[event.key.toLowerCase()];
-  if (isField(target)) return;
-  if (step && (inPair || list.contains(target)) && view.open !== null) stepPair(view, step);
-  else if (inPair && view.pair && view.meta.can?.mark && "123".includes(event.key)) {
-    const mark = Object.keys(MARKS)[event.key - 1], now = view.marks[view.pair.id] ?? {};
-    markPair(view, now.mark === mark ? "" : mark, pair.querySelector('[data-keep="note"]')?.value ?? now.note ?? "");
-  } else if (event.key === "Escape" && (list.contains(target) || status.contains(target))) setFilters(view, noFilters());
-  else return;
-  event.preventDefault();
-}
-
 function nodesOf(view) {
-  const nodes = {title: element("h2", {class: "rmkit-title", dir: "auto"}), alert: element("div", {class: "rmkit-alert", role: "alert"}), busy: element("p", {class: "rmkit-busy", role: "status"}),
-    tabs: element("div", {class: "rmkit-tabs", role: "tablist", "aria-label": "Views", onkeydown: event => tabKeys(view, event)}), status: element("div", {class: "rmkit-bar rmkit-chips", tabindex: -1}),
-    panel: element("div", {class: "rmkit-panel", role: "tabpanel", id: `${view.id}-panel`}), overview: element("div", {class: "rmkit-overview"}), training: element("div", {class: "rmkit-training"}),
-    filters: element("div", {class: "rmkit-filters", role: "group", "aria-label": "Filters", tabindex: -1}), head: element("div"),
+  const nodes = {title: element("h2", {class: "rmkit-title", dir: "auto"}), alert: element("div", {class: "rmkit-alert", role: "alert"}),
+    gone: element("div", {class: "rmkit-gone", role: "alert"}), busy: element("p", {class: "rmkit-busy", role: "status"}),
+    tabs: element("div", {class: "rmkit-tabs", role: "tablist", "aria-label": "Views", onkeydown: event => tabKeys(view, event)}),
+    status: element("div", {class: "rmkit-bar rmkit-chips", tabindex: -1}), progress: element("div", {class: "rmkit-bar rmkit-progress"}),
+    panel: element("div", {class: "rmkit-panel", role: "tabpanel", id: `${view.id}-panel`}), keys: keySheet(view),
+    overview: element("div", {class: "rmkit-overview"}), training: element("div", {class: "rmkit-training"}),
+    filters: element("div", {class: "rmkit-filters", role: "group", "aria-label": "Filters", tabindex: -1}),
+    head: element("div", {class: "rmkit-head", role: "group", "aria-label": "Sort by", tabindex: -1}),
     list: element("div", {class: "rmkit-list", role: "listbox", "aria-label": "Pairs", onkeydown: event => listKeys(view, event)}),
-    none: element("p", {class: "rmkit-hint rmkit-none", hidden: true}, "No pair matches."), pager: element("nav", {class: "rmkit-bar rmkit-pager", "aria-label": "Pages", tabindex: -1}),
-    pair: element("section", {class: "rmkit-hint rmkit-empty", tabindex: -1}, "Click a row, or press Enter on it, to open its pair here. J and K go to the next and the previous one.")};
-  nodes.workbench = element("div", {class: "rmkit-workbench"}, nodes.filters, element("div", {class: "rmkit-split"},
+    none: element("p", {class: "rmkit-hint rmkit-none", hidden: true}, "No pair matches."),
+    pager: element("nav", {class: "rmkit-bar rmkit-pager", "aria-label": "Pages", tabindex: -1}),
+    pair: element("section", {class: "rmkit-hint rmkit-empty", tabindex: -1},
+      "Click a row, or press Enter on it, to open its pair here. J and K go to the next and the previous one, ? shows all keys.")};
+  nodes.workbench = element("div", {class: "rmkit-workbench"}, nodes.filters, nodes.progress, element("div", {class: "rmkit-split"},
     element("div", {class: "rmkit-column"}, element("div", {class: "rmkit-table"}, nodes.head, nodes.list, nodes.none), nodes.pager), nodes.pair));
   return nodes;
 }
 
 // Draws everything that meta says; filters, order and open pair stay.
 function takeMeta(view) {
-  view.meta = view.source.meta;
+  view.meta = view.source.get("meta");
   view.table = tableOf(view.meta);
-  view.marks = view.meta.marks ?? {};
-  if (!sortsOf(view.table).some(([key]) => key === view.sort)) view.sort = "wrong";
+  takeReview(view);
+  if (!sortsOf(view.table).some(([key]) => key === view.sort.by)) view.sort = {by: "wrong", down: false};
   view.snippets.clear();
   if (view.open >= view.table.n) Object.assign(view, {open: null, pair: null});
   view.nodes.title.textContent = view.meta.title ?? "";
   view.nodes.title.hidden = !view.meta.title;
-  view.shown = matching(view.table, view.filters, view.sort, view.marks);
+  view.shown = matching(view.table, view.filters, view.sort, view.review, view.found);
   drawOverview(view);
   drawTraining(view);
   drawFilterBar(view);
   drawTabs(view);
   refresh(view);
   if (view.open !== null && !view.nodes.pair.contains(activeElement(view))) openPair(view, view.open);
-  if (view.filters.text) search(view, view.filters.text);
+  if (view.filters.text) search(view, view.filters.text, false);
 }
 
+const FOLLOWED = {
+  meta: takeMeta,
+  review(view) { takeReview(view); reviewChanged(view); drawStatus(view); },
+  place: followPlace,
+  drafts(view) { view.draftsKept = view.source.get("drafts"); },
+  gone(view) {
+    const waiting = view.pending.length;
+    view.nodes.gone.replaceChildren(element("p", null, GONE), ...(waiting ? [element("p", null,
+      `${counted(waiting, "change")} had not reached it: `, button("Save them as a file", () => download(pendingFile(view))))] : []));
+    view.root.classList.add("rmkit-is-gone");
+  },
+};
+
+// What the kernel never heard, as a file that `take_marks` reads.
+function pendingFile({pending, meta}) {
+  const rows = pending.map(({pair, fields}) => ({key: meta.keys?.[pair], row: pair, ...fields}));
+  return {name: "review.jsonl", mime: "application/jsonl", text: rows.map(row => JSON.stringify(row) + "\n").join("")};
+}
+
+// What a reader chose for all pairs stays, where the browser lets it.
+const readingStore = () => storeOf("rmkit-reading");
+function keepReading(view) { readingStore().write(view.show); }
+
 export function mount(el, source) {
-  const view = {source, id: `${PREFIX}-${++made}`, alive: true, filters: noFilters(), sort: "wrong", tab: "Overview", cursor: 0, open: null, pair: null, searches: 0,
-    snippets: new Map(), asked: new Set(), drafts: new Map(), show: {tokens: false, edit: false}, tokens: {by: "value", specials: true}, pictures: new Map()};
+  const show = {tokens: false, edit: false, goOn: true, ...readingStore().read()};
+  const view = {source, id: `${PREFIX}-${++made}`, alive: true, filters: noFilters(), sort: {by: "wrong", down: false}, tab: "Overview",
+    cursor: 0, open: null, gone: null, pair: null, searches: 0, found: null, terms: [], pending: [], justSeen: new Set(), told: 0, telling: null,
+    snippets: new Map(), asked: new Set(), drafts: new Map(), show, tokens: {by: "value", specials: true}, pictures: new Map(), switches: {}};
   view.nodes = nodesOf(view);
-  const {title, alert, busy, tabs, status, panel} = view.nodes;
-  view.root = ownsItsKeys(element("div", {class: "rmkit", onkeydown: event => rootKeys(view, event)}, title, tabs, alert, busy, status, panel));
+  const {title, alert, gone, busy, tabs, status, keys, panel} = view.nodes;
+  view.root = ownsItsKeys(element("div", {class: "rmkit", tabindex: -1, onkeydown: event => rootKeys(view, event)},
+    title, tabs, gone, alert, busy, status, keys, panel));
   el.append(view.root);
+  view.draftsKept = source.get("drafts");
+  const place = source.get("place");
+  Object.assign(view, {filters: {...noFilters(), ...place.filters}, sort: place.sort?.by ? place.sort : view.sort});
   takeMeta(view);
-  const stop = source.on_update?.(() => takeMeta(view));
-  return () => { view.alive = false; stop?.(); view.root.remove(); };
+  followPlace(view);
+  if (source.saved) followAddress(view);
+  const stop = source.follow(name => { if (view.alive) FOLLOWED[name](view); });
+  return () => { view.alive = false; stop(); view.root.remove(); };
+}
+
+// A saved page's address can name a pair: page.html#pair=17
+function followAddress(view) {
+  const follow = () => {
+    const i = Number(/^#pair=(\d+)$/.exec(location.hash)?.[1] ?? NaN);
+    if (!(i < view.table.n) || i === view.open) return;
+    selectTab(view, "Pairs");
+    openPair(view, i);
+  };
+  addEventListener("hashchange", follow);
+  follow();
 }
 
 export default {

@@ -4,64 +4,141 @@
 
 function drawFilterBar(view) {
   const {filters, table, nodes} = view, set = key => value => setFilters(view, {...view.filters, [key]: value});
-  const named = (label, control, name) => field(label, filled(control, {"data-filter": label.split(" ").at(-1).toLowerCase()}, []), name);
-  const sources = [["", "All"], ...table.sources.map((name, code) => [code, name || "(empty)"]), ...(table.source?.includes(-1) ? [[-1, "none"]] : [])];
-  nodes.filters.replaceChildren(...[
-    named("Verdict", selectOf([["", "All"], ["right", "Right"], ["wrong", "Wrong"], ["tie", "Tie"], ["none", "No reward"]], filters.verdict, set("verdict"))),
-    table.source && named("Source", selectOf(sources, filters.source, set("source"))),
-    named("Mark", selectOf([["", "All"], ...Object.entries(MARKS), ["any", "Any mark"], ["without", "Without a mark"]], filters.mark, set("mark"))),
+  const named = (label, control, name) => {
+    return field(label, filled(control, {"data-filter": label.split(" ").at(-1).toLowerCase()}, []), name);
+  };
+  const choice = (label, options, key) => named(label, selectOf([["", "All"], ...Object.entries(options)], filters[key], set(key)));
+  const verdicts = {right: "Right", wrong: "Wrong", tie: "Tie", none: "No reward"}, facets = [...table.facets.values()];
+  redrawn(view, nodes.filters, [
+    choice("Verdict", verdicts, "verdict"), choice("Decision", DECISION_FILTERS, "decision"), choice("Mark", MARK_FILTERS, "mark"),
+    ...facets.slice(0, 1).map(facet => facetMenu(view, facet)),
+    facets.length > 1 && moreFacets(view, facets.slice(1)),
     named("Reward from", rewardInput(view, "from"), "rmkit-short"),
     named("Reward to", rewardInput(view, "to"), "rmkit-short"),
-    named("Sort", selectOf(sortsOf(table), view.sort, value => { view.sort = value; refresh(view); }), "rmkit-middle"),
+    named("Sort", selectOf(sortsOf(table), view.sort.by, by => setSort(view, {by, down: false})), "rmkit-middle"),
     named("Search", searchInput(view), "rmkit-wide"),
-    marksMenu(view)].filter(Boolean));
+    reviewMenu(view)]);
 }
 
 // The controls follow filters that were set elsewhere; the one in use is left alone.
 function showFilters(view) {
-  const values = {...view.filters, search: view.filters.text, sort: view.sort};
-  for (const control of view.nodes.filters.querySelectorAll("[data-filter]")) if (control !== activeElement(view)) control.value = values[control.dataset.filter] ?? "";
+  const values = {...view.filters, search: view.filters.text, sort: view.sort.by};
+  for (const control of view.nodes.filters.querySelectorAll("[data-filter]")) {
+    if (control !== activeElement(view)) control.value = values[control.dataset.filter] ?? "";
+  }
+  for (const part of view.nodes.filters.querySelectorAll("[data-facet]")) part.follow();
 }
 
 function rewardInput(view, end) {
-  const change = event => { const value = event.target.value; setFilters(view, {...view.filters, [end]: value === "" || !finite(Number(value)) ? null : Number(value)}); };
+  const change = event => setFilters(view, {...view.filters, [end]: numberOf(event.target.value)});
   return element("input", {type: "number", step: "any", value: view.filters[end], placeholder: "any", onchange: change});
+}
+
+const numberOf = text => text === "" || !finite(Number(text)) ? null : Number(text);
+
+// A column of the dataset's own: its values, several at once, or from one number to another.
+function facetMenu(view, facet) {
+  const name = element("summary", {"aria-label": facet.name});
+  const menu = element("details", {class: "rmkit-menu rmkit-facet"}, name, element("div", {class: "rmkit-card"}, facetPart(view, facet)));
+  const follow = () => { name.textContent = facetText(view, facet); };
+  follow();
+  return Object.assign(filled(element("div", {class: "rmkit-field", "data-facet": ""}, element("span", {class: "rmkit-soft"},
+    isolated(cut(facet.name, 60))), menu), {}, []), {follow: () => { follow(); menu.querySelector("[data-facet]").follow(); }});
+}
+
+function facetText(view, {name}) {
+  const filter = view.filters.columns[name];
+  if (!filter) return "All";
+  if (!filter.values) return `${filter.from ?? "any"} to ${filter.to ?? "any"}`;
+  return filter.values.length === 1 ? cut(filter.values[0] || "none", 24) : `${filter.values.length} of them`;
+}
+
+function moreFacets(view, facets) {
+  const parts = facets.map(facet => element("fieldset", {class: "rmkit-choices"}, element("legend", null, isolated(cut(facet.name, 60))),
+    facetPart(view, facet)));
+  return element("details", {class: "rmkit-menu rmkit-facet"}, element("summary", null, counted(facets.length, "more column")),
+    element("div", {class: "rmkit-card"}, ...parts));
+}
+
+function setColumn(view, name, filter) {
+  const columns = without(view.filters.columns, name);
+  setFilters(view, {...view.filters, columns: filter ? {...columns, [name]: filter} : columns});
+}
+
+function facetPart(view, facet) {
+  return facet.kind === "number" ? numberFacet(view, facet) : categoryFacet(view, facet);
+}
+
+function numberFacet(view, {name}) {
+  const now = () => view.filters.columns[name] ?? {from: null, to: null};
+  const input = end => element("input", {type: "number", step: "any", placeholder: "any", "aria-label": `${name} ${end}`,
+    value: now()[end], onchange: event => {
+      const filter = {...now(), [end]: numberOf(event.target.value)};
+      setColumn(view, name, filter.from === null && filter.to === null ? null : filter);
+    }});
+  const inputs = {from: input("from"), to: input("to")};
+  const follow = () => {
+    for (const [end, node] of Object.entries(inputs)) if (node !== activeElement(view)) node.value = now()[end] ?? "";
+  };
+  return Object.assign(element("div", {class: "rmkit-bar", "data-facet": ""}, "from ", inputs.from, " to ", inputs.to), {follow});
+}
+
+function categoryFacet(view, {name, names, codes}) {
+  const counts = new Map();
+  for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
+  const options = [...counts].sort((a, b) => b[1] - a[1]).map(([code, n]) => [names[code] ?? "", n]);
+  const now = () => view.filters.columns[name]?.values ?? [];
+  const flip = value => event => {
+    const values = event.target.checked ? [...now(), value] : now().filter(each => each !== value);
+    setColumn(view, name, values.length ? {values} : null);
+  };
+  const boxes = options.map(([value, n]) => [value, element("input", {type: "checkbox", checked: now().includes(value),
+    onchange: flip(value), "data-value": value}), n]);
+  const follow = () => { for (const [value, box] of boxes) box.checked = now().includes(value); };
+  return Object.assign(element("div", {class: "rmkit-choices", "data-facet": ""}, ...boxes.map(([value, box, n]) =>
+    element("label", null, box, isolated(cut(value || "none", 60)), element("span", {class: "rmkit-soft"}, ` ${countText(n)}`)))),
+    {follow});
 }
 
 function searchInput(view) {
   let timer = null;
-  const typed = event => { clearTimeout(timer); const text = event.target.value; timer = setTimeout(() => search(view, text), 150); };
-  const keys = event => {
-    if (event.key === "Escape") { event.target.value = ""; clearTimeout(timer); search(view, ""); event.stopPropagation(); }
-  };
-  return element("input", {type: "text", value: view.filters.text, placeholder: "in prompts, responses, sources", dir: "auto", autocomplete: "off", spellcheck: "false", oninput: typed, onkeydown: keys});
+  const typed = event => { clearTimeout(timer); const text = event.target.value; timer = setTimeout(() => search(view, text), 200); };
+  const keys = event => { if (event.key === "Enter") { clearTimeout(timer); search(view, event.target.value); } };
+  return element("input", {type: "search", value: view.filters.text, placeholder: 'words, or "a phrase"', dir: "auto",
+    autocomplete: "off", spellcheck: "false", oninput: typed, onkeydown: keys});
 }
 
 // The search box keeps what is typed into it while the answer is under way: only the rest is drawn.
-async function search(view, text) {
-  const turn = ++view.searches;
-  const reply = text.trim() ? await ask(view, {what: "search", text}) : {ids: null};
+async function search(view, text, told = true) {
+  const turn = ++view.searches, wait = setTimeout(() => { view.nodes.busy.textContent = "Searching all texts…"; }, 300);
+  const reply = text.trim() ? await ask(view, {what: "search", text}) : {ids: null, terms: []};
+  clearTimeout(wait);
   if (!reply || turn !== view.searches) return;
-  view.filters = {...view.filters, text: reply.ids ? text : "", found: reply.ids ? new Set(reply.ids) : null};
+  view.filters = {...view.filters, text: reply.ids ? text : ""};
+  view.found = reply.ids ? new Set(reply.ids) : null;
+  view.terms = reply.terms ?? [];
+  if (told) tellPlace(view);
   refresh(view);
+  if (view.pair) drawPair(view);
 }
 
-function marksMenu(view) {
+function reviewMenu(view) {
   const {can} = view.meta, send = (rows, format) => () => exportRows(view, rows, format);
   if (!can?.export && !can?.mark) return null;
-  const chooser = element("input", {type: "file", accept: ".jsonl", class: "rmkit-unseen", tabindex: -1, "aria-hidden": "true", onchange: event => takeMarks(view, event.target)});
-  return element("details", {class: "rmkit-menu"}, element("summary", null, "Marks and export"), element("div", {class: "rmkit-card"},
-    can.export && button("Export marks .jsonl", send("marks", "jsonl")),
+  const chooser = element("input", {type: "file", accept: ".jsonl", class: "rmkit-unseen", tabindex: -1, "aria-hidden": "true",
+    onchange: event => takeMarks(view, event.target)});
+  return element("details", {class: "rmkit-menu"}, element("summary", null, "Decisions and export"), element("div", {class: "rmkit-card"},
+    can.export && button("Save decisions .jsonl", send("review", "jsonl"), {title: "what marks=... reads, in a notebook too"}),
+    can.export && button("Export marked pairs .jsonl", send("marks", "jsonl")),
     can.export && button("Export shown rows .jsonl", send("shown", "jsonl")),
     can.export && !view.source.saved && button("Export shown rows .parquet", send("shown", "parquet")),
-    can.mark && button("Take marks from a file", () => chooser.click()), chooser,
-    view.source.saved && can.mark && element("p", {class: "rmkit-hint"}, "Marks made here are lost when the page closes, unless they are exported.")));
+    can.mark && button("Take decisions from a file", () => chooser.click()), chooser));
 }
 
 async function exportRows(view, rows, format) {
-  const marked = Object.keys(view.marks).filter(id => view.marks[id].mark || view.marks[id].note).map(Number);
-  if (rows === "marks" && !marked.length) return say(view, "There are no marks yet: open a pair and mark it.");
-  const reply = await ask(view, {what: "export", rows, ids: rows === "marks" ? marked : Array.from(view.shown), format});
+  const reviewed = Object.keys(view.marks).map(Number);
+  if (rows !== "shown" && !reviewed.length && !view.review.seen.size) return say(view, "Nothing is decided yet: open a pair and decide.");
+  const reply = await ask(view, {what: "export", rows, ids: rows === "shown" ? Array.from(view.shown) : reviewed, format});
   if (reply) download(reply);
 }
 
@@ -70,52 +147,89 @@ async function takeMarks(view, input) {
   if (!file) return;
   const reply = await ask(view, {what: "take_marks", text: await file.text()});
   input.value = "";
-  if (!reply) return;
-  setMarks(view, reply.marks);
-  drawPair(view);
-  say(view, reply.message ?? null);
+  if (reply) say(view, reply.message ?? null);
 }
 
 // ---- page: the list
 
 const stepsShown = view => view.table.moves && view.tab === "Over training";
+const column = (name, sign) => (view, i) => sign ? signed(view.table.columns[name][i], sign.digits) : numberText(view.table.columns[name][i]);
+const markText = ({mark, note, edit} = {}) => [MARKS[mark], note && !mark && "note", edit && "edited"].filter(Boolean).join(", ");
+
+// [class, title, order by its head, whether it is there, content]
 const LIST_CELLS = [
-  ["id", "Pair", () => true, (view, i) => String(i)],
-  ["call", "Verdict", () => true, (view, i) => verdictSign(view.table.verdicts[i])],
-  ["number", "Margin", () => true, (view, i) => signed(view.table.columns.reward_margin[i])],
-  ["number", "P(chosen)", () => true, (view, i) => numberText(view.table.columns.p_chosen[i])],
-  ["step", "At step", stepsShown, (view, i) => stepCell(view, i)],
-  ["number rmkit-gap", "Length gap", view => view.table.columns.length_gap && !stepsShown(view), (view, i) => signed(view.table.columns.length_gap[i], 0)],
-  ["source", "Source", view => view.table.source, (view, i) => isolated(cut(view.table.sources[view.table.source[i]] ?? "", 100))],
-  ["mark", "Mark", view => Object.values(view.marks).some(mark => mark.mark || mark.note), (view, i) => MARKS[view.marks[i]?.mark] ?? (view.marks[i]?.note ? "note" : "")],
+  ["id", "Pair", "data", () => true, (view, i) => String(i)],
+  ["call", "Verdict", "verdict", () => true, (view, i) => verdictSign(view.table.verdicts[i])],
+  ["number", "Margin", "reward_margin", () => true, column("reward_margin", {digits: 2})],
+  ["number", "P(chosen)", "p_chosen", () => true, column("p_chosen")],
+  ["step", "At step", null, stepsShown, (view, i) => stepCell(view, i)],
+  ["number rmkit-gap", "Length gap", "length_gap", view => view.table.columns.length_gap && !stepsShown(view),
+    column("length_gap", {digits: 0})],
+  ["decision", "Decision", "decision", view => Object.values(view.marks).some(entry => entry.decision),
+    (view, i) => DECISIONS[view.marks[i]?.decision] ?? ""],
+  ["mark", "Mark", "mark", view => Object.values(view.marks).some(markText), (view, i) => markText(view.marks[i])],
 ];
 const SNIPPETS = ["prompt", "chosen", "rejected"];
+
+// The cells of the list: those above, the source, and the column that the list is sorted by.
+function listCells(view) {
+  const {facets, columns} = view.table, there = LIST_CELLS.filter(([, , , wanted]) => wanted(view));
+  const shown = new Set([facets.has("source") && "source", view.sort.by].filter(name => facets.has(name)));
+  const own = [...shown].map(name => ["source", name, name, null, (view, i) => facetCell(facets.get(name), i)]);
+  const by = view.sort.by, known = [...LIST_CELLS.map(([, , order]) => order), ...shown, ...Object.keys(SORTS)];
+  const more = by in COLUMN_SORTS && columns[by] && !known.includes(by) ? [["number", COLUMN_SORTS[by], by, null, column(by)]] : [];
+  return [...there.slice(0, -2), ...more, ...own, ...there.slice(-2)];
+}
+
+function facetCell({codes, names, values}, i) {
+  return codes ? isolated(cut(names[codes[i]] ?? "", 100)) : numberText(values[i]);
+}
 
 function stepCell(view, i) {
   const {moves} = view.table, became = becameAt(moves, view.step, i);
   return element("span", {class: became ? `rmkit-is-${became}` : ""}, signed(moves.margins[view.step][i]), became && ` → ${became}`);
 }
 
-function listHead(view) {
-  return element("div", {class: "rmkit-head", "aria-hidden": "true"},
-    ...LIST_CELLS.filter(([, , there]) => there(view)).map(([name, title]) => element("span", {class: `rmkit-cell rmkit-${name}`}, name === "step" ? `Step ${view.table.moves.steps[view.step]}` : title)),
-    ...SNIPPETS.map(name => element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`}, name[0].toUpperCase() + name.slice(1))));
+function headCell(view, [name, title, by]) {
+  const {sort} = view, on = sort.by === by, text = name === "step" ? `Step ${view.table.moves.steps[view.step]}` : title;
+  const press = by === null ? element("span", null, text)
+    : element("button", {type: "button", class: "rmkit-headcell", "data-keep": `head ${by}`, "data-sorted": on ? (sort.down ? "down" : "up") : null,
+      "aria-label": `Sort by ${text}${on ? `, now ${sort.down ? "descending" : "ascending"}` : ""}`,
+      onclick: () => setSort(view, {by, down: on && !sort.down})}, isolated(cut(text, 40)));
+  return element("span", {class: `rmkit-cell rmkit-${name}`}, press);
 }
 
-function rowNode(view, i, at) {
-  const row = element("div", {class: "rmkit-row", role: "option", "data-id": i, tabindex: at === view.cursor ? 0 : -1, "aria-selected": String(i === view.open),
-    "aria-posinset": at + 1, "aria-setsize": view.shown.length, onclick: () => { goTo(view, at, true); openPair(view, i); }},
-    ...LIST_CELLS.filter(([, , there]) => there(view)).map(([name, title, , content]) => element("span", {class: `rmkit-cell rmkit-${name}`}, unseen(`${title} `), content(view, i))));
+function drawHead(view) {
+  redrawn(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)),
+    ...SNIPPETS.map(name => element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`}, name[0].toUpperCase() + name.slice(1)))]);
+}
+
+function setSort(view, sort) {
+  view.sort = sort;
+  view.gone = null;
+  tellPlace(view);
+  refresh(view);
+  showFilters(view);
+}
+
+function rowNode(view, i, at, cells) {
+  const name = `rmkit-row${view.review.seen.has(i) ? " rmkit-seen" : ""}`;
+  const row = element("div", {class: name, role: "option", "data-id": i, tabindex: at === view.cursor ? 0 : -1,
+    "aria-selected": String(i === view.open), "aria-posinset": at + 1, "aria-setsize": view.shown.length,
+    onclick: () => { goTo(view, at, true); openPair(view, i); }},
+    ...cells.map(([name, title, , , content]) => element("span", {class: `rmkit-cell rmkit-${name}`}, unseen(`${title} `), content(view, i))));
   const snippet = view.snippets.get(i);
-  row.append(...SNIPPETS.map(name => element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`, dir: "auto"}, snippet ? snippet[name] : "…")));
+  row.append(...SNIPPETS.map(name => element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`, dir: "auto"},
+    snippet ? snippet[name] : "…")));
   return row;
 }
 
 function drawRows(view) {
-  const {list, head, pager} = view.nodes, size = view.meta.page ?? 20, page = Math.floor(view.cursor / size), start = page * size;
+  const {list, pager} = view.nodes, size = view.meta.page ?? 20, page = Math.floor(view.cursor / size), start = page * size;
   const focused = list.contains(activeElement(view)), ids = Array.from(view.shown.slice(start, start + size));
-  head.replaceChildren(listHead(view));
-  list.replaceChildren(...ids.map((i, k) => rowNode(view, i, start + k)));
+  const cells = listCells(view);
+  drawHead(view);
+  list.replaceChildren(...ids.map((i, k) => rowNode(view, i, start + k, cells)));
   view.nodes.none.hidden = ids.length > 0;
   drawPager(view, page, Math.max(Math.ceil(view.shown.length / size), 1), pager);
   if (focused) focusRow(view);
@@ -136,17 +250,37 @@ async function fetchSnippets(view, ids) {
   }
 }
 
+// The row is brought into sight within the list; the page around stays where it is.
 function focusRow(view) {
-  const row = view.nodes.list.querySelector('[tabindex="0"]');
-  row?.focus({preventScroll: true});
-  row?.scrollIntoView({block: "nearest"});
+  const {list} = view.nodes, row = list.querySelector('[tabindex="0"]');
+  if (!row) return;
+  row.focus({preventScroll: true});
+  const above = row.offsetTop - list.offsetTop - list.scrollTop, below = above + row.offsetHeight - list.clientHeight;
+  if (above < 0 || below > 0) list.scrollTop += above < 0 ? above : below;
 }
 
 function drawPager(view, page, pages, pager) {
-  const size = view.meta.page ?? 20, to = (name, text, target, off) => button(text, () => goTo(view, clamp(target, 0, pages - 1) * size), {"aria-label": name, disabled: off, "data-keep": name});
+  const size = view.meta.page ?? 20;
+  const to = (name, text, target, off) => button(text, () => goTo(view, clamp(target, 0, pages - 1) * size),
+    {"aria-label": name, disabled: off, "data-keep": name});
+  if (pager.contains(activeElement(view)) && isField(activeElement(view))) return;
   redrawn(view, pager, [to("First page", "« First", 0, page === 0), to("Previous page", "‹ Previous", page - 1, page === 0),
     element("span", {class: "rmkit-pageno"}, `page ${countText(page + 1)} of ${countText(pages)}`),
-    to("Next page", "Next ›", page + 1, page >= pages - 1), to("Last page", "Last »", pages - 1, page >= pages - 1)]);
+    to("Next page", "Next ›", page + 1, page >= pages - 1), to("Last page", "Last »", pages - 1, page >= pages - 1), numberInput(view)]);
+}
+
+function numberInput(view) {
+  const open = event => {
+    const i = Number(event.target.value);
+    if (event.key !== "Enter" || event.target.value === "") return;
+    event.preventDefault();
+    if (!Number.isInteger(i) || i < 0 || i >= view.table.n) return say(view, `There are pairs 0 to ${countText(view.table.n - 1)}.`);
+    event.target.value = "";
+    view.nodes.pair.focus({preventScroll: true});
+    openPair(view, i);
+  };
+  return element("label", {class: "rmkit-goto"}, "Pair ", element("input", {type: "number", min: 0, max: view.table.n - 1, onkeydown: open,
+    "aria-label": "Go to pair", placeholder: "number"}));
 }
 
 function goTo(view, at, focus = false) {
@@ -166,3 +300,29 @@ function listKeys(view, event) {
   event.preventDefault();
 }
 
+
+// From the open pair, or from where it stood before a decision took it out of the list.
+function stepPair(view, step) {
+  const at = view.open === null ? -1 : view.shown.indexOf(view.open), from = view.gone ?? view.cursor;
+  const to = at >= 0 ? at + step : step > 0 ? from : from - 1;
+  if (to < 0 || to >= view.shown.length) return;
+  openPair(view, view.shown[to]);
+}
+
+// A pair was opened: the list shows where it is, and everything that follows it hears of it.
+function opened(view, i) {
+  const at = view.shown.indexOf(i);
+  if (at >= 0) view.gone = null;
+  if (at >= 0) goTo(view, at, view.nodes.list.contains(activeElement(view)));
+  for (const row of view.nodes.list.children) row.setAttribute("aria-selected", String(Number(row.dataset.id) === i));
+  tellPlace(view);
+  if (!view.review.seen.has(i)) markSeen(view, i);
+}
+
+async function markSeen(view, i) {
+  view.justSeen.add(i);
+  takeReview(view);
+  drawProgress(view);
+  view.nodes.list.querySelector(`[data-id="${i}"]`)?.classList.add("rmkit-seen");
+  if (view.meta.can?.mark) await view.source.ask({what: "change", pair: i, seen: true}).catch(() => null);
+}

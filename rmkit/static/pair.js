@@ -4,7 +4,7 @@
 
 async function openPair(view, i) {
   view.open = i;
-  for (const row of view.nodes.list.children) row.setAttribute("aria-selected", String(Number(row.dataset.id) === i));
+  opened(view, i);
   view.nodes.pair.setAttribute("aria-busy", "true");
   const reply = await ask(view, {what: "pair", pair: i});
   if (view.open !== i) return;
@@ -15,13 +15,6 @@ async function openPair(view, i) {
   drawPair(view);
 }
 
-function stepPair(view, step) {
-  const at = view.shown.indexOf(view.open), to = at < 0 ? view.cursor : at + step;
-  if (to < 0 || to >= view.shown.length) return;
-  goTo(view, to, view.nodes.list.contains(activeElement(view)));
-  openPair(view, view.shown[to]);
-}
-
 function drawPair(view) {
   const {pair} = view, part = view.nodes.pair;
   if (!pair) return;
@@ -29,7 +22,7 @@ function drawPair(view) {
   part.setAttribute("aria-label", `Pair ${pair.id}`);
   view.nodes.tokens = element("div", {class: "rmkit-part"});
   view.nodes.edit = element("div", {class: "rmkit-part"});
-  redrawn(view, part, [pairHead(view), pairMarks(view), promptPart(pair), responsesPart(view), pairFacts(view), pairTools(view), view.nodes.tokens, view.nodes.edit]);
+  redrawn(view, part, [pairHead(view), decisionBar(view), promptPart(pair), responsesPart(view), pairFacts(view), pairTools(view), view.nodes.tokens, view.nodes.edit]);
   drawTokens(view);
   drawEdit(view);
 }
@@ -42,23 +35,6 @@ function pairHead(view) {
     element("span", {class: "rmkit-soft"}, at < 0 ? "not in the list" : `${countText(at + 1)} of ${countText(shown.length)} in the list`),
     button("‹ Previous", () => stepPair(view, -1), {"aria-label": "Previous pair", "aria-keyshortcuts": "K", title: "K", "data-keep": "previous", disabled: at === 0 || !shown.length}),
     button("Next ›", () => stepPair(view, 1), {"aria-label": "Next pair", "aria-keyshortcuts": "J", title: "J", "data-keep": "next", disabled: at === shown.length - 1 || !shown.length}));
-}
-
-function pairMarks(view) {
-  const {pair, marks, meta} = view, {mark = "", note = ""} = marks[pair.id] ?? {};
-  if (!meta.can?.mark) return null;
-  const input = element("input", {type: "text", value: note, "data-keep": "note", dir: "auto", placeholder: "why, in a few words", onchange: event => markPair(view, mark, event.target.value)});
-  return element("div", {class: "rmkit-bar", role: "group", "aria-label": "Mark"},
-    ...Object.entries(MARKS).map(([key, text], k) => toggle(text, mark === key, () => markPair(view, mark === key ? "" : key, input.value), {"data-keep": key, "aria-keyshortcuts": k + 1, title: `key ${k + 1}`})),
-    field("Note", input, "rmkit-inline"));
-}
-
-async function markPair(view, mark, note) {
-  const {id} = view.pair, reply = await ask(view, {what: "mark", pair: id, mark, note});
-  if (!reply) return;
-  setMarks(view, reply.marks);
-  const bar = view.nodes.pair.querySelector('[aria-label="Mark"]');
-  if (view.pair.id === id && bar) redrawn(view, bar, [...pairMarks(view).children]);
 }
 
 function promptPart(pair) {

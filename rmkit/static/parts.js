@@ -44,7 +44,7 @@ function redrawn(view, part, children) {
   part.replaceChildren(...children.filter(Boolean));
   if (keep === null) return;
   const again = keep && [...part.querySelectorAll("[data-keep]")].find(node => node.dataset.keep === keep && !node.disabled);
-  (again || part).focus({preventScroll: true});
+  (again || part.closest("[tabindex]") || part).focus({preventScroll: true});
 }
 
 // ---- page: asking

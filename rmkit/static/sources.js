@@ -1,5 +1,7 @@
-// Where the explorer's answers come from: a kernel, or the data of a saved page.
-// A source is {meta, ask(request) -> Promise<reply>, on_update?(callback)}.
+// Where the explorer's answers come from: a kernel, or the data of a saved page. A source is
+//   {saved, get(name), ask(request) -> Promise<reply>, follow(callback) -> stop}
+// where `get` gives what is known now ("meta", "review", "place", "drafts"), and the callback is told what changed, by name,
+// or "gone" when the kernel is.
 
 // ---- data: texts and rows
 
@@ -15,74 +17,217 @@ function snippetOf(row, id) {
 }
 
 const asContent = messages => messages.map(({role, text}) => ({role, content: text}));
-const plain = value => Array.isArray(value) ? value.map(message => message.content ?? message.text ?? "").join("\n") : String(value ?? "");
+const plain = value => Array.isArray(value)
+  ? value.map(message => message.content ?? message.text ?? "").join("\n") : String(value ?? "");
 const textKey = row => JSON.stringify(["prompt", "chosen", "rejected"].map(column => plain(row[column])));
 
-function exportedRow(data, id) {
-  const {meta, rows} = data, {source, ...columns} = meta.columns, note = meta.marks[id];
-  const values = Object.fromEntries(Object.entries(columns).filter(([, list]) => list).map(([name, list]) => [name, list[id]]));
-  return {id, prompt: asContent(rows[id].prompt), chosen: asContent(rows[id].chosen), rejected: asContent(rows[id].rejected),
-    ...(source ? {source: meta.sources[source[id]] ?? null} : {}), mark: note?.mark ?? "", note: note?.note ?? "", ...values};
+// What is searched for: words, and "phrases", all of which have to be there.
+function termsOf(text) {
+  return [...text.toLowerCase().matchAll(/"([^"]+)"|(\S+)/g)].map(([, phrase, word]) => (phrase ?? word).trim()).filter(Boolean);
 }
+
+function exportedRow({meta, rows}, entries, id) {
+  const {source, ...columns} = meta.columns, entry = entries[id] ?? {};
+  const known = Object.entries(columns).filter(([, list]) => list), values = known.map(([name, list]) => [name, list[id]]);
+  const own = (meta.facets ?? []).map(({name, codes, names, values}) => [name, codes ? names[codes[id]] ?? null : values[id]]);
+  return {row: id, key: meta.keys?.[id], ...Object.fromEntries(own), prompt: asContent(rows[id].prompt),
+    chosen: asContent(rows[id].chosen), rejected: asContent(rows[id].rejected), ...reviewed(entry), ...Object.fromEntries(values)};
+}
+
+const reviewed = ({mark = "", note = "", decision = "", edit = null}) => ({mark, note, decision, ...(edit ? {edit} : {})});
 
 function rowOfLine(line, k) {
-  try { return JSON.parse(line); } catch { throw new Error(`Line ${k + 1} of the file isn't JSON. A marks file is one that “Export marks .jsonl” wrote.`); }
+  try { return JSON.parse(line); } catch {
+    throw new Error(`Line ${k + 1} of the file isn't JSON. A file of decisions is one that “Save decisions .jsonl” wrote.`);
+  }
 }
 
-// Marks from a file belong to the pair with the same texts, or to the pair with the same number and rewards.
-function takenMarks(data, text) {
-  const {meta, rows} = data, places = new Map(rows.map((row, i) => [textKey(row), i])), marks = {...meta.marks};
-  const same = row => finite(row.reward_chosen) && ["reward_chosen", "reward_rejected"].every(name => Math.abs(meta.columns[name][row.id] - row[name]) < 1e-6) ? row.id : undefined;
-  let lost = 0;
-  for (const row of text.split("\n").filter(line => line.trim()).map(rowOfLine)) {
-    const id = places.get(textKey(row)) ?? same(row);
+// Rows by what tells a pair: its key, or its texts. Where several pairs are the same, the one with the row's own number.
+function placesOf({meta, rows}) {
+  const places = new Map(), add = (name, i) => places.set(name, [...places.get(name) ?? [], i]);
+  rows.forEach((row, i) => { add(textKey(row), i); if (meta.keys) add(meta.keys[i], i); });
+  return row => {
+    const found = places.get(row.key) ?? places.get(textKey(row)) ?? [];
+    return found.includes(row.row ?? row.id) ? row.row ?? row.id : found[0];
+  };
+}
+
+// Entries from a file, the later lines over the earlier ones; what isn't decided here already is taken.
+function takenEntries(data, text, entries) {
+  const placeOf = placesOf(data), taken = {...entries}, fresh = {};
+  let lost = 0, kept = 0;
+  for (const row of text.replace(/^\ufeff/, "").split(/\r?\n/).filter(line => line.trim()).map(rowOfLine)) {
+    const id = placeOf(row);
     if (id === undefined) lost++;
-    else if (row.mark in MARKS || row.note) marks[id] = {mark: row.mark in MARKS ? row.mark : "", note: String(row.note ?? "")};
+    else fresh[id] = cleanEntry(row);
   }
-  return {marks, message: lost ? `${countText(lost)} of the marks in the file belong to no pair here.` : null};
+  for (const [id, entry] of Object.entries(fresh)) {
+    if (entries[id]?.decision && entry?.decision && entries[id].decision !== entry.decision) kept++;
+    else if (entry) taken[id] = joined(entries[id], entry);
+  }
+  const said = [lost && `${countText(lost)} of the lines belong to no pair here.`,
+    kept && `${countText(kept)} are decided otherwise here; these stay.`].filter(Boolean).join(" ");
+  return {entries: taken, message: said || null};
+}
+
+// What one entry leaves open, another fills.
+function joined(first, second) {
+  const names = [...new Set([...Object.keys(first ?? {}), ...Object.keys(second)])];
+  return Object.fromEntries(names.map(name => [name, first?.[name] || second[name]]));
+}
+
+// An entry without what is empty or unknown; null where nothing is left.
+function cleanEntry({mark, note, decision, edit}) {
+  const entry = {mark: mark in MARKS ? mark : "", note: String(note ?? ""),
+    ...(decision in DECISIONS ? {decision} : {}), ...(edit ? {edit} : {})};
+  return entry.mark || entry.note || entry.decision || entry.edit ? entry : null;
+}
+
+// ---- what a saved page keeps in the browser
+
+function storeOf(name) {
+  return {
+    read() { try { return JSON.parse(localStorage.getItem(name)) ?? {}; } catch { return {}; } },
+    write(value) { try { localStorage.setItem(name, JSON.stringify(value)); return true; } catch { return false; } },
+  };
+}
+
+// The median of the times between decisions, pauses of more than five minutes left out.
+function paceOf(times) {
+  const gaps = times.slice(1).map((time, k) => (time - times[k]) / 1000).filter(gap => gap > 0 && gap < 300).slice(-50);
+  return gaps.length < 4 ? null : quantile(gaps, 0.5);
+}
+
+// The decisions of a saved page: in memory, and in the browser where it lets the page.
+function pageReview(meta, changed) {
+  const store = storeOf(`rmkit-review ${meta.fingerprint}`), {entries = meta.review?.entries ?? {}, seen = meta.review?.seen ?? [],
+    times = []} = store.read();
+  const state = {entries: {...entries}, seen: new Set(seen), times, history: [], kept: true, unsaved: false};
+  const keep = () => {
+    state.kept = store.write({entries: state.entries, seen: [...state.seen], times: state.times.slice(-50)});
+    state.unsaved = !state.kept;
+    changed("review");
+  };
+  addEventListener("beforeunload", event => { if (state.unsaved) event.preventDefault(); });
+  // Another tab with the same page writes to the same place.
+  addEventListener("storage", event => {
+    if (event.key !== `rmkit-review ${meta.fingerprint}`) return;
+    const other = store.read();
+    Object.assign(state, {entries: other.entries ?? {}, seen: new Set(other.seen ?? [])});
+    changed("review");
+  });
+  const set = (pair, entry) => { if (entry) state.entries[pair] = entry; else delete state.entries[pair]; };
+  return {
+    state, keep,
+    change({pair, seen, ...fields}) {
+      if (seen) state.seen.add(pair);
+      if (Object.keys(fields).length) {
+        state.history.push([pair, state.entries[pair]]);
+        set(pair, cleanEntry({...state.entries[pair], ...fields}));
+        if (fields.decision) state.times.push(Date.now());
+      }
+      keep();
+    },
+    undo() {
+      if (!state.history.length) return {pair: null};
+      const [pair, entry] = state.history.pop();
+      set(pair, entry);
+      keep();
+      return {pair};
+    },
+  };
 }
 
 // ---- sources
 
 export function embedded(data) {
-  const {meta, rows} = data;
+  const {meta, rows} = data, listeners = new Set(), changed = name => listeners.forEach(callback => callback(name));
+  const review = pageReview(meta, changed), {state} = review;
   let searchable = null;
-  meta.marks ??= {};
+  const labels = i => (meta.facets ?? []).map(({codes, names}) => codes ? names[codes[i]] ?? "" : "");
   const haystack = () => searchable ??= rows.map((row, i) =>
-    [allText(row.prompt), allText(row.chosen), allText(row.rejected), meta.sources?.[meta.columns.source?.[i]] ?? ""].join("\n").toLowerCase());
+    [allText(row.prompt), allText(row.chosen), allText(row.rejected), ...labels(i), ...(row.details ?? []).map(([, value]) => value)]
+      .join("\n").toLowerCase());
+  const found = terms => haystack().flatMap((hay, i) => terms.every(term => hay.includes(term)) ? [i] : []);
+  const reviewedRows = () => [...new Set([...Object.keys(state.entries).map(Number), ...state.seen])].sort((a, b) => a - b);
+  const time = () => new Date().toISOString();
+  const lineOf = id => ({key: meta.keys?.[id], row: id, ...reviewed(state.entries[id] ?? {}), seen: state.seen.has(id), time: time()});
+  const files = {
+    review: () => ["review.jsonl", reviewedRows().map(lineOf)],
+    marks: ids => ["marks.jsonl", ids.map(id => exportedRow(data, state.entries, id))],
+    shown: ids => ["pairs.jsonl", ids.map(id => exportedRow(data, state.entries, id))],
+  };
   const answers = {
     rows: ({ids}) => ids.map(id => snippetOf(rows[id], id)),
-    search: ({text}) => ({ids: haystack().flatMap((hay, i) => hay.includes(text.toLowerCase()) ? [i] : [])}),
-    pair: ({pair}) => ({id: pair, details: [], ...rows[pair]}),
-    mark: ({pair, mark, note}) => { meta.marks = {...meta.marks, [pair]: {mark, note}}; return {marks: meta.marks}; },
-    take_marks: ({text}) => { const taken = takenMarks(data, text); meta.marks = taken.marks; return taken; },
-    export: ({rows: which, ids}) => ({name: `${which}.jsonl`, mime: "application/jsonl",
-      text: ids.map(id => JSON.stringify(exportedRow(data, id)) + "\n").join("")}),
+    search: ({text}) => { const terms = termsOf(text); return {ids: found(terms), terms}; },
+    pair: ({pair}) => ({details: [], ...rows[pair], id: pair}),
+    tokens: ({pair}) => ({id: pair, tokens: rows[pair].tokens ?? null, note: rows[pair].tokens_note ?? null}),
+    change: request => { review.change(without(without(request, "what"), "id")); return {ok: true}; },
+    undo: () => review.undo(),
+    draft: () => ({}),
+    place: () => ({}),
+    take_marks({text}) {
+      const taken = takenEntries(data, text, state.entries);
+      state.entries = taken.entries;
+      review.keep();
+      return taken;
+    },
+    export({rows: which, ids}) {
+      const [name, list] = files[which](ids);
+      state.unsaved = false;
+      return {name, mime: "application/jsonl", text: list.map(row => JSON.stringify(row) + "\n").join("")};
+    },
   };
-  return {meta, saved: true, ask: async request => {
-    if (!answers[request.what]) throw new Error("A saved page can't do this: it has no kernel.");
-    return answers[request.what](request);
-  }};
+  return {
+    saved: true,
+    get(name) {
+      if (name === "meta") return meta;
+      if (name === "review") return {entries: {...state.entries}, seen: [...state.seen], undo: state.history.length > 0,
+        pace: paceOf(state.times), file: null, kept: state.kept};
+      return {};
+    },
+    async ask(request) {
+      if (!answers[request.what]) throw new Error("A saved page can't do this: it has no kernel.");
+      return answers[request.what](request);
+    },
+    follow(callback) { listeners.add(callback); return () => listeners.delete(callback); },
+  };
 }
 
+const GONE = "The kernel that this view belongs to is gone. What is shown can still be read, sorted and filtered; to decide, "
+  + "score and export, run the cell again.";
+
 function kernel(model) {
-  const waiting = new Map(), view = Math.random().toString(36).slice(2);
-  let sent = 0;
-  const receive = message => {
+  const waiting = new Map(), name = Math.random().toString(36).slice(2), listened = [];
+  let sent = 0, gone = false;
+  const listen = (event, callback) => { model.on(event, callback); listened.push([event, callback]); };
+  listen("msg:custom", message => {
     const asked = waiting.get(message?.id);
     if (!asked) return;
     waiting.delete(message.id);
     "error" in message ? asked.reject(new Error(message.error)) : asked.resolve(message.reply);
-  };
-  model.on("msg:custom", receive);
+  });
   return {
-    get meta() { return JSON.parse(model.get("meta")); },
-    ask: request => new Promise((resolve, reject) => {
-      const id = `${view}-${++sent}`;
+    saved: false,
+    get: name => JSON.parse(model.get(name) || "{}"),
+    ask: request => gone ? Promise.reject(new Error(GONE)) : new Promise((resolve, reject) => {
+      const id = `${name}-${++sent}`;
       waiting.set(id, {resolve, reject});
-      model.send({id, ...request});
+      model.send({...request, id});
     }),
-    on_update(callback) { model.on("change:meta", callback); return () => { model.off("change:meta", callback); model.off("msg:custom", receive); }; },
+    follow(callback) {
+      for (const each of ["meta", "review", "place", "drafts"]) listen(`change:${each}`, () => callback(each));
+      const lost = () => {
+        if (gone) return;
+        gone = true;
+        for (const {reject} of waiting.values()) reject(new Error(GONE));
+        waiting.clear();
+        callback("gone");
+      };
+      // The front end says so when the kernel restarts or dies, and when the widget is closed.
+      listen("comm_live_update", lost);
+      listen("comm:close", lost);
+      return () => { for (const [event, listener] of listened) model.off(event, listener); };
+    },
   };
 }
-

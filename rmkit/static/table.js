@@ -4,6 +4,7 @@
 
 const VERDICTS = {right: ["✓", "right"], wrong: ["✗", "wrong"], tie: ["=", "tie"], none: ["?", "no reward"]};
 const MARKS = {mislabelled: "Mislabelled", unclear: "Unclear", interesting: "Interesting"};
+const DECISIONS = {keep: "Keep", swap: "Swap", tie: "Tie", "both bad": "Both bad", drop: "Drop"};
 
 function verdictOf(margin) {
   if (!finite(margin)) return "none";
@@ -14,15 +15,24 @@ const numbers = values => Float64Array.from(values, value => finite(value) ? val
 const derived = (n, value) => Float64Array.from({length: n}, (_, i) => value(i));
 
 function tableOf(meta) {
-  const {n, moves} = meta, columns = {};
-  for (const [name, values] of Object.entries(meta.columns)) if (values && name !== "source") columns[name] = numbers(values);
+  const {n, moves, facets = []} = meta, columns = {};
+  for (const [name, values] of Object.entries(meta.columns)) {
+    if (values && name !== "source") columns[name] = numbers(values);
+  }
   const {reward_margin, p_chosen, length_chosen, length_rejected, margin} = columns;
   columns.confidence = derived(n, i => Math.max(p_chosen[i], 1 - p_chosen[i]));
   if (length_chosen && length_rejected) columns.length_gap = derived(n, i => length_chosen[i] - length_rejected[i]);
   if (margin) columns.disagreement = disagreement(reward_margin, margin);
   if (moves) columns.moved = derived(n, i => spread(moves.margins.map(at => at[i])));
-  return {n, columns, moves, sources: meta.sources ?? [], source: meta.columns.source ? Int32Array.from(meta.columns.source) : null,
+  const source = meta.columns.source ? Int32Array.from(meta.columns.source) : null;
+  return {n, columns, moves, facets: facetsOf(facets), source, sources: meta.sources ?? [],
     verdicts: Array.from(reward_margin, verdictOf), orders: new Map()};
+}
+
+// The dataset's own columns by name: categories as codes (-1: none), numbers as they are.
+function facetsOf(facets) {
+  return new Map(facets.map(facet => [facet.name, facet.kind === "category"
+    ? {...facet, codes: Int32Array.from(facet.codes)} : {...facet, values: numbers(facet.values)}]));
 }
 
 function spread(values) {
@@ -32,7 +42,8 @@ function spread(values) {
 
 // Ranks within 0..1, equal values sharing the mean of their places; NaN has none.
 function ranks(values) {
-  const order = [...values.keys()].filter(i => finite(values[i])).sort((a, b) => values[a] - values[b]), found = new Float64Array(values.length).fill(NaN);
+  const order = [...values.keys()].filter(i => finite(values[i])).sort((a, b) => values[a] - values[b]);
+  const found = new Float64Array(values.length).fill(NaN);
   for (let start = 0, end; start < order.length; start = end) {
     for (end = start + 1; end < order.length && values[order[end]] === values[order[start]];) end++;
     for (let k = start; k < end; k++) found[order[k]] = (start + end - 1) / 2 / Math.max(order.length - 1, 1);
@@ -45,6 +56,7 @@ function disagreement(ours, labels) {
   return a.map((rank, i) => Math.abs(rank - b[i]));
 }
 
+// Orders that have a name of their own: [name, column that is needed, key of a row].
 const SORTS = {
   wrong: ["most confidently wrong first", "reward_margin", (c, i) => c.reward_margin[i]],
   unsure: ["least certain", "reward_margin", (c, i) => Math.abs(c.reward_margin[i])],
@@ -54,19 +66,46 @@ const SORTS = {
   data: ["in the order of the data", "reward_margin", (c, i) => i],
   moved: ["moved most", "moved", (c, i) => -c.moved[i]],
 };
+const COLUMN_SORTS = {reward_margin: "Margin", p_chosen: "P(chosen)", reward_chosen: "Reward of chosen",
+  reward_rejected: "Reward of rejected", length_chosen: "Length of chosen", length_rejected: "Length of rejected",
+  length_gap: "Length gap", margin: "Label's margin"};
+const REVIEW_SORTS = {decision: "Decision", mark: "Mark"};
+const VERDICT_ORDER = ["wrong", "tie", "right"];
 
-const sortsOf = table => Object.entries(SORTS).filter(([, [, needs]]) => table.columns[needs]).map(([key, [label]]) => [key, label]);
-
-// All pairs in the order of `sort`; what has no number comes last. Kept, so that a filter is one pass.
-function orderOf(table, sort) {
-  if (!table.orders.has(sort)) {
-    const key = SORTS[sort][2], keys = derived(table.n, i => { const value = key(table.columns, i); return Number.isNaN(value) ? Infinity : value; });
-    table.orders.set(sort, Uint32Array.from({length: table.n}, (_, i) => i).sort((a, b) => (keys[a] === keys[b] ? a - b : keys[a] < keys[b] ? -1 : 1)));
-  }
-  return table.orders.get(sort);
+function sortsOf({columns, facets}) {
+  return [...Object.entries(SORTS).filter(([, [, needs]]) => columns[needs]).map(([key, [label]]) => [key, label]),
+    ["verdict", "Verdict"], ...Object.entries(COLUMN_SORTS).filter(([name]) => columns[name]),
+    ...Object.entries(REVIEW_SORTS), ...[...facets.keys()].filter(name => !(name in columns)).map(name => [name, name])];
 }
 
-const noFilters = () => ({verdict: "", source: "", mark: "", text: "", found: null, from: null, to: null, pictures: new Map()});
+// A row's place in an order; null where it has none. Texts come in the order of their code units.
+function sortKey(table, by, entries) {
+  const {columns, facets, verdicts} = table, place = (list, value) => { const at = list.indexOf(value); return at < 0 ? null : at; };
+  const number = value => Number.isNaN(value) ? null : value;
+  if (by === "verdict") return i => place(VERDICT_ORDER, verdicts[i]);
+  if (by === "decision") return i => place(Object.keys(DECISIONS), entries[i]?.decision);
+  if (by === "mark") return i => place(Object.keys(MARKS), entries[i]?.mark);
+  if (SORTS[by]) return i => number(SORTS[by][2](columns, i));
+  if (columns[by]) return i => number(columns[by][i]);
+  const facet = facets.get(by);
+  if (!facet) return i => i;
+  if (facet.kind === "number") return i => number(facet.values[i]);
+  return i => facet.names[facet.codes[i]] ?? null;
+}
+
+// All pairs in an order, equal ones in the order of the data; what has no key comes last, both ways.
+function orderOf(table, {by, down}, entries = {}) {
+  const name = `${by} ${down}`;
+  if (table.orders.has(name)) return table.orders.get(name);
+  const key = sortKey(table, by, entries), keys = Array.from({length: table.n}, (_, i) => key(i)), way = down ? -1 : 1;
+  const compare = (a, b) => keys[a] === keys[b] ? a - b : keys[a] === null ? 1 : keys[b] === null ? -1
+    : keys[a] < keys[b] ? -way : way;
+  const order = Uint32Array.from({length: table.n}, (_, i) => i).sort(compare);
+  if (!(by in REVIEW_SORTS)) table.orders.set(name, order);
+  return order;
+}
+
+const noFilters = () => ({verdict: "", decision: "", mark: "", text: "", from: null, to: null, columns: {}, pictures: {}});
 
 const within = (value, low, high) => value >= (low ?? -Infinity) && value <= (high ?? Infinity);
 
@@ -83,46 +122,76 @@ function pictureTest(table, filter) {
   return i => finite(moves.margins[filter.step]?.[i]) && inside(moves.margins[filter.step][i]);
 }
 
-function tests(table, filters, marks) {
-  const {verdict, source, mark, found, from, to} = filters, {reward_chosen, reward_rejected} = table.columns, list = [];
+// Tests of a decision and of a mark, by the filter's value; any other value is a decision or a mark itself.
+const DECISION_TESTS = {decided: entry => Boolean(entry?.decision), undecided: entry => !entry?.decision};
+const MARK_TESTS = {any: entry => Boolean(entry?.mark), note: entry => Boolean(entry?.note), without: entry => !entry?.mark};
+
+function columnTest(table, name, filter) {
+  const facet = table.facets.get(name);
+  if (!facet) return () => true;
+  if (facet.kind === "number") return i => within(facet.values[i], filter.from, filter.to);
+  const wanted = new Set(filter.values.map(value => facet.names.indexOf(value)));
+  if (filter.values.includes("")) wanted.add(-1);
+  return i => wanted.has(facet.codes[i]);
+}
+
+// `found`: the rows that the search found, or null. `review`: {entries, seen}.
+function tests(table, filters, {entries, seen}, found) {
+  const {verdict, decision, mark, from, to} = filters, {reward_chosen, reward_rejected} = table.columns, list = [];
   if (verdict) list.push(i => table.verdicts[i] === verdict);
-  if (source !== "") list.push(i => table.source?.[i] === Number(source));
-  if (mark) list.push(i => mark === "any" ? Boolean(marks[i]?.mark) : mark === "without" ? !marks[i]?.mark : marks[i]?.mark === mark);
+  if (decision === "unseen") list.push(i => !seen.has(i));
+  else if (decision) list.push(i => (DECISION_TESTS[decision] ?? (entry => entry?.decision === decision))(entries[i]));
+  if (mark) list.push(i => (MARK_TESTS[mark] ?? (entry => entry?.mark === mark))(entries[i]));
   if (found) list.push(i => found.has(i));
   if (from !== null || to !== null) list.push(i => within(reward_chosen[i], from, to) || within(reward_rejected[i], from, to));
-  for (const filter of filters.pictures.values()) list.push(pictureTest(table, filter));
+  for (const [name, filter] of Object.entries(filters.columns)) list.push(columnTest(table, name, filter));
+  for (const filter of Object.values(filters.pictures)) list.push(pictureTest(table, filter));
   return list;
 }
 
-function matching(table, filters, sort, marks) {
-  const passed = tests(table, filters, marks), order = orderOf(table, sort);
+function matching(table, filters, sort, review, found) {
+  const passed = tests(table, filters, review, found), order = orderOf(table, sort, review.entries);
   return passed.length ? order.filter(i => passed.every(test => test(i))) : order;
 }
 
+// How far a review is: of the pairs that match all but the filters by mark and decision.
+function progressOf(table, filters, review, found) {
+  const stack = matching(table, {...filters, decision: "", mark: ""}, {by: "data", down: false}, review, found);
+  let decided = 0, seen = 0;
+  for (const i of stack) { decided += Boolean(review.entries[i]?.decision); seen += review.seen.has(i); }
+  return {total: stack.length, decided, seen};
+}
+
 function rangeText(low, high) {
-  const digits = clamp(1 - Math.floor(Math.log10(Math.abs(high - low) || 1)), 0, 6), text = value => Number(value.toFixed(digits)).toLocaleString("en", {maximumFractionDigits: digits});
+  const digits = clamp(1 - Math.floor(Math.log10(Math.abs(high - low) || 1)), 0, 6);
+  const text = value => Number(value.toFixed(digits)).toLocaleString("en", {maximumFractionDigits: digits});
   return `${text(low)} to ${text(high)}`;
 }
 
-function chipsOf(filters, sources) {
-  const {verdict, source, mark, text, from, to, pictures} = filters, chips = [];
+const DECISION_FILTERS = {...DECISIONS, decided: "Decided", undecided: "Undecided", unseen: "Unseen"};
+const MARK_FILTERS = {...MARKS, any: "Any mark", note: "With a note", without: "Without a mark"};
+
+function chipsOf(filters) {
+  const {verdict, decision, mark, text, from, to, columns, pictures} = filters, chips = [];
   if (verdict) chips.push(["verdict", `verdict: ${VERDICTS[verdict][1]}`]);
-  if (source !== "") chips.push(["source", `source: ${sources[source] ?? "none"}`]);
-  if (mark) chips.push(["mark", `mark: ${MARKS[mark]?.toLowerCase() ?? mark}`]);
+  if (decision) chips.push(["decision", `decision: ${DECISION_FILTERS[decision].toLowerCase()}`]);
+  if (mark) chips.push(["mark", `mark: ${MARK_FILTERS[mark].toLowerCase()}`]);
   if (text) chips.push(["text", `text: ${text}`]);
   if (from !== null || to !== null) chips.push(["rewards", `reward: ${from ?? "any"} to ${to ?? "any"}`]);
-  for (const [id, filter] of pictures) chips.push([id, filter.label]);
+  for (const [name, filter] of Object.entries(columns)) chips.push([`column ${name}`, `${name}: ${filter.values
+    ? filter.values.map(value => value || "none").join(" or ") : `${filter.from ?? "any"} to ${filter.to ?? "any"}`}`]);
+  for (const [id, filter] of Object.entries(pictures)) chips.push([`picture ${id}`, filter.label]);
   return chips;
 }
+
+const without = (record, key) => Object.fromEntries(Object.entries(record).filter(([name]) => name !== key));
 
 function withoutFilter(filters, key) {
   const empty = noFilters();
   if (key === "rewards") return {...filters, from: null, to: null};
-  if (key === "text") return {...filters, text: "", found: null};
-  if (key in empty) return {...filters, [key]: empty[key]};
-  const pictures = new Map(filters.pictures);
-  pictures.delete(key);
-  return {...filters, pictures};
+  if (key.startsWith("column ")) return {...filters, columns: without(filters.columns, key.slice(7))};
+  if (key.startsWith("picture ")) return {...filters, pictures: without(filters.pictures, key.slice(8))};
+  return {...filters, [key]: empty[key]};
 }
 
 // ---- data: training

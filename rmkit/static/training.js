@@ -22,7 +22,7 @@ function stepCard(view) {
 }
 
 function stepHistogram(view, edges, counts, options) {
-  const {moves} = view.table, step = view.step, filter = view.filters.pictures.get("step");
+  const {moves} = view.table, step = view.step, filter = view.filters.pictures.step;
   return histogram({...options, height: 240, edges, zero: true, xlabel: "reward margin", ylabel: "pairs", label: `Reward margins at step ${moves.steps[step]}`, series: [{name: "pairs", counts}],
     selected: filter?.step === step ? filter.bins : null,
     onselect: (from, to) => setPicture(view, "step", from === null ? null : {step, low: edges[from], high: edges[to + 1], closed: to === edges.length - 2, bins: [from, to],
