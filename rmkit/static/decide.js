@@ -17,7 +17,7 @@ function takeReview(view) {
 
 // One change of one pair: seen at once in this view, and sent to where it is kept.
 async function change(view, pair, fields) {
-  const sent = {pair, fields};
+  const sent = {pair, fields, key: view.pair?.id === pair ? view.pair.key : undefined};
   view.pending.push(sent);
   takeReview(view);
   reviewChanged(view);
@@ -143,14 +143,15 @@ function noteInput(view, note) {
 
 function timeText(seconds) {
   const minutes = Math.round(seconds / 60);
-  return minutes < 1 ? "less than a minute" : minutes < 90 ? counted(minutes, "minute") : counted(Math.round(minutes / 60), "hour");
+  if (minutes < 1) return "less than a minute";
+  return `about ${minutes < 90 ? counted(minutes, "minute") : counted(Math.round(minutes / 60), "hour")}`;
 }
 
 function drawProgress(view) {
   const {table, filters, review, found, nodes} = view, {total, decided, seen} = progressOf(table, filters, review, found);
   const left = total - decided, share = total ? decided / total : 0;
   const words = [`${countText(decided)} of ${countText(total)} decided`, `${countText(seen)} seen`,
-    left > 0 && review.pace && `about ${timeText(left * review.pace)} left`].filter(Boolean).join(" · ");
+    left > 0 && review.pace && `${timeText(left * review.pace)} left`].filter(Boolean).join(" · ");
   nodes.progress.replaceChildren(element("span", null, words), element("div", {class: "rmkit-progress-bar", role: "progressbar",
     "aria-label": "Decided", "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": decided},
     element("div", {style: {width: `${100 * share}%`}})), element("span", {class: "rmkit-soft"}, keptText(view)));

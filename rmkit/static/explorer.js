@@ -231,8 +231,8 @@ const FOLLOWED = {
 };
 
 // What the kernel never heard, as a file that `take_marks` reads.
-function pendingFile({pending, meta}) {
-  const rows = pending.map(({pair, fields}) => ({key: meta.keys?.[pair], row: pair, ...fields}));
+function pendingFile({pending}) {
+  const rows = pending.map(({pair, fields, key}) => ({key, row: pair, ...fields}));
   return {name: "review.jsonl", mime: "application/jsonl", text: rows.map(row => JSON.stringify(row) + "\n").join("")};
 }
 
@@ -249,6 +249,9 @@ export function mount(el, source) {
   const {title, alert, gone, busy, tabs, status, keys, panel} = view.nodes;
   view.root = ownsItsKeys(element("div", {class: "rmkit", tabindex: -1, onkeydown: event => rootKeys(view, event)},
     title, tabs, gone, alert, busy, status, keys, panel));
+  // What a notebook shows in place of a view that is gone isn't wanted beside one that is there.
+  const {left} = source.get("meta");
+  if (left) view.root.append(element("style", null, `[data-rmkit-left="${left}"] { display: none }`));
   el.append(view.root);
   view.draftsKept = source.get("drafts");
   const place = source.get("place");
