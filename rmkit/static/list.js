@@ -132,7 +132,14 @@ function reviewMenu(view) {
     can.export && button("Export marked pairs .jsonl", send("marks", "jsonl")),
     can.export && button("Export shown rows .jsonl", send("shown", "jsonl")),
     can.export && !view.source.saved && button("Export shown rows .parquet", send("shown", "parquet")),
-    can.mark && button("Take decisions from a file", () => chooser.click()), chooser));
+    can.mark && button("Take decisions from a file", () => chooser.click()), chooser,
+    view.source.saved && can.mark && reviewerField(view)));
+}
+
+// Whose decisions they are: a page may be mailed to several people.
+function reviewerField(view) {
+  return field("Your name, in the file", element("input", {type: "text", value: view.review.reviewer, autocomplete: "off",
+    onchange: event => ask(view, {what: "reviewer", name: event.target.value})}));
 }
 
 async function exportRows(view, rows, format) {
