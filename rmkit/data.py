@@ -6,16 +6,16 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES', 'NOUNS', 'LABELS', 'NOT_ANSWERS', 'TIES',
-           'FILLERS', 'ROLE_KEYS', 'CONTENT_KEYS', 'ROLES', 'USUAL_ROLES', 'TEXT_KEYS', 'LONG_ENOUGH', 'CONVERSATIONS',
-           'VERDICTS', 'WHICH', 'COMPARED', 'RESPONSE_LISTS', 'SCORE_LISTS', 'SCORE_KEYS', 'RATED_COLUMNS',
-           'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'BETWEEN', 'SET_HERE',
-           'TRUNCATED', 'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED', 'SHAPE_FAULTS',
-           'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'BadRowError', 'Verdict', 'id_columns', 'Format',
-           'column_words', 'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh', 'format_hh',
-           'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers', 'find_pair_markers',
-           'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'as_text',
-           'message_text', 'PrepareReport', 'check_ids', 'longest_text', 'are_messages', 'prepare_dataset',
-           'name_split', 'file_kind', 'ask_hub', 'load_rows', 'split_by_prompt']
+           'FILLERS', 'TRUTHS', 'ROLE_KEYS', 'CONTENT_KEYS', 'ROLES', 'USUAL_ROLES', 'TEXT_KEYS', 'LONG_ENOUGH',
+           'CONVERSATIONS', 'VERDICTS', 'WHICH', 'COMPARED', 'RESPONSE_LISTS', 'SCORE_LISTS', 'SCORE_KEYS',
+           'RATED_COLUMNS', 'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'BETWEEN',
+           'SET_HERE', 'TRUNCATED', 'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED',
+           'SHAPE_FAULTS', 'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'BadRowError', 'Verdict', 'id_columns',
+           'Format', 'column_words', 'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh',
+           'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers',
+           'find_pair_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length',
+           'cut_prompt', 'as_text', 'message_text', 'PrepareReport', 'check_ids', 'longest_text', 'are_messages',
+           'prepare_dataset', 'name_split', 'file_kind', 'ask_hub', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import bz2
@@ -157,6 +157,7 @@ class Format:
     encoded: str | None = None  # what cells of text hold as JSON: "messages" or "texts"
     repeats: bool = False  # whether most answers repeat a prompt that has its own column
     joint: str = ""  # what stands between a question and its answer where both are plain text
+    tie: bool = False  # whether the column `tie` says of a pair that neither answer is better
 
     def __str__(self):
         parts, two = [f"{self.layout}, {self.kind}"], (self.names["chosen"], self.names["rejected"])
@@ -165,7 +166,7 @@ class Format:
         for role, name in self.columns:
             if name and not (self.verdict and name in two):
                 parts.append(f"{role} from '{name}'" + (" (1 is the best)" if "rank" in name else ""))
-        parts += [f"{self.encoded} as JSON"] * bool(self.encoded)
+        parts += [f"{self.encoded} as JSON"] * bool(self.encoded) + ["ties from 'tie'"] * self.tie
         return ", ".join(parts + [f"margin from {self.margin}"] * bool(self.margin))
 
     @cached_property
@@ -287,6 +288,34 @@ def _better_side(
     except LookupError:
         expected = f"what names '{verdict.sides[0]}', '{verdict.sides[1]}' or a tie"
         raise _bad(verdict.columns[0], _show(values[0]), expected, "no winner") from None
+
+# %% ../nbs/01_data.ipynb #r002
+TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+
+
+def _truth(
+    value, # of a cell
+) -> bool|None: # what it says; None where it is neither true nor false
+    value = unwrap_number(value)
+    return TRUTHS.get(f"{value:g}" if type(value) in (int, float) else str(value).strip().lower())
+
+
+def _is_gap(
+    value, # of a cell
+) -> bool: # whether nothing is said
+    return value is None or value != value or isinstance(value, str) and not value.strip()
+
+
+def _is_tie(
+    row:Mapping, # of pairs
+    format:Format, # its format
+) -> bool: # whether the row says so; raises BadRowError where it says neither yes nor no
+    value = row.get("tie") if format.tie else None
+    is_tie = False if _is_gap(value) else _truth(value)
+    if is_tie is None:
+        raise _bad("tie", _show(value), "true or false, as in other rows", "bad tie",
+                   'Correct the row, rename the column if it means something else, or pass on_bad_row="drop".')
+    return is_tie
 
 # %% ../nbs/01_data.ipynb #c017
 def drop_none(
@@ -764,6 +793,8 @@ def _read_pairs(
     row:Mapping, # a row
     format:Format, # its format
 ) -> list[tuple[dict, bool]]: # pairs, and whether their answers repeated the prompt
+    if _is_tie(row, format):
+        return []
     if format.layout == "ids":
         return [(_id_pair(row) | _margin(row, format), False)]
     names = format.names
@@ -1208,6 +1239,15 @@ def _find_kind(
     is_implicit = format.layout == "explicit" and (not prompts or format.encoded == "texts" or repeats and whole)
     return replace(format, layout="implicit" if is_implicit else format.layout, repeats=repeats and not is_implicit)
 
+# %% ../nbs/01_data.ipynb #r004
+def _tells_ties(
+    rows:Sequence[Mapping], # sampled rows
+    format:Format, # of them
+) -> bool: # whether they are pairs, and their column `tie` says of some that they are one or aren't
+    said = [row["tie"] for row in rows if not _is_gap(row.get("tie"))]
+    are_pairs = format.layout in ("explicit", "implicit", "ids") and not format.verdict  # a verdict tells ties itself
+    return are_pairs and any(_truth(value) is not None for value in said)
+
 # %% ../nbs/01_data.ipynb #p033
 COLUMN_ROLES = ("prompt", "system", "chosen", "rejected", "winner", "first_wins")  # what a user can name a column for
 
@@ -1228,7 +1268,8 @@ def detect_format(
     sample = {name: _as_list(value) for name, value in _typical(rows).items()}
     given = {role: name for role, name in (columns or {}).items() if name is not None}
     if id_columns(sample):
-        return Format("ids", "ids", "margin" if "margin" in sample else None)
+        format = Format("ids", "ids", "margin" if "margin" in sample else None)
+        return replace(format, tie=_tells_ties(rows, format))
     if unknown := given.keys() - set(COLUMN_ROLES):
         raise ValueError(f"columns has {sorted(unknown)}; expected some of {COLUMN_ROLES}")
     for role, name in given.items():
@@ -1242,7 +1283,8 @@ def detect_format(
     rated = sample.get(format.names["response"]) if format.layout == "ratings" else None
     if isinstance(rated, str) and not sample.get(format.names["prompt"]):
         raise _no_format(sample)  # a text and a label, as for a classifier
-    return _find_kind(format, rows, [two for two in format.columns if two[0] not in given])
+    format = _find_kind(format, rows, [two for two in format.columns if two[0] not in given])
+    return replace(format, tie=_tells_ties(rows, format))
 
 # %% ../nbs/01_data.ipynb #c044
 @dataclass(frozen=True)
@@ -1803,7 +1845,7 @@ def _is_ready(
 ) -> bool: # whether they are prepared already; raises BadRowError for a bad row
     if not set(IDS) <= set(dataset.column_names):
         return False
-    dataset = dataset.select_columns(IDS + ["margin"] * bool(recipe.format.margin))
+    dataset = dataset.select_columns(IDS + ["margin"] * bool(recipe.format.margin) + ["tie"] * recipe.format.tie)
     for start in range(0, len(dataset), 1000):
         batch = dataset[start:start + 1000]
         if any(_prepare_batch(batch, range(start, start + 1000), recipe, [OUTCOME])[OUTCOME]):
@@ -2069,7 +2111,7 @@ def _unread_columns(
     pairs:Sequence[tuple[dict, dict]], # rows and their pairs
     format:Format, # of the rows
 ) -> dict[str, str]: # columns of text that are in no pair, and an example of each
-    read = {*format.names.values(), format.margin, "tools", "chat_template_kwargs"}
+    read = {*format.names.values(), format.margin, "tie", "tools", "chat_template_kwargs"}
     read |= {*(format.verdict.columns if format.verdict else ())}
     asked, unread = any(pair["prompt"] for _, pair in pairs), {}
     for row, pair in pairs:
@@ -2120,6 +2162,9 @@ def _find_doubts(
     doubts += [f"  column '{name}' is not read: {text[:80]!r}" for name, text in unread.items()]
     if unread:
         doubts.append("  where it belongs to the question, name it: prompt_column='...' or system_column='...'")
+    neckties = [row["tie"] for row, _ in pairs if not (format.tie or format.verdict or _is_gap(row.get("tie")))]
+    if neckties:
+        doubts.append(f"  column 'tie' is not read (true and false are, in rows of pairs): {str(neckties[0])[:80]!r}")
     if pairs and not any(pair["prompt"] for _, pair in pairs):
         doubts.append("  no question: no column of a prompt was found, and the answers don't begin alike")
     return doubts
@@ -2668,7 +2713,7 @@ def _asked(
         return [row[name] for name in columns]
     if format.layout == "ratings":
         return _before_answer(row, format)
-    pairs = to_pairs(row, replace(format, verdict=None))
+    pairs = to_pairs(row, replace(format, verdict=None, tie=False))
     return pairs[0]["prompt"] if pairs else list(row.values())
 
 # %% ../nbs/01_data.ipynb #c112

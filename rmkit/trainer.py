@@ -980,6 +980,8 @@ def _say(self:RewardTrainer, split:str):
     self._said.add(split)
     from_scores = report.format.margin == "score_chosen - score_rejected" # which TRL leaves out of the loss
     hint = "\n  that margin goes into the loss: remove the score columns to train without" if from_scores else ""
+    if ties := report.dropped["tie"]:
+        hint += f"\n  {ties} ties are left out: a loss of pairs needs one answer that is better"
     is_known = report.first_pair in self._shown_pairs
     self._shown_pairs.add(report.first_pair)
     is_news = not is_known or report.truncated or report.dropped or report.doubts or from_scores
