@@ -59,6 +59,14 @@ class Reader:
     def choose(self, label, option):
         self.root.get_by_label(label, exact=True).select_option(label=option)
 
+    def column(self, name, *values):
+        "Choose values of a column of the dataset's own; none: all"
+        menu = self.root.locator(".rmkit-filters .rmkit-field", has_text=name).locator("details")
+        menu.locator("summary").click()
+        for box in menu.get_by_role("checkbox").all():
+            box.set_checked(box.get_attribute("data-value") in values)
+        menu.locator("summary").click()
+
     def fill(self, label, text):
         self.root.get_by_label(label, exact=True).fill(text)
         self.root.get_by_label(label, exact=True).blur()
@@ -99,7 +107,7 @@ class Reader:
         self.choose("Verdict", "Wrong")
         self.counts((margin < 0).sum(), n)
         source = scores["source"][0]
-        self.choose("Source", source)
+        self.column("source", source)
         self.counts(((margin < 0) & (scores["source"] == source)).sum(), n)
         self.press("Clear filters")
         self.fill("Reward from", "0.1")
@@ -203,10 +211,10 @@ class Reader:
         expect(self.pair().get_by_role("button", name="Mislabelled")).to_have_attribute("aria-pressed", "true")
         self.fill("Note", "the <b>other</b> one")
         expect(self.row(i)).to_contain_text("Mislabelled")
-        return self.downloads("Export marks .jsonl", folder)
+        return self.downloads("Export marked pairs .jsonl", folder)
 
     def downloads(self, name, folder):
-        menu = self.root.locator("details.rmkit-menu")
+        menu = self.root.locator("details.rmkit-menu", has_text="Decisions and export")
         if menu.get_attribute("open") is None:
             menu.locator("summary").click()
         with self.page.expect_download() as download:

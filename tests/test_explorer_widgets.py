@@ -50,7 +50,9 @@ def test_answers_with_the_number_of_the_question(viz, told):
     pair = told.ask(what="pair", pair=7)["reply"]
     assert pair["chosen"][-1]["text"] == visible(viz.scores.at[7, "chosen"][-1]["content"])
     assert "".join(piece for _, piece in pair["diff"]["chosen"]) == pair["chosen"][-1]["text"]
-    assert np.isclose(pair["tokens"]["chosen"]["reward"][-1], viz.scores.at[7, "reward_chosen"], atol=1e-4)
+    assert "tokens" not in pair, "texts come without a word from the model"
+    tokens = told.ask(what="tokens", pair=7)["reply"]["tokens"]
+    assert np.isclose(tokens["chosen"]["reward"][-1], viz.scores.at[7, "reward_chosen"], atol=1e-4)
 
 
 def test_scores_what_was_edited(viz, told):
@@ -69,19 +71,71 @@ def test_errors_are_sentences(viz, told):
     busy = RewardVisualizer(viz.scores, model=viz.model, busy=lambda: True)
     with pytest.raises(ValueError, match="trained"):
         busy.answer(dict(what="score", pair=0, prompt=[], chosen=[], rejected=[]))
-    assert busy.answer(dict(what="pair", pair=0))["tokens"] is None
+    assert busy.answer(dict(what="tokens", pair=0)) == dict(id=0, tokens=None, note="The model is being trained; rewards of single "
+                                                            "tokens can be read when the run is over.")
 
 
 def test_marks_go_out_and_come_back(viz, told, tmp_path):
-    assert told.ask(what="mark", pair=4, mark="unclear", note="a\u202eb")["reply"]["marks"] == {"4": dict(mark="unclear", note="a\u202eb")}
+    kept = {4: dict(mark="unclear", note="a\u202eb")}
+    told.ask(what="change", pair=4, mark="unclear")
+    told.ask(what="change", pair=4, note="a\u202eb")
+    assert viz.marks == kept, "a note leaves the mark"
     for format in ("jsonl", "parquet"):
         file = told.ask(what="export", rows="marks", ids=[4], format=format)["reply"]
         assert file["name"].endswith(format) and file["base64"]
     path = viz.export(tmp_path / "marks.jsonl")
     viz.mark(4)
     assert not viz.marks
-    assert told.ask(what="take_marks", text=path.read_text())["reply"]["marks"] == {"4": dict(mark="unclear", note="a\u202eb")}
-    viz.mark(4)
+    again = RewardVisualizer(viz.scores)
+    assert "1 taken" in again.answer(dict(what="take_marks", text=path.read_text()))["message"]
+    assert again.marks == kept
+
+
+def state(viz, name):
+    "What every view is told"
+    return json.loads(getattr(viz.widget, name))
+
+
+def test_every_view_follows(viz, told):
+    "What one view did, and what Python did, is in the state from which any view is drawn"
+    told.ask(what="change", pair=4, decision="swap", seen=True)
+    viz.mark(5, "unclear")
+    told.ask(what="change", pair=5, note="why")
+    entries = state(viz, "review")["entries"]
+    assert entries == {"4": dict(mark="", note="", decision="swap"), "5": dict(mark="unclear", note="why")}
+    assert state(viz, "review")["seen"] == [4] and state(viz, "review")["undo"]
+    assert [told.ask(what="undo")["reply"]["pair"] for _ in range(4)] == [5, 5, 4, None]
+    assert not viz.marks and not state(viz, "review")["entries"]
+
+    told.ask(what="place", place=dict(filters=dict(verdict="wrong"), sort=dict(by="data", down=True), open=9))
+    wrong = np.flatnonzero(viz.scores["reward_margin"] < 0)
+    assert viz.selected == 9 and viz.shown.tolist() == wrong[::-1].tolist()
+    assert viz.filter(verdict="right", sort="reward_margin").tolist() == viz.shown.tolist()
+    viz.open(3)
+    place = state(viz, "place")
+    assert (place["filters"]["verdict"], place["sort"], place["open"]) == ("right", dict(by="reward_margin", down=False), 3)
+    assert len(viz.filter()) == 60
+
+    told.ask(what="draft", pair=2, texts=dict(chosen=["a"]))
+    assert state(viz, "drafts") == {"2": dict(chosen=["a"])}
+    told.ask(what="draft", pair=2, texts=None)
+    assert state(viz, "drafts") == {}
+
+
+def test_a_change_that_cannot_be_kept_is_an_error_and_no_change(viz, told):
+    for change in (dict(decision="maybe"), dict(mark="bad"), dict(color="red"), dict(note=3), dict(edit=dict(chosen=["a", "b", "c"]))):
+        assert told.ask(what="change", pair=1, **change)["error"], change
+    assert "0 to 59" in told.ask(what="change", pair=61, mark="unclear")["error"]
+    assert not viz.marks
+
+
+def test_a_correction_comes_as_texts_and_goes_as_messages(viz, told):
+    told.ask(what="change", pair=7, edit=dict(chosen=[None] * (len(viz.scores.at[7, "chosen"]) - 1) + ["better"]))
+    assert viz.marks[7]["edit"]["chosen"][-1] == dict(viz.scores.at[7, "chosen"][-1], content="better")
+    assert state(viz, "review")["entries"]["7"]["edit"]["chosen"][-1] == "better"
+    assert viz.corrected()[7]["chosen"][-1]["content"] == "better"
+    told.ask(what="change", pair=7, edit=None)
+    assert not viz.marks
 
 
 def test_search_is_case_insensitive(viz, told):
