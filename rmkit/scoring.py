@@ -60,10 +60,19 @@ class PairScores(pd.DataFrame):
         n = len(self) if n < 0 else n
         if in_notebook():
             from IPython.display import HTML, display
-            display(HTML(_pairs_html(self, n, title, max_chars)))
+            display(HTML(self.as_html(n, title, max_chars)))
         else:
             console = Console()
             console.print(_pairs_text(self, n, title, max_chars, console.encoding))
+
+    def as_html(
+        self,
+        n: int = 4,  # pairs to show, from the top; -1 for all
+        title: str | None = None,  # a line above the table
+        max_chars: int = 400,  # longer texts are cut in the middle, and say by how much
+    ) -> str:
+        "The first pairs as a table for a page."
+        return _pairs_html(self, len(self) if n < 0 else n, title, max_chars)
 
     def _repr_html_(self):
         return _pairs_html(self, 10, None, 400) if _is_whole(self) else super()._repr_html_()
