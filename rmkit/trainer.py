@@ -13,7 +13,8 @@ __all__ = ['logger', 'ONE_OF_SEVERAL', 'FILLED_BY_PEFT', 'SIDE_NAMES', 'MOST', '
            'loading_arguments', 'has_adapter', 'tell_tokenizer', 'is_flat', 'pairs_in', 'tokens_of_pairs',
            'rewards_of_pairs', 'rewards_in', 'rows_of_outputs', 'instead', 'memory_of', 'guess_budget',
            'is_out_of_memory', 'check_dataset', 'place_of_rejected', 'JoinedBatches', 'tensors_of', 'are_probabilities',
-           'beside', 'without', 'is_torn', 'last_whole_checkpoint', 'check_optimizer', 'pipeline_call', 'results_table']
+           'beside', 'join_samples', 'without', 'is_torn', 'last_whole_checkpoint', 'check_optimizer', 'pipeline_call',
+           'results_table']
 
 # %% ../nbs/74_trainer.ipynb #c002
 import inspect
@@ -95,6 +96,8 @@ class RunningMetrics(TrainerCallback, ExportableState):
         self.clock = None # when the steps that are being timed began
         self.scale = None # of the loss, where the run is in float16
         self.warned = False # of a skipped step
+        self.step = 0 # that is being made
+        self.broken = torch.tensor(math.inf) # first step with a loss or a reward that isn't finite
 
     def reset(self):
         "Forget the pairs since the last log"
@@ -107,16 +110,19 @@ class RunningMetrics(TrainerCallback, ExportableState):
         "Add a batch of pairs"
         rows = rows.detach() if rows.device.type == "mps" else rows.detach().double()
         diff, both = rows[:, 1] - rows[:, 2], rows[:, 1:3]
-        now = torch.stack([torch.ones_like(diff).sum(), rows[:, 0].sum(), ((diff > 0) + .5 * (diff == 0)).sum(), (diff == 0).sum(),
+        wins = torch.where(diff.isnan(), diff, (diff > 0) + .5 * (diff == 0))
+        now = torch.stack([torch.ones_like(diff).sum(), rows[:, 0].sum(), wins.sum(), (diff == 0).sum(),
                            diff.sum(), both.mean(1).sum(), rows[:, 3:5].sum(), *torch.stack([both, both**2], 2).sum(0).flatten()])
         self.sums = self.sums.to(now) + now
         self.low, self.high = torch.minimum(self.low.to(now), both.min()), torch.maximum(self.high.to(now), both.max())
+        broken_now = torch.where(rows[:, :3].isfinite().all(), math.inf, self.step)
+        self.broken = torch.minimum(self.broken.to(now), broken_now.to(now))
 
     def take_back(self,
         before, # a `copy` of these sums
     ):
         "Forget the pairs added since a copy was made"
-        self.sums, self.low, self.high = before.sums, before.low, before.high
+        self.sums, self.low, self.high, self.broken = before.sums, before.low, before.high, before.broken
 
 # %% ../nbs/74_trainer.ipynb #c012
 def pair_rows(
@@ -136,8 +142,10 @@ def merge(self:RunningMetrics,
     accelerator, # joins the processes
 ):
     "Every process holds the sums of all"
-    every = accelerator.gather(torch.cat([self.sums, self.low[None], self.high[None]]).to(accelerator.device)[None])
-    self.sums, self.low, self.high = every[:, :-2].sum(0), every[:, -2].min(), every[:, -1].max()
+    mine = torch.cat([self.sums, torch.stack([self.low, self.high, self.broken]).to(self.sums)])
+    every = accelerator.gather(mine.to(accelerator.device)[None])
+    self.sums, (low, high, broken) = every[:, :-3].sum(0), every[:, -3:].unbind(1)
+    self.low, self.high, self.broken = low.min(), high.max(), broken.min()
 
 def _spread(total, squares, n):
     "Mean and standard deviation of `n` values from their sum and the sum of their squares."
@@ -145,25 +153,44 @@ def _spread(total, squares, n):
     return mean, math.sqrt(max(0.0, squares / n - mean**2)) if math.isfinite(mean) else math.nan
 
 @patch
-def means(self:RunningMetrics) -> dict:
-    "Metrics of the pairs since the last call, `{}` if none; adds them to the run's total and starts afresh"
-    s, low, high, seconds = dict(zip(self.names, self.sums.tolist())), self.low.item(), self.high.item(), self.seconds
-    skipped = {} if self.scale is None else dict(skipped_steps=self.skipped)
-    self.reset()
+def means_of(self:RunningMetrics,
+    sums:list, # over some pairs, in the order of `names`
+) -> dict:
+    "Means over these pairs, `{}` if there are none"
+    s = dict(zip(self.names, sums))
     if not (n := s["pairs"]): return {}
-    for k in self.total: self.total[k] += s[k]
-    metrics = dict(loss=s["loss"]/n, accuracy=s["correct"]/n, ties=s["ties"]/n, margin=s["margin"]/n, min_reward=low, mean_reward=s["reward"]/n,
-                   max_reward=high, num_tokens=self.total["tokens"])
-    metrics["accuracy_low"], metrics["accuracy_high"] = wilson_interval(metrics["accuracy"], n)
+    metrics = dict(loss=s["loss"]/n, accuracy=s["correct"]/n, ties=s["ties"]/n, margin=s["margin"]/n, mean_reward=s["reward"]/n)
+    known = math.isfinite(metrics["accuracy"])
+    metrics["accuracy_low"], metrics["accuracy_high"] = wilson_interval(metrics["accuracy"], n) if known else (math.nan, math.nan)
     for which in ("chosen", "rejected"):
         metrics[f"mean_reward_{which}"], metrics[f"std_reward_{which}"] = _spread(s[which], s[f"{which}_squared"], n)
-    speed = dict(pairs_per_second=n/seconds, tokens_per_second=s["tokens"]/seconds) if seconds else {}
-    return metrics | skipped | speed
+    return metrics
+
+# %% ../nbs/74_trainer.ipynb #d101
+@patch
+def so_far(self:RunningMetrics) -> dict:
+    "Metrics of the pairs since the last log, `{}` if none; nothing is changed"
+    metrics, first = self.means_of(self.sums.tolist()), self.broken.item()
+    if not metrics: return {}
+    metrics |= dict(min_reward=self.low.item(), max_reward=self.high.item())
+    return metrics | (dict(not_finite_from=int(first)) if math.isfinite(first) else {})
+
+@patch
+def means(self:RunningMetrics) -> dict:
+    "Metrics of the pairs since the last call, `{}` if none; adds them to the run's total and starts afresh"
+    metrics, s, seconds = self.so_far(), dict(zip(self.names, self.sums.tolist())), self.seconds
+    skipped = {} if self.scale is None else dict(skipped_steps=self.skipped)
+    self.reset()
+    if not metrics: return {}
+    for k in self.total: self.total[k] += s[k]
+    speed = dict(pairs_per_second=s["pairs"]/seconds, tokens_per_second=s["tokens"]/seconds) if seconds else {}
+    return metrics | dict(num_tokens=self.total["tokens"]) | skipped | speed
 
 # %% ../nbs/74_trainer.ipynb #d002
 @patch
 def on_step_begin(self:RunningMetrics, args, state, control, **kwargs):
     "Start the watch where it stands"
+    self.step = state.global_step + 1
     if self.clock is None: self.clock = time.perf_counter()
 
 @patch
@@ -213,7 +240,8 @@ def state(self:RunningMetrics) -> dict:
     "What a checkpoint keeps; floats survive JSON exactly"
     now = dict(seconds=self.seconds, skipped=self.skipped) if self.sums[0] else None
     if now: now |= {k: getattr(self, k).tolist() for k in ("sums", "low", "high")}
-    return dict(args={}, attributes=dict(total=dict(self.total), now=now, budget=self.budget))
+    broken = self.broken.item() if self.broken.isfinite() else None
+    return dict(args={}, attributes=dict(total=dict(self.total), now=now, budget=self.budget, broken=broken))
 
 @patch
 def on_train_begin(self:RunningMetrics, args, state, control, **kwargs):
@@ -222,6 +250,7 @@ def on_train_begin(self:RunningMetrics, args, state, control, **kwargs):
     saved = state.stateful_callbacks.setdefault(type(self).__name__, self.state())["attributes"]
     if not state.global_step: return
     self.total, self.budget, now = dict(saved["total"]), saved.get("budget"), saved["now"]
+    if saved.get("broken") is not None: self.broken = torch.tensor(float(saved["broken"]))
     if not now or args.process_index: return
     if len(now["sums"]) != len(self.names): return logger.warning("The checkpoint is of an older rmkit: the first log covers only the pairs since the resume.")
     dtype = torch.float32 if args.device.type == "mps" else torch.float64 # which Apple's GPUs don't have
@@ -1143,13 +1172,39 @@ def evaluation_loop(self:RewardTrainer, dataloader, description, prediction_loss
     out.metrics.update(beside(own, metrics, metric_key_prefix))
     return out._replace(num_samples=len(rows))
 
+# %% ../nbs/74_trainer.ipynb #d104
+def join_samples(
+    tables:Mapping, # `PairScores` by the prefix of a set's metrics: "eval_easy"
+): # one `PairScores`; None where there is none
+    "Pairs of several sets in one table, whose column `source` names the set."
+    parts = []
+    for prefix, scores in tables.items():
+        name = prefix.split("_", 1)[-1]
+        sources = scores["source"] if "source" in scores else [None] * len(scores)
+        parts.append(scores.assign(source=[name if pd.isna(source) else f"{name}, {source}" for source in sources]))
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+@patch
+def _show_samples(self:RewardTrainer, scores, title:str):
+    "One table of scored pairs; while a notebook trains, in the place of the last one"
+    if scores is None: return
+    if not in_notebook(): return scores.show(-1, title)
+    from IPython.display import HTML, display
+    page = HTML(scores.as_html(-1, title))
+    if self.is_in_train and self._samples: return self._samples.update(page)
+    handle = display(page, display_id=True)
+    self._samples = handle if self.is_in_train else None
+
+RewardTrainer._gathered = None # tables of the sets of an evaluation that is going on, by prefix
+RewardTrainer._samples = None # the table shown in this run, to be replaced
+
 # %% ../nbs/74_trainer.ipynb #c051
 @patch
 def evaluate(self:RewardTrainer,
     eval_dataset=None, # raw or tokenised, or a dict of them; default: the trainer's
     ignore_keys=None, # as in `Trainer`
     metric_key_prefix:str="eval", # in front of each metric's name
-    num_print_samples:int=4, # scored pairs to show; -1 for all, 0 for none
+    num_print_samples:int=4, # scored pairs to show, at least one of each set; -1 for all, 0 for none
 ) -> dict:
     "Metrics over pairs: loss, accuracy with its 95% interval (`_low`, `_high`), ties, mean reward margin, rewards"
     self._adapt_to_methods()
@@ -1157,11 +1212,14 @@ def evaluate(self:RewardTrainer,
     else: dataset = self.eval_dataset if eval_dataset is None else self._prepare(eval_dataset, metric_key_prefix)
     if dataset is None: raise ValueError("There is no dataset to evaluate; pass one here or as `eval_dataset` to `RewardTrainer`.")
     if isinstance(dataset, dict):
-        parts = [self.evaluate(d, ignore_keys, f"{metric_key_prefix}_{k}", num_print_samples) for k, d in dataset.items()]
+        with instead(self, "_gathered", {}):
+            each = num_print_samples if num_print_samples < 1 else -(-num_print_samples // max(1, len(dataset)))
+            parts = [self.evaluate(d, ignore_keys, f"{metric_key_prefix}_{k}", each) for k, d in dataset.items()]
+            self._show_samples(join_samples(self._gathered), f"{metric_key_prefix}, step {self.state.global_step}")
         return {k: v for part in parts for k, v in part.items()}
     self._source = dataset
     metrics = Trainer.evaluate(self, dataset, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix)
-    if num_print_samples: self._show(num_print_samples, f"{metric_key_prefix}, step {self.state.global_step}")
+    if num_print_samples: self._show(num_print_samples, metric_key_prefix)
     return metrics
 
 @patch
@@ -1177,7 +1235,7 @@ def predict(self:RewardTrainer,
 
 # %% ../nbs/74_trainer.ipynb #c052
 @patch
-def _show(self:RewardTrainer, n:int, title:str, explore:bool=False):
+def _show(self:RewardTrainer, n:int, name:str, explore:bool=False):
     "The first `n` pairs of the last evaluation as a table, or in a notebook to explore, and in Weights & Biases where it runs"
     rows, source = self._scored
     if source is None or self.args.process_index != 0: return
@@ -1189,8 +1247,9 @@ def _show(self:RewardTrainer, n:int, title:str, explore:bool=False):
     scores = pair_scores(prompts, chosen, rejected, rows[:, 1], rows[:, 2], **named)
     if explore and in_notebook():
         from IPython.display import display
-        display(self._explorer(scores, title))
-    else: scores.show(n, title=title)
+        display(self._explorer(scores, name))
+    elif self._gathered is not None: self._gathered[name] = scores
+    else: self._show_samples(scores, name if explore else f"{name}, step {self.state.global_step}")
     if "wandb" in (self.args.report_to or []):
         import wandb
         if wandb.run is not None: wandb.log({"completions": wandb.Table(dataframe=scores.astype(str))})
@@ -1274,8 +1333,10 @@ def log(self:RewardTrainer, logs:dict, start_time=None):
         now, total, memory = self.running.means(), self.running.total, peak_memory(self.args.device)
         own_loss = bool(self._overridden("compute_loss")) # whose mean `Trainer` has, whatever it took from rmkit's
         if own_loss: now.pop("loss", None)
-        if "loss" in logs: logs.update(now, **({} if memory is None else dict(memory_gib=memory)))
+        peak = {} if memory is None else dict(memory_gib=memory)
+        if "loss" in logs: logs.update(now, **peak)
         elif total["pairs"] and not own_loss: logs["train_loss"] = total["loss"] / total["pairs"]
+        if "train_loss" in logs and now and self.args.logging_strategy != "no": Trainer.log(self, now | peak)
     for name, x in self._noted().items(): logs.setdefault(name, x)
     Trainer.log(self, logs, start_time)
 
@@ -1347,6 +1408,8 @@ def train(self:RewardTrainer,
     self._adapt_to_methods()
     # an earlier `evaluate` marks the model as prepared, and accelerate would then train it without DDP: each process alone
     if self.args.world_size > 1 and self.model_wrapped is self.model: self.model._is_accelerate_prepared = False
+    self._samples = None
+    if self.dashboard: self.dashboard.read(self.running, own_loss=bool(self._overridden("compute_loss")))
     keep_in_float32(self.model, self.args) # an `evaluate` with `fp16_full_eval` has turned the weights into float16
     try: out = Trainer.train(self, folder or None, trial, ignore_keys_for_eval)
     except BaseException as error:

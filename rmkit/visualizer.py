@@ -469,27 +469,25 @@ def export(
     return path
 
 # %% ../nbs/63_visualizer.ipynb #c048
-def _key(prompt, chosen, rejected):
-    "What a pair says, however it is stored."
-    def text(value): return value if isinstance(value, str) else [dict(m, content=m["text"]) if "text" in m else m for m in value]
-    return tuple(visible(as_text(text(value))) for value in (prompt, chosen, rejected))
-
 @patch
 def take_marks(
     self: RewardVisualizer,
-    path_or_text,  # a .jsonl file that `export` or the page wrote, or its text
-) -> int:  # marks of pairs that are not in this table: a warning counts them
-    "Take marks back from a file; they are added to those there are."
-    is_text = isinstance(path_or_text, str) and (not path_or_text.strip() or path_or_text.lstrip().startswith("{"))
-    text = path_or_text if is_text else Path(path_or_text).read_text(encoding="utf-8")
-    found, lost = [json.loads(line) for line in text.split("\n") if line.strip()], 0
-    row_of = {_key(*row): i for i, row in enumerate(zip(*(self.scores[name] for name in NEEDED[:3])))}
-    for row in found:
-        i = row_of.get(_key(*(row.get(name) or "" for name in NEEDED[:3])))
-        if i is None: lost += 1
-        else: self.mark(i, row.get("mark") or "", row.get("note") or "")
-    if lost: logger.warning(f"{lost} of {len(found)} marks belong to pairs that are not in this table, and are left out")
-    return lost
+    path_or_text,  # a .jsonl file that a review, `export` or a saved page wrote, or its text
+) -> int:  # entries of pairs that are not in this table: a warning counts them
+    "Take in what was decided elsewhere; what is newer here stays."
+    said = self._taken(path_or_text)
+    if said["lost"] or said["differ"]: logger.warning(said["message"])
+    return said["lost"]
+
+@patch
+def _taken(self: RewardVisualizer, text):
+    "Take a file in, and say in words what came of it."
+    with self._changing: counts = self.review.take(text)
+    self._tell("review")
+    words = dict(taken="taken", agree="agree with yours", differ="differ from yours, which stay",
+                 lost="are about pairs that are not in this table")
+    said = "; ".join(f"{counts[name]:,} {text}" for name, text in words.items() if counts[name])
+    return counts | dict(message=f"Decisions and marks: {said or 'nothing new'}.")
 
 # %% ../nbs/63_visualizer.ipynb #c052
 @patch
@@ -533,7 +531,7 @@ def answer(
     "The answer to one request of a view; a ValueError for one that isn't known."
     answers = dict(rows=self.rows, search=self.search, pair=self.pair, tokens=self.tokens, score=self.rescore, change=self._changed,
                    undo=lambda: dict(pair=self.undo()), draft=self._drafted, place=self._placed, export=self._download,
-                   take_marks=lambda text: dict(message=self._taken(text)))
+                   take_marks=self._taken)
     arguments = {dict(pair="i").get(name, name): value for name, value in request.items() if name not in ("what", "id")}
     if request.get("what") not in answers:
         raise ValueError(f"the view asked for {request.get('what')!r}, which this version doesn't know; run the cell again.")
