@@ -1,6 +1,7 @@
 "Chromium without a screen, and a page in it: what it shows, and what it tried to do"
 import os
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ CONTRAST = """selector => {
     const [dark, bright] = [light(ground.map((c, i) => alpha * ink[i] + (1 - alpha) * c)), light(ground)].sort((a, b) => a - b);
     return [(bright + .05) / (dark + .05), el.tagName + '.' + (el.getAttribute('class') || ''), el.textContent.slice(0, 40)] })
     .sort((a, b) => a[0] - b[0])[0] }"""
+
+# What axe-core finds within a selector: the kind of fault, how grave, where, and what to do
+AXE = """async selector => {
+  const told = await axe.run({include: [selector]}, {resultTypes: ["violations"]});
+  return told.violations.filter(({impact}) => impact === "serious" || impact === "critical").flatMap(({id, impact, nodes}) =>
+    nodes.map(node => `${id} (${impact}): ${node.html.slice(0, 200)} ${node.failureSummary.replace(/\\s+/g, " ")}`)) }"""
 
 
 def unavailable(reason):
@@ -62,7 +69,7 @@ class Visit:
         self.context.set_offline(offline)
         self.context.set_default_timeout(1000 * HANGS)
         self.page = self.context.new_page()
-        self.page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        self.page.on("dialog", self._answer)
         self.context.on("request", lambda request: self.requests.append(request.url))
         self.context.on("page", lambda page: self.requests.append(f"a new window: {page.url}"))
         self.page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
@@ -74,6 +81,12 @@ class Visit:
 
     def __exit__(self, *_):
         self.context.close()
+
+    def _answer(self, dialog):
+        "What asks before the page is left is told yes; all else no"
+        leaving = dialog.type == "beforeunload"
+        self.dialogs.append(dialog.type if leaving else dialog.message)
+        dialog.accept() if leaving else dialog.dismiss()
 
     def outside(self):
         "The addresses asked for that aren't the page's own"
@@ -96,7 +109,24 @@ class Visit:
     def texts(self, selector):
         return set(self.page.eval_on_selector_all(selector, "found => found.map(one => one.textContent)"))
 
-    def shoot(self, name):
-        "Keep a picture of the window"
+    def axe(self, selector=".rmkit"):
+        "What axe-core holds for serious or critical within the selector, a sentence each"
+        if not self.page.evaluate("'axe' in window"):
+            folder = find_spec("axe_playwright_python").submodule_search_locations[0]
+            self.page.evaluate((Path(folder) / "axe.min.js").read_text(encoding="utf-8") + "; null")
+        return self.page.evaluate(AXE, selector)
+
+    def media(self, kind="print", **more):
+        """The page as on paper, or with "screen" as on a screen again; `color_scheme`: "light" or "dark"."""
+        self.page.emulate_media(media=kind, **more)
+
+    def print_pdf(self, name):
+        "Print the page; the file's path"
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+        self.page.pdf(path=SCREENSHOTS / f"{name}.pdf", print_background=False)
+        return SCREENSHOTS / f"{name}.pdf"
+
+    def shoot(self, name, full=False):
+        "Keep a picture of the window; `full`: of the whole page"
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled", full_page=full)

@@ -3,6 +3,8 @@
     with Server("lab", folder) as server, server.open(browser, ["1 + 1"]) as book:
         book.run_all()
         assert book.cell(0).inner_text().endswith("2")
+
+All settings are a new user's. What is out of sight may then be out of the page as well: `cell` brings its cell into view.
 """
 import json
 import os
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from browser import HANGS, Visit
 
@@ -21,15 +23,26 @@ APPS = {"lab": ("jupyterlab", "lab/tree/{}?reset"), "notebook": ("notebook", "no
 # The server's own folders; nothing of the user's is read or written
 FOLDERS = dict(JUPYTER_CONFIG_DIR="config", JUPYTER_DATA_DIR="data", JUPYTER_RUNTIME_DIR="runtime", IPYTHONDIR="ipython",
                JUPYTERLAB_SETTINGS_DIR="settings", JUPYTERLAB_WORKSPACES_DIR="workspaces")
-IDLE = """window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'
+# The notebook is kept as window.book: with a second view open, the front end's current widget may be another.
+READY = """() => { const panel = window.book ?? window.jupyterapp?.shell.currentWidget;
+    if (!panel?.sessionContext?.isReady || !document.querySelector('.jp-Notebook .jp-Cell')) return false;
+    window.book = panel; return true }"""
+IDLE = """window.book?.sessionContext.session?.kernel?.status === 'idle'
     && ![...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))"""
+
+# JupyterLab 3 has all cells in the page, and no `scrollToItem`. A cell scrolled to is drawn in the next frame but one.
+SCROLL = """async number => { const {content} = window.book, wait = ms => new Promise(done => setTimeout(done, ms));
+    if (content.scrollToItem) await Promise.race([content.scrollToItem(number, 'center'), wait(2000)]);
+    content.widgets[number].node.scrollIntoView({block: 'nearest'});
+    await wait(50) }"""
 
 
 class Server:
     "JupyterLab (`lab`) or Jupyter Notebook (`notebook`) on this machine's own address, from one Python environment"
 
-    def __init__(self, app, folder, python=sys.executable):
+    def __init__(self, app, folder, python=sys.executable, windowing=None):
         self.app, self.folder, self.python = app, Path(folder), python
+        self.windowing = windowing  # "full": cells out of sight leave the page, as by default before JupyterLab 4.5
         self.module, self.path = APPS[app]
 
     def __enter__(self):
@@ -43,9 +56,10 @@ class Server:
         app = dict(expose_app_in_browser=True)  # as window.jupyterapp
         config = dict(LabApp=app | dict(check_for_updates_class="jupyterlab.NeverCheckForUpdate"), JupyterNotebookApp=app)
         (self.folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
-        settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
-        settings.mkdir(parents=True)
-        (settings / "tracker.jupyterlab-settings").write_text(json.dumps(dict(windowingMode="none")))
+        if self.windowing:
+            settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
+            settings.mkdir(parents=True)
+            (settings / "tracker.jupyterlab-settings").write_text(json.dumps(dict(windowingMode=self.windowing)))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -92,7 +106,14 @@ class Server:
         notebook = dict(cells=cells, metadata=dict(kernelspec=spec), nbformat=4, nbformat_minor=4)
         path = self.folder / "root" / f"{name}.ipynb"
         path.write_text(json.dumps(notebook), encoding="utf-8")
-        return Book(browser, self.url + self.path.format(path.name), home=self.url, **{"width": 1280, **visit})
+        return self.reopen(browser, name, **visit)
+
+    def reopen(self, browser, name="notebook", **visit):
+        "A notebook that is there, opened with a new kernel, as on the next day"
+        for session in json.load(urlopen(self.url + "api/sessions")):
+            if session["path"] == f"{name}.ipynb":
+                urlopen(Request(f"{self.url}api/sessions/{session['id']}", method="DELETE")).close()
+        return Book(browser, self.url + self.path.format(f"{name}.ipynb"), home=self.url, **{"width": 1280, **visit})
 
 
 class Book(Visit):
@@ -101,9 +122,7 @@ class Book(Visit):
     def __init__(self, browser, url, **visit):
         super().__init__(browser, url, **visit)
         try:
-            self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-            self.page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.isReady")
-            self.wait_idle()
+            self._wait_ready()
         except BaseException:
             self.shoot("not-opened")
             self.context.close()
@@ -111,13 +130,18 @@ class Book(Visit):
 
     def __exit__(self, *_):
         try:  # an open kernel would hold its memory until the server stops
-            self.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+            self.page.evaluate("window.book.sessionContext.shutdown()")
         finally:
             super().__exit__()
 
+    def _wait_ready(self):
+        self.page.wait_for_function(READY)
+        self.wait_idle()
+
     def execute(self, command, args=None):
-        "Begin a command of the front end; `ran` tells how it went"
+        "Begin a command of the front end for the notebook; `ran` tells how it went"
         self.page.evaluate("""([command, args]) => { window.ran = null;
+            window.jupyterapp.shell.activateById(window.book.id);
             window.jupyterapp.commands.execute(command, args).then(done => window.ran = [done], error => window.ran = [String(error)]) }""",
             [command, args or {}])
 
@@ -139,16 +163,44 @@ class Book(Visit):
 
     def start(self, number):
         "Begin to run one cell, and don't wait"
-        self.page.evaluate("number => window.jupyterapp.shell.currentWidget.content.activeCellIndex = number", number)
+        self._activate(number)
         self.execute("notebook:run-cell")
+
+    def _activate(self, number):
+        self.page.evaluate("number => { window.book.content.activeCellIndex = number }", number)
 
     def run(self, number, seconds=HANGS):
         self.start(number)
         assert self.ran(seconds) is not False, self.cell(number).inner_text()
 
     def cell(self, number):
-        "One cell and its outputs"
-        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+        "One cell and its outputs, scrolled into view"
+        self.page.evaluate(SCROLL, number)
+        numbered = self.page.locator(f".jp-Notebook .jp-Cell[data-windowed-list-index='{number}']")
+        return numbered if numbered.count() else self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    def second_view(self, number):
+        "JupyterLab's Create New View for Cell Output: the outputs of one cell once more, in a panel of their own"
+        self._activate(number)
+        self.execute("notebook:create-output-view")
+        self.ran()
+        return self.page.locator(".jp-LinkedOutputView").last
+
+    def save(self):
+        self.execute("docmanager:save")
+        self.ran()
+        self.page.wait_for_function("!window.book.context.model.dirty")
+
+    def reload(self, save=True):
+        "Load the page again; the kernel stays. What isn't saved is lost."
+        if save:
+            self.save()
+        self.page.reload()
+        self._wait_ready()
+
+    def restart_kernel(self):
+        self.page.evaluate("window.book.sessionContext.session.kernel.restart()")
+        self.wait_idle()
 
     def theme(self, name):
         "`JupyterLab Dark` or `JupyterLab Light`"
