@@ -122,6 +122,7 @@ def visible(
     text: str,  # anything
 ) -> str:
     "`text` with control characters, bidirectional overrides, invisible characters and lone surrogates as their codes."
+    if text.replace("\n", "").replace("\t", "").isprintable(): return text  # most texts, ten times as fast
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 # %% ../nbs/08_scoring.ipynb #c013

@@ -41,7 +41,7 @@ def focus(visit, selector):
 
 # Where the focus may be: in the list, on buttons of the pair, on a tab, on a page button, on the view itself
 PLACES = [".rmkit-row", '[aria-label="Next pair"]', '[aria-label="Swap"]', '[role="tab"][aria-selected="true"]',
-          '[aria-label="Next page"]', ".rmkit-pair", '.rmkit-headcell', "summary", '[aria-label="Decision"] input[type="checkbox"]']
+          '[aria-label="Next page"]', ".rmkit-pair", '.rmkit-headcell', "summary", '[aria-label="Decide"] input[type="checkbox"]']
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -76,6 +76,7 @@ def test_no_control_keeps_a_letter_key_for_itself(visit, viz):
         visit.page.keyboard.press("Escape")
         assert visit.page.evaluate("document.activeElement.className").startswith("rmkit-pair"), f"Escape leaves {field}"
         if field != "Note": visit.reader.fill(field, "")
+    visit.reader.pair().focus()
     visit.page.keyboard.press("d")
     assert any(entry.get("decision") == "drop" for entry in kept(visit).values())
 
@@ -87,7 +88,7 @@ def test_a_pair_that_leaves_the_list_leaves_its_place(visit, viz, label, option,
     reader.press("Next page")
     reader.row(by_margin[25]).click()
     reader.opened(by_margin[25])
-    visit.page.locator('[aria-label="Decision"] input[type="checkbox"]').uncheck()
+    visit.page.locator('[aria-label="Decide"] input[type="checkbox"]').uncheck()
     reader.pair().focus()
     visit.page.keyboard.press(key)
     reader.counts(59, 60)
@@ -109,9 +110,10 @@ def test_a_note_is_text_until_it_is_left(visit, viz):
     visit.page.keyboard.press("2")
     assert kept(visit)[i] == dict(mark="unclear", note="jk1s? a note")
     visit.page.keyboard.press("j")
-    assert visit.reader.root.get_by_label("Note", exact=True).input_value() == ""
+    note = visit.reader.root.get_by_label("Note", exact=True)
+    expect(note).to_have_value("")
     visit.page.keyboard.press("k")
-    assert visit.reader.root.get_by_label("Note", exact=True).input_value() == "jk1s? a note"
+    expect(note).to_have_value("jk1s? a note")
     visit.reader.choose("Mark", "With a note")
     visit.reader.counts(1, 60)
 
@@ -190,8 +192,8 @@ def test_a_saved_page_keeps_what_was_decided(browser, page_file, viz, tmp_path):
         expect(reader.root.locator(".rmkit-progress")).to_contain_text("3 of 60 decided")
         other = visit.context.new_page()
         other.goto(page_file.as_uri())
-        expect(other.locator(".rmkit-progress")).to_contain_text("3 of 60 decided")
         other.get_by_role("tab", name="Pairs", exact=True).click()
+        expect(other.locator(".rmkit-progress")).to_contain_text("3 of 60 decided")
         other.keyboard.press("n")
         other.keyboard.press("d")
         expect(reader.root.locator(".rmkit-progress")).to_contain_text("4 of 60 decided")
@@ -204,7 +206,7 @@ def test_a_saved_page_keeps_what_was_decided(browser, page_file, viz, tmp_path):
 
 def test_a_page_that_may_keep_nothing_asks_before_it_is_left(browser, page_file, viz):
     with Visit(browser, page_file.as_uri(), width=1280) as visit:
-        visit.page.evaluate("Storage.prototype.setItem = () => { throw new Error('full') }")
+        visit.page.evaluate("() => { Storage.prototype.setItem = () => { throw new Error('full') } }")
         reader = Reader(visit)
         reader.tab("Pairs")
         reader.opens(viz)

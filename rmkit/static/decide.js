@@ -86,7 +86,7 @@ function nextUnseen(view) {
 const kbd = key => element("kbd", {class: "rmkit-key", "aria-hidden": "true"}, key);
 
 function decisionBar(view) {
-  const bar = element("div", {class: "rmkit-decide", role: "group", "aria-label": "Decision", tabindex: -1});
+  const bar = element("div", {class: "rmkit-decide", role: "group", "aria-label": "Decide", tabindex: -1});
   view.nodes.decide = bar;
   drawDecisions(view);
   return bar;
@@ -104,7 +104,7 @@ function drawDecisions(view) {
       element("span", {class: "rmkit-spring"}), goOnSwitch(view),
       button(["Undo", kbd("U")], () => undo(view), {"data-keep": "undo", "aria-label": "Undo", "aria-keyshortcuts": "U",
         disabled: !view.review.undo && !view.pending.length})),
-    element("div", {class: "rmkit-bar", role: "group", "aria-label": "Mark"},
+    element("div", {class: "rmkit-bar", role: "group", "aria-label": "Marks"},
       ...Object.entries(MARKS).map(([name, text], k) => toggle([text, kbd(String(k + 1))], mark === name, () => setMark(view, name),
         {"data-keep": `mark ${name}`, "data-value": name, "aria-label": text, "aria-keyshortcuts": k + 1, title: `key ${k + 1}`})),
       field("Note", noteInput(view, note), "rmkit-inline"))]);
