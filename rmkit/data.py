@@ -14,8 +14,9 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'Format', 'column_words', 'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh',
            'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers',
            'find_pair_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length',
-           'cut_prompt', 'as_text', 'message_text', 'PrepareReport', 'check_ids', 'longest_text', 'are_messages',
-           'prepare_dataset', 'name_split', 'file_kind', 'ask_hub', 'load_rows', 'split_by_prompt']
+           'cut_prompt', 'as_text', 'message_text', 'PrepareReport', 'check_ids', 'longest_text', 'find_format',
+           'are_messages', 'prepare_dataset', 'name_split', 'file_kind', 'as_table', 'ask_hub', 'load_rows',
+           'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import bz2
@@ -2029,9 +2030,15 @@ def _detect(
     columns:Mapping[str, str]|None, # that the user named
 ) -> Format: # what will be made of the rows
     format = _format_of(rows, columns)
-    if tokenizer.chat_template or format.kind not in ("hh", "turns"):
-        return format
-    # without a template there is nothing to write messages with; TRL takes transcripts as text, too
+    return format if tokenizer.chat_template else _without_template(format, rows)
+
+
+def _without_template(
+    format:Format, # what rows hold
+    rows:Mapping[int, dict], # sampled, by index
+) -> Format: # what is made of them where there is nothing to write messages with
+    if format.kind not in ("hh", "turns"):
+        return format  # TRL takes transcripts as text, too
     format = replace(format, kind="text", joint="\n\n" if format.kind == "turns" else "")
     if format.layout == "implicit" and any(_cell(row, format, "prompt") for row in rows.values()):
         format = replace(format, layout="explicit", repeats=True)
@@ -2077,6 +2084,17 @@ def longest_text(
     "How long the longest text of a dataset is."
     batches = dataset.select_columns(list(id_columns(dataset.column_names))).with_format("arrow").iter(10_000)
     return max((pc.max(pc.list_value_length(column)).as_py() or 0 for batch in batches for column in batch.columns), default=0)
+
+# %% ../nbs/01_data.ipynb #r006
+def find_format(
+    dataset:Dataset|IterableDataset, # rows of any format
+    columns:Mapping[str, str]|None=None, # as in prepare_dataset
+    has_template:bool=True, # whether the tokenizer has a chat template
+) -> Format: # what `prepare_dataset` will read in them
+    "Tell the format of a dataset. Raises BadRowError where none fits, ValueError where there are no rows."
+    rows = _sample(dataset, "given")
+    format = _format_of(rows, columns)
+    return format if has_template else _without_template(format, rows)
 
 # %% ../nbs/01_data.ipynb #p081
 SHAPE_FAULTS = {"wrong type", "roles out of order", "refused by template", "two prompts", "two system texts",
@@ -2478,9 +2496,10 @@ def _column(
     raise _misfit(name, values)
 
 
-def _as_table(
+def as_table(
     rows:list[dict], # perhaps with different keys
-) -> pa.Table: # a column for every key, null where a row hasn't got it; raises BadRowError
+) -> pa.Table: # a column for every key, null where a row hasn't got it
+    "Rows of any plain values as a table of Arrow's. Raises BadRowError where the values of a column don't go together."
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: _column(name, [row.get(name) for row in rows]) for name in names}
     features = Features.from_arrow_schema(pa.schema({name: array.type for name, (array, _) in columns.items()}))
@@ -2548,7 +2567,7 @@ def _read_files(
     if not sum(map(len, parts)):
         raise ValueError(f"no rows in {', '.join(map(str, files))}")
     if isinstance(parts[0], list):
-        return _as_table([row for part in parts for row in part])
+        return as_table([row for part in parts for row in part])
     return concatenate_datasets([Dataset(part) for part in parts]).data.table if len(parts) > 1 else parts[0]
 
 # %% ../nbs/01_data.ipynb #f022
@@ -2724,7 +2743,7 @@ def split_by_prompt(
     columns:Mapping[str, str]|None=None, # as in prepare_dataset
 ) -> DatasetDict: # "train" and "test", no prompt on both sides
     "Hold out whole prompts. Raises BadRowError where no prompt can be extracted, ValueError for token ids alone."
-    format = _format_of(_sample(dataset, "given"), columns)
+    format = find_format(dataset, columns)
     if format.layout == "ids" and "prompt" not in dataset.column_names:
         raise ValueError("these rows hold token ids only, so their prompts can't be told; split before tokenising")
     rows_of = {}
