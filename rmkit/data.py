@@ -11,12 +11,12 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'RATED_COLUMNS', 'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'BETWEEN',
            'SET_HERE', 'TRUNCATED', 'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED',
            'SHAPE_FAULTS', 'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'BadRowError', 'Verdict', 'id_columns',
-           'Format', 'column_words', 'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh',
-           'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers',
-           'find_pair_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length',
-           'cut_prompt', 'as_text', 'message_text', 'PrepareReport', 'check_ids', 'longest_text', 'find_format',
-           'are_messages', 'prepare_dataset', 'name_split', 'file_kind', 'as_table', 'ask_hub', 'load_rows',
-           'split_by_prompt']
+           'Format', 'column_words', 'twin_columns', 'unwrap_number', 'is_tie', 'drop_none', 'extract_prompt',
+           'parse_hh', 'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers',
+           'PairMarkers', 'find_pair_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length',
+           'prompt_length', 'cut_prompt', 'as_text', 'message_text', 'PrepareReport', 'check_ids', 'longest_text',
+           'find_format', 'are_messages', 'prepare_dataset', 'name_split', 'file_kind', 'as_table', 'ask_hub',
+           'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import bz2
@@ -307,10 +307,11 @@ def _is_gap(
     return value is None or value != value or isinstance(value, str) and not value.strip()
 
 
-def _is_tie(
+def is_tie(
     row:Mapping, # of pairs
     format:Format, # its format
-) -> bool: # whether the row says so; raises BadRowError where it says neither yes nor no
+) -> bool: # whether its column `tie` says so
+    "Whether neither answer of a pair is better. Raises BadRowError where the row says neither yes nor no."
     value = row.get("tie") if format.tie else None
     is_tie = False if _is_gap(value) else _truth(value)
     if is_tie is None:
@@ -794,7 +795,7 @@ def _read_pairs(
     row:Mapping, # a row
     format:Format, # its format
 ) -> list[tuple[dict, bool]]: # pairs, and whether their answers repeated the prompt
-    if _is_tie(row, format):
+    if is_tie(row, format):
         return []
     if format.layout == "ids":
         return [(_id_pair(row) | _margin(row, format), False)]
