@@ -11,11 +11,12 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'RATED_COLUMNS', 'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'BETWEEN',
            'SET_HERE', 'TRUNCATED', 'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED',
            'SHAPE_FAULTS', 'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'BadRowError', 'Verdict', 'id_columns',
-           'Format', 'column_words', 'twin_columns', 'unwrap_number', 'drop_none', 'extract_prompt', 'parse_hh',
-           'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers',
-           'find_pair_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length',
-           'cut_prompt', 'as_text', 'message_text', 'PrepareReport', 'check_ids', 'longest_text', 'are_messages',
-           'prepare_dataset', 'name_split', 'file_kind', 'ask_hub', 'load_rows', 'split_by_prompt']
+           'Format', 'column_words', 'twin_columns', 'unwrap_number', 'is_tie', 'drop_none', 'extract_prompt',
+           'parse_hh', 'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers',
+           'PairMarkers', 'find_pair_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length',
+           'prompt_length', 'cut_prompt', 'as_text', 'message_text', 'PrepareReport', 'check_ids', 'longest_text',
+           'find_format', 'are_messages', 'prepare_dataset', 'name_split', 'file_kind', 'as_table', 'ask_hub',
+           'load_rows', 'split_by_prompt']
 
 # %% ../nbs/01_data.ipynb #c002
 import bz2
@@ -306,10 +307,11 @@ def _is_gap(
     return value is None or value != value or isinstance(value, str) and not value.strip()
 
 
-def _is_tie(
+def is_tie(
     row:Mapping, # of pairs
     format:Format, # its format
-) -> bool: # whether the row says so; raises BadRowError where it says neither yes nor no
+) -> bool: # whether its column `tie` says so
+    "Whether neither answer of a pair is better. Raises BadRowError where the row says neither yes nor no."
     value = row.get("tie") if format.tie else None
     is_tie = False if _is_gap(value) else _truth(value)
     if is_tie is None:
@@ -793,7 +795,7 @@ def _read_pairs(
     row:Mapping, # a row
     format:Format, # its format
 ) -> list[tuple[dict, bool]]: # pairs, and whether their answers repeated the prompt
-    if _is_tie(row, format):
+    if is_tie(row, format):
         return []
     if format.layout == "ids":
         return [(_id_pair(row) | _margin(row, format), False)]
@@ -2029,9 +2031,15 @@ def _detect(
     columns:Mapping[str, str]|None, # that the user named
 ) -> Format: # what will be made of the rows
     format = _format_of(rows, columns)
-    if tokenizer.chat_template or format.kind not in ("hh", "turns"):
-        return format
-    # without a template there is nothing to write messages with; TRL takes transcripts as text, too
+    return format if tokenizer.chat_template else _without_template(format, rows)
+
+
+def _without_template(
+    format:Format, # what rows hold
+    rows:Mapping[int, dict], # sampled, by index
+) -> Format: # what is made of them where there is nothing to write messages with
+    if format.kind not in ("hh", "turns"):
+        return format  # TRL takes transcripts as text, too
     format = replace(format, kind="text", joint="\n\n" if format.kind == "turns" else "")
     if format.layout == "implicit" and any(_cell(row, format, "prompt") for row in rows.values()):
         format = replace(format, layout="explicit", repeats=True)
@@ -2077,6 +2085,17 @@ def longest_text(
     "How long the longest text of a dataset is."
     batches = dataset.select_columns(list(id_columns(dataset.column_names))).with_format("arrow").iter(10_000)
     return max((pc.max(pc.list_value_length(column)).as_py() or 0 for batch in batches for column in batch.columns), default=0)
+
+# %% ../nbs/01_data.ipynb #r006
+def find_format(
+    dataset:Dataset|IterableDataset, # rows of any format
+    columns:Mapping[str, str]|None=None, # as in prepare_dataset
+    has_template:bool=True, # whether the tokenizer has a chat template
+) -> Format: # what `prepare_dataset` will read in them
+    "Tell the format of a dataset. Raises BadRowError where none fits, ValueError where there are no rows."
+    rows = _sample(dataset, "given")
+    format = _format_of(rows, columns)
+    return format if has_template else _without_template(format, rows)
 
 # %% ../nbs/01_data.ipynb #p081
 SHAPE_FAULTS = {"wrong type", "roles out of order", "refused by template", "two prompts", "two system texts",
@@ -2478,9 +2497,10 @@ def _column(
     raise _misfit(name, values)
 
 
-def _as_table(
+def as_table(
     rows:list[dict], # perhaps with different keys
-) -> pa.Table: # a column for every key, null where a row hasn't got it; raises BadRowError
+) -> pa.Table: # a column for every key, null where a row hasn't got it
+    "Rows of any plain values as a table of Arrow's. Raises BadRowError where the values of a column don't go together."
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: _column(name, [row.get(name) for row in rows]) for name in names}
     features = Features.from_arrow_schema(pa.schema({name: array.type for name, (array, _) in columns.items()}))
@@ -2548,7 +2568,7 @@ def _read_files(
     if not sum(map(len, parts)):
         raise ValueError(f"no rows in {', '.join(map(str, files))}")
     if isinstance(parts[0], list):
-        return _as_table([row for part in parts for row in part])
+        return as_table([row for part in parts for row in part])
     return concatenate_datasets([Dataset(part) for part in parts]).data.table if len(parts) > 1 else parts[0]
 
 # %% ../nbs/01_data.ipynb #f022
@@ -2724,7 +2744,7 @@ def split_by_prompt(
     columns:Mapping[str, str]|None=None, # as in prepare_dataset
 ) -> DatasetDict: # "train" and "test", no prompt on both sides
     "Hold out whole prompts. Raises BadRowError where no prompt can be extracted, ValueError for token ids alone."
-    format = _format_of(_sample(dataset, "given"), columns)
+    format = find_format(dataset, columns)
     if format.layout == "ids" and "prompt" not in dataset.column_names:
         raise ValueError("these rows hold token ids only, so their prompts can't be told; split before tokenising")
     rows_of = {}
