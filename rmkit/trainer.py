@@ -1276,6 +1276,10 @@ def visualize_samples(self:RewardTrainer,
 def visualize(self:RewardTrainer,
     dataset=None, # pairs in any format; default: the evaluation set, or the training set where there is none
     snapshots=None, # a `rmkit.visualizer.Snapshots` of the same pairs
+    *,
+    marks=None, # a .jsonl file that keeps each decision; where there is one already, it goes on
+    key:str|None=None, # column of the pairs' own ids; None: a pair is known by what it says
+    reviewer:str|None=None, # who decides; None: the login's name
 ) -> RewardVisualizer: # shows itself as the last line of a cell
     "Score all pairs of a dataset and explore them; a RuntimeError while training runs"
     if self.is_in_train: raise RuntimeError("the model is being trained; explore it when the run is over, or take `Snapshots` along.")
@@ -1283,12 +1287,14 @@ def visualize(self:RewardTrainer,
     if dataset is None: raise ValueError("There is no dataset to explore; pass one here or to `RewardTrainer`.")
     if isinstance(dataset, dict): raise ValueError(f"`eval_dataset` is a dict of datasets; explore one of them: visualize(trainer.eval_dataset[{next(iter(dataset))!r}]).")
     scores = RewardModel(self.model, self.processing_class, self.args.max_length).score_pairs(dataset)
-    return self._explorer(scores, f"{Path(self.args.output_dir).name}, step {self.state.global_step}", snapshots)
+    return self._explorer(scores, f"{Path(self.args.output_dir).name}, step {self.state.global_step}", snapshots,
+                          marks=marks, key=key, reviewer=reviewer)
 
 @patch
-def _explorer(self:RewardTrainer, scores, title, snapshots=None):
+def _explorer(self:RewardTrainer, scores, title, snapshots=None, **kept):
     "The explorer of scored pairs, with the model attached while it isn't being trained"
-    return RewardVisualizer(scores, RewardModel(self.model, self.processing_class, self.args.max_length), snapshots, title, busy=lambda: self.is_in_train)
+    return RewardVisualizer(scores, RewardModel(self.model, self.processing_class, self.args.max_length), snapshots, title, busy=lambda: self.is_in_train,
+                            **kept)
 
 # %% ../nbs/74_trainer.ipynb #t221
 READS_BATCHES = "compute_loss", "prediction_step", "training_step", "_prepare_inputs", "visualize_samples"

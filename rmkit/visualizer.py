@@ -6,8 +6,10 @@ Docs: https://rmkit.github.io/rmkit/visualizer.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'NEEDED', 'NUMBERS', 'CATEGORIES', 'WHOLE_NUMBERS', 'SORTS', 'DERIVED', 'WORDS', 'COMMON', 'ISLAND',
-           'SNIPPET', 'PARTS', 'SAVED', 'START', 'complete', 'columns', 'facets', 'histogram', 'pictures', 'messages',
-           'word_diff', 'traces', 'RewardVisualizer', 'front_end', 'style', 'hear_while_busy', 'Snapshots']
+           'SNIPPET', 'READ', 'CHOICES', 'PARTS', 'SAVED', 'START', 'TRACES', 'TRACE_SECONDS', 'LARGE', 'complete',
+           'columns', 'facets', 'histogram', 'pictures', 'messages', 'word_diff', 'searchable', 'search_terms',
+           'rows_with', 'traces', 'RewardVisualizer', 'matches', 'ordered', 'exported', 'front_end', 'style',
+           'hear_while_busy', 'Snapshots']
 
 # %% ../nbs/63_visualizer.ipynb #c002
 import base64
@@ -44,7 +46,7 @@ from transformers import TrainerCallback
 from .data import as_text, message_text
 from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
-from .review import MARKS, Review, changes, corrected
+from .review import DECISIONS, MARKS, Review, changes, corrected
 from .scoring import PairScores, RewardModel, in_notebook, pair_scores, response_lengths, sigmoid, visible
 
 # %% ../nbs/63_visualizer.ipynb #c003
@@ -390,6 +392,40 @@ def word_diff(
               for side in (chosen, rejected) if side]
     return dict(chosen=chosen, rejected=rejected, share=round(sum(shares) / max(len(shares), 1), 3))
 
+# %% ../nbs/63_visualizer.ipynb #t023
+def _facts(table):
+    "What the dataset says of its pairs besides what the view shows anyway: [name, texts]; None for a missing value."
+    names = [name for name in table if name not in {*NEEDED, *NUMBERS, "source"}]
+    return [[visible(name), [None if _is_missing(value) else visible(str(value)[:300]) for value in table[name]]] for name in names]
+
+def _said_by(value):
+    "All texts of a prompt or a response."
+    return value if isinstance(value, str) else "\n".join(map(message_text, value))
+
+def searchable(
+    table: PairScores,  # from `complete`
+) -> list[bytes]:  # all that is shown of each pair, in lower case and UTF-8
+    "What the search looks through."
+    texts = [map(_said_by, table[name]) for name in NEEDED[:3]]
+    source = [["" if _is_missing(name) else str(name) for name in table["source"]]] if "source" in table else []
+    facts = [[text or "" for text in column] for _, column in _facts(table)]
+    return [visible("\n".join(row)).lower().encode() for row in zip(*texts, *source, *facts)]
+
+def search_terms(
+    text: str,  # words, and several words in quotes
+) -> list[str]:  # each once, in lower case
+    "What has to be there, each of them somewhere."
+    found = (quoted.strip() or word for quoted, word in re.findall(r'"([^"]*)"?|([^\s"]+)', text.lower()))
+    return list(dict.fromkeys(term for term in found if term))
+
+def rows_with(
+    texts: list[bytes],  # from `searchable`
+    terms: list[str],  # from `search_terms`
+) -> list[int]:
+    "The rows in which each term is found."
+    wanted = [visible(term).lower().encode() for term in terms]
+    return [i for i, text in enumerate(texts) if all(term in text for term in wanted)]
+
 # %% ../nbs/63_visualizer.ipynb #c027
 @contextmanager
 def _quiet():
@@ -445,11 +481,22 @@ class RewardVisualizer:
     @cached_property
     def _lowered(self):
         "All that is shown of each pair, for the search."
-        shown = [self.scores[name] for name in ("prompt", "chosen", "rejected", "source") if name in self.scores]
-        return ["\0".join(visible(as_text(value) if isinstance(value, (str, list)) else str(value)) for value in row).lower() for row in zip(*shown)]
+        return searchable(self.scores)
 
     def __repr__(self):
         return visible(f"{self.title}: {len(self.scores):,} pairs to explore\n{self.scores.head(self.page)!r}")
+
+# %% ../nbs/63_visualizer.ipynb #v013
+@patch(as_prop=True)
+def marks(self: RewardVisualizer) -> dict[int, dict]:
+    "What was said of each pair, by row: `mark`, `note`, and where there are such `decision` and `edit`."
+    return self.review.entries
+
+@patch
+def _row(self: RewardVisualizer, i):
+    "A row's number; a ValueError where there is no such row."
+    if isinstance(i, (int, np.integer)) and not isinstance(i, bool) and 0 <= i < len(self.scores): return int(i)
+    raise ValueError(f"there is no pair {i!r}; the rows are 0 to {len(self.scores) - 1:,}.")
 
 # %% ../nbs/63_visualizer.ipynb #c033
 @patch
@@ -478,30 +525,45 @@ def _edit_texts(self: RewardVisualizer, i, edit):
     "The texts of a correction, message by message."
     return {part: [message["text"] for message in messages(value, "assistant")] for part, value in edit.items()}
 
-# %% ../nbs/63_visualizer.ipynb #c036
-SNIPPET = 200  # characters of a text in the list
+# %% ../nbs/63_visualizer.ipynb #v015
+@patch
+def _tell(self: RewardVisualizer, name):
+    "Have every view follow: `review`, `place` or `drafts` is another one now."
+    if self._shown is None: return
+    with self._changing: setattr(self._shown, name, json.dumps(self.state()[name], allow_nan=False))
+    if name == "review":
+        for left in self._left: left.update(self._left_over(), raw=True)
 
-def _snippet(value):
-    "The beginning of a text, on one line."
-    text = as_text(value)
-    return visible(" ".join(text[: 4 * SNIPPET].split())[:SNIPPET] + "…" * (len(text) > SNIPPET))
+# %% ../nbs/63_visualizer.ipynb #c036
+SNIPPET, READ = 200, 1000  # letters of a text in the list, and how many are read for them
+
+def _cut(text, most):
+    "The beginning of a text, counted in UTF-16 as the browser does."
+    units = text.encode("utf-16-le")
+    return text if len(units) <= 2 * most else units[:2 * most - 2].decode("utf-16-le", "ignore") + "…"
+
+def _snippet(shown):
+    "The beginning of some messages' texts, on one line."
+    text = " ".join(message["text"] for message in shown)
+    return _cut(" ".join(_cut(text, READ).split()), SNIPPET)
 
 @patch
 def rows(
     self: RewardVisualizer,
     ids: list[int],  # rows of the table
 ) -> list[dict]:
-    "The beginnings of texts, for the list."
-    return [dict(id=i, **{name: _snippet(self.scores.at[i, name]) for name in ("prompt", "chosen", "rejected")}) for i in ids]
+    "The beginnings of texts, for the list: of the prompt's last turn, and of the responses."
+    found = [dict(id=i, **{name: messages(self.scores.at[i, name], name) for name in NEEDED[:3]}) for i in ids]
+    return [row | {name: _snippet(row[name][-1:] if name == "prompt" else row[name]) for name in NEEDED[:3]} for row in found]
 
 @patch
 def search(
     self: RewardVisualizer,
-    text: str,  # upper and lower case are the same
-) -> dict[str, list[int]]:
-    "Rows in which the prompt, a response or the source contains a text, as it is shown."
-    wanted = text.lower()
-    return dict(ids=[i for i, row in enumerate(self._lowered) if wanted in row])
+    text: str,  # words, and several words in quotes; upper and lower case are the same
+) -> dict[str, list]:  # ids of rows, and the terms
+    "Rows in which a prompt, a response, the source or another column contains each term, as it is shown."
+    terms = search_terms(text)
+    return dict(ids=rows_with(self._lowered, terms), terms=terms)
 
 # %% ../nbs/63_visualizer.ipynb #c038
 @patch
@@ -511,17 +573,19 @@ def _traces(self: RewardVisualizer, prompt, chosen, rejected):
     if self.busy(): return None, "The model is being trained; rewards of single tokens can be read when the run is over."
     return traces(self.model, prompt, chosen, rejected)
 
-@patch
-def _texts(self: RewardVisualizer, i):
-    "What `pair` says without a model: messages, and where the responses differ."
-    row = self.scores.iloc[i]
-    found = {name: messages(row[name], "user" if name == "prompt" else "assistant") for name in ("prompt", "chosen", "rejected")}
+def _reading(i, prompt, chosen, rejected, facts):
+    "What is shown of a pair without asking a model: messages, where the responses differ, what the dataset says."
+    found = dict(prompt=messages(prompt, "user"), chosen=messages(chosen, "assistant"), rejected=messages(rejected, "assistant"))
     single = len(found["chosen"]) == len(found["rejected"]) == 1
     diff = word_diff(found["chosen"][0]["text"], found["rejected"][0]["text"]) if single else None
-    note = None if diff else "Differences aren't marked: the responses are too long, or have several turns."
-    extra = [name for name in self.scores if name not in {*NEEDED, "reward_margin", "p_chosen", "length_chosen", "length_rejected", "source", "margin"}]
-    details = [[visible(str(name)), visible(str(row[name]))[:300]] for name in extra]
-    return dict(id=i, **found, diff=diff, diff_note=note, details=details)
+    note = None if diff else "Differences aren't marked: the responses " + ("are too long." if single else "have several turns.")
+    return dict(id=i, **found, diff=diff, diff_note=note, details=[fact for fact in facts if fact[1] is not None])
+
+@patch
+def _texts(self: RewardVisualizer, i):
+    "All of one pair that needs no model."
+    row = self.scores.iloc[[i]]
+    return _reading(i, *(row[name].iloc[0] for name in NEEDED[:3]), [[name, texts[0]] for name, texts in _facts(row)])
 
 @patch
 def pair(
@@ -539,6 +603,147 @@ def tokens(
     "The reward at each token of both responses, or a note why there is none: the slow part, for those who ask for it."
     found, note = self._traces(*self.scores.iloc[i][NEEDED[:3]])
     return dict(id=i, tokens=found, note=note)
+
+# %% ../nbs/63_visualizer.ipynb #t031
+CHOICES = dict(verdict=("", "right", "wrong", "tie", "none"), decision=("", *DECISIONS, "decided", "undecided", "unseen"),
+               mark=("", *MARKS, "any", "note", "without"))
+
+def _known(value, names, what):
+    "The value, if it is one of the names; otherwise a ValueError with the nearest."
+    if value in names: return value
+    near = get_close_matches(str(value), names, n=3, cutoff=0.5) or list(names)[:10]
+    raise ValueError(f"{visible(repr(value))} is not a {what}; did you mean {', '.join(map(repr, near))}?"
+                     if len(near) < len(names) else f"{visible(repr(value))} is not a {what}; expected one of {', '.join(map(repr, names))}.")
+
+def _ranks(x_N):
+    "Ranks within 0..1, equal numbers sharing the mean of their places; NaN has none."
+    return (pd.Series(x_N).rank().to_numpy() - 1) / max(np.isfinite(x_N).sum() - 1, 1)
+
+def _moves_SN(moves):
+    "Margins of steps and pairs."
+    return np.array(moves["margins"], dtype=np.float64)
+
+def _numbers(table, moves):
+    "Every number of the pairs by name, as the browser has it."
+    found = {name: np.array(values, dtype=np.float64) for name, values in columns(table).items() if name != "source"}
+    found["confidence"] = np.maximum(found["p_chosen"], 1 - found["p_chosen"])
+    if {"length_chosen", "length_rejected"} <= set(found): found["length_gap"] = found["length_chosen"] - found["length_rejected"]
+    if "margin" in found: found["disagreement"] = np.abs(_ranks(found["reward_margin"]) - _ranks(found["margin"]))
+    if moves:
+        known_SN = np.isfinite(margins_SN := _moves_SN(moves))
+        spread_N = np.where(known_SN, margins_SN, -np.inf).max(0) - np.where(known_SN, margins_SN, np.inf).min(0)
+        found["moved"] = np.where(known_SN.sum(0) > 1, spread_N, np.nan)
+    return found
+
+def _column(table, name, moves):
+    "What is filtered and sorted by under a name: a facet; a ValueError for a name that isn't one."
+    numbers, own = _numbers(table, moves), _facet_columns(table)
+    facet = _facet(name, table[own[name]]) if name in own else None
+    if name not in numbers and not facet: _known(name, [*(facet["name"] for facet in facets(table)), *numbers], "column to filter or sort by")
+    return facet or dict(name=name, kind="number", values=numbers[name])
+
+# %% ../nbs/63_visualizer.ipynb #t032
+def _between(x_N, low, high):
+    "Which numbers lie between two, both included; None leaves an end open."
+    for end in (low, high):
+        if end is not None and _number(end) is None: raise ValueError(f"a range goes from one number to another; found {_said(end)}.")
+    return (x_N >= (-np.inf if low is None else low)) & (x_N <= (np.inf if high is None else high))
+
+def _column_test(facet, wanted):
+    "Which pairs have one of some values, or a number in a range; a ValueError for a value that isn't there."
+    name = facet["name"]
+    if unknown := set(wanted) - ({"values"} if facet["kind"] == "category" else {"from", "to"}):
+        remedy = "dict(values=[...])" if facet["kind"] == "category" else "dict(**{'from': low, 'to': high})"
+        raise ValueError(f"column {name!r} is a {facet['kind']} and has no {', '.join(map(repr, sorted(unknown)))}; filter it with {remedy}.")
+    if facet["kind"] == "number":
+        x_N = np.array(facet["values"], dtype=np.float64)
+        ends = wanted.get("from"), wanted.get("to")
+        return np.ones(len(x_N), dtype=bool) if ends == (None, None) else _between(x_N, *ends)
+    names = [value if value is None else _known(str(value), facet["names"], f"value of {name!r}") for value in wanted.get("values") or []]
+    codes = [-1 if value is None else facet["names"].index(value) for value in names]
+    return np.isin(facet["codes"], codes) if codes else np.ones(len(facet["codes"]), dtype=bool)
+
+def _review_test(n, filters, entries, seen):
+    "Which pairs have a mark or a decision."
+    mark, decision = (_known(filters.get(name) or "", CHOICES[name], name) for name in ("mark", "decision"))
+    def has(name): return np.array([(entries.get(i) or {}).get(name) or "" for i in range(n)], dtype=object)
+    tests = {"": np.ones(n, dtype=bool), "any": has("mark") != "", "without": has("mark") == "", "note": has("note") != "", "decided": has("decision") != "",
+             "undecided": has("decision") == "", "unseen": ~np.isin(np.arange(n), list(seen))}
+    return tests.get(mark, has("mark") == mark) & tests.get(decision, has("decision") == decision)
+
+# %% ../nbs/63_visualizer.ipynb #t033
+def _picture_test(table, numbers, moves, chosen):
+    "Which pairs lie in what was chosen in a picture."
+    low, high = chosen.get("low", -np.inf), chosen.get("high", np.inf)
+    def inside(x_N): return (x_N >= low) & ((x_N <= high) if chosen.get("closed") else (x_N < high))
+    if "source" in chosen: return np.array(_source_codes(table)[0] or [-1] * len(table)) == chosen["source"]
+    if "columns" in chosen: return np.any([inside(numbers[name]) for name in chosen["columns"] if name in numbers] or [[False] * len(table)], axis=0)
+    if not moves: return np.ones(len(table), dtype=bool)
+    mean_N, std_N = (np.array(moves[name], dtype=np.float64) for name in ("mean", "std"))
+    if "mean" in chosen: return _between(mean_N, *chosen["mean"]) & _between(std_N, *chosen["std"])
+    if "region" in chosen:
+        region_N = np.where(std_N > chosen["wide"], "ambiguous", np.where(mean_N >= 0.5, "easy-to-learn", "hard-to-learn"))
+        return (region_N == chosen["region"]) & np.isfinite(mean_N) & np.isfinite(std_N)
+    first_N, now_N = _moves_SN(moves)[[0, chosen["step"]]]
+    if "became" not in chosen: return inside(now_N)
+    changed_N = np.isfinite(first_N) & np.isfinite(now_N) & ((first_N > 0) != (now_N > 0))
+    return changed_N & ((now_N > 0) == (chosen["became"] == "right"))
+
+def matches(
+    table: PairScores,  # from `complete`
+    filters: Mapping,  # any of verdict, decision, mark, text, from, to (rewards), columns (by name), pictures (by id)
+    entries: Mapping[int, Mapping] = {},  # mark, note and decision by row
+    seen: Collection[int] = (),  # rows that have been read
+    search: Callable[[str], Iterable[int]] | None = None,  # rows that contain a text; None: looked for in the table
+    moves: Mapping | None = None,  # from `Snapshots.moves`
+) -> list[int]:  # rows, in the order of the table
+    "The pairs that pass every filter, as the view shows them; a ValueError for a filter, column or value that isn't known."
+    for name in filters: _known(name, ("verdict", "decision", "mark", "text", "from", "to", "columns", "pictures"), "filter")
+    numbers, n = _numbers(table, moves), len(table)
+    tests = [_review_test(n, filters, entries, seen)]
+    if verdict := _known(filters.get("verdict") or "", CHOICES["verdict"], "verdict"):
+        sign_N = np.sign(numbers["reward_margin"])
+        tests.append(np.isnan(sign_N) if verdict == "none" else sign_N == dict(right=1, wrong=-1, tie=0)[verdict])
+    if terms := search_terms(filters.get("text") or ""):
+        found = rows_with(searchable(table), terms) if search is None else search(filters["text"])
+        tests.append(np.isin(np.arange(n), list(found)))
+    low, high = filters.get("from"), filters.get("to")
+    if (low, high) != (None, None):
+        tests.append(_between(numbers["reward_chosen"], low, high) | _between(numbers["reward_rejected"], low, high))
+    tests += [_column_test(_column(table, name, moves), wanted) for name, wanted in (filters.get("columns") or {}).items()]
+    tests += [_picture_test(table, numbers, moves, chosen) for chosen in (filters.get("pictures") or {}).values()]
+    return np.flatnonzero(np.all(tests, axis=0)).tolist()
+
+# %% ../nbs/63_visualizer.ipynb #t034
+def _sort_keys(table, by, entries, moves):
+    "A number for each pair, by a column or by what was decided; NaN for none."
+    if by in ("decision", "mark"):
+        words = dict(decision=DECISIONS, mark=MARKS)[by]
+        said = [(entries.get(i) or {}).get(by) for i in range(len(table))]
+        return np.array([words.index(word) if word else np.nan for word in said], dtype=float)
+    if by == "verdict": return np.sign(_numbers(table, moves)["reward_margin"])
+    facet = _column(table, by, moves)
+    if facet["kind"] == "number": return np.array(facet["values"], dtype=float)
+    place = {name: k for k, name in enumerate(sorted(facet["names"]))}
+    return np.array([place[facet["names"][code]] if code >= 0 else np.nan for code in facet["codes"]], dtype=float)
+
+def ordered(
+    table: PairScores,  # from `complete`
+    sort: Mapping,  # by: one of `SORTS`, verdict, decision, mark, or a column; down: the other way round
+    entries: Mapping[int, Mapping] = {},  # mark and decision by row
+    moves: Mapping | None = None,  # from `Snapshots.moves`
+) -> list[int]:  # all rows
+    "The pairs in an order; equal ones as in the data, missing values last. A ValueError for a column that isn't there."
+    by, numbers = sort.get("by", "wrong"), _numbers(table, moves)
+    needs = dict(gap="length_gap", label="disagreement", moved="moved")
+    if by in needs and needs[by] not in numbers:
+        raise ValueError(f"there is nothing to sort by in {by!r}: the table has no {needs[by].replace('_', ' ')} of its pairs.")
+    margin_N = numbers["reward_margin"]
+    orders = dict(wrong=lambda: margin_N, unsure=lambda: np.abs(margin_N), right=lambda: -margin_N,
+                  data=lambda: np.arange(len(table), dtype=float), gap=lambda: -np.abs(numbers["length_gap"]),
+                  label=lambda: -numbers["disagreement"], moved=lambda: -numbers["moved"])
+    keys_N = orders[by]() if by in orders else _sort_keys(table, by, entries, moves)
+    return np.argsort(-keys_N if sort.get("down") else keys_N, kind="stable").tolist()  # NaN last
 
 # %% ../nbs/63_visualizer.ipynb #v011
 @patch
@@ -562,12 +767,20 @@ def filter(
     if "reward" in filters: place |= zip(("from", "to"), filters["reward"])
     own = {name: value for name, value in filters.items() if name not in (*place, "reward")}
     place["columns"] = {name: dict(zip(("from", "to"), value)) if isinstance(value, tuple)
-                        else dict(values=[value] if isinstance(value, str) else list(value)) for name, value in own.items()}
+                        else dict(values=list(value) if isinstance(value, (list, set, np.ndarray)) else [value])
+                        for name, value in own.items()}
     order = dict(by=sort, down=down) if sort else self.sort
     shown = self._matching(place, order)  # first: what can't be filtered by raises here
     self.filters, self.sort = place, order
     self._tell("place")
     return shown
+
+@patch
+def _matching(self: RewardVisualizer, filters, sort):
+    "The rows that pass, in an order."
+    passed = matches(self.scores, filters, self.marks, self.review.seen, lambda text: self.search(text)["ids"], self.moves)
+    order_N = np.array(ordered(self.scores, sort, self.marks, self.moves), dtype=int)
+    return order_N[np.isin(order_N, passed)]
 
 @patch(as_prop=True)
 def shown(self: RewardVisualizer) -> np.ndarray:
@@ -605,17 +818,6 @@ def rescore(
     return found | dict(length_chosen=lengths[0], length_rejected=lengths[1], tokens=self._traces(prompt, chosen, rejected)[0], diff=word_diff(*texts))
 
 # %% ../nbs/63_visualizer.ipynb #c045
-@patch(as_prop=True)
-def marks(self: RewardVisualizer) -> dict[int, dict]:
-    "What was said of each pair, by row: `mark`, `note`, and where there are such `decision` and `edit`."
-    return self.review.entries
-
-@patch
-def _row(self: RewardVisualizer, i):
-    "A row's number; a ValueError where there is no such row."
-    if isinstance(i, (int, np.integer)) and not isinstance(i, bool) and 0 <= i < len(self.scores): return int(i)
-    raise ValueError(f"there is no pair {i!r}; the rows are 0 to {len(self.scores) - 1:,}.")
-
 @patch
 def _change(self: RewardVisualizer, i, **fields):
     "Change what is said of a pair, and have every view follow."
@@ -668,31 +870,70 @@ def corrected(self: RewardVisualizer) -> Dataset:  # for `RewardTrainer(train_da
 @patch
 def changes(self: RewardVisualizer) -> pd.DataFrame:  # one row a changed pair
     "What `corrected` changes; `review.restore(viz.corrected(), viz.changes())` takes it back."
-    return changes(self.scores, self.review.entries)
+    return changes(self.scores, self.review.entries, self.review.keys, self.review.reviewers)
 
 # %% ../nbs/63_visualizer.ipynb #c047
+def _json_value(value):
+    "A value as JSON holds it."
+    if isinstance(value, Mapping): return {str(key): _json_value(item) for key, item in value.items()}
+    if isinstance(value, (np.ndarray, list, tuple, set, frozenset)): return [_json_value(item) for item in value]
+    if _is_missing(value): return None
+    if isinstance(value, (np.bool_, np.integer)): value = value.item()
+    if isinstance(value, (str, int)): return value
+    if isinstance(value, (float, Decimal, np.floating)): return float(value) if np.isfinite(float(value)) else None
+    if isinstance(value, np.datetime64): return str(value)
+    if isinstance(value, (date, time_of_day)): return value.isoformat()
+    if isinstance(value, (timedelta, np.timedelta64)): return pd.Timedelta(value).isoformat()
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+def _parquet(table):
+    "The bytes of a .parquet file; a ValueError that names the column which can't be in one."
+    try: return table.to_parquet(index=False)
+    except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
+        if len(table.columns) > 1:
+            for name in table: _parquet(table[[name]])
+        raise ValueError(f"column {visible(repr(table.columns[0]))} has what Parquet can't hold ({visible(str(error))[:200]}); export .jsonl instead.") from error
+
 def _file(table, kind):
     "The bytes of a .jsonl or .parquet file."
-    if kind == "parquet":
-        try: return pd.DataFrame(table).to_parquet(index=False)
-        except UnicodeEncodeError as error: raise ValueError("a text has half of a surrogate pair, which Parquet can't hold; export .jsonl instead.") from error
+    table = pd.DataFrame(table)
+    if kind == "parquet": return _parquet(table)
     if kind != "jsonl": raise ValueError(f"{kind!r} is not a format of files; expected jsonl or parquet.")
-    def value(x): return x.item() if isinstance(x, np.generic) else x
-    lines = ({k: None if isinstance(x := value(v), float) and np.isnan(x) else x for k, v in row.items()} for row in table.to_dict("records"))
-    return "".join(json.dumps(line, default=str) + "\n" for line in lines).encode()
+    columns = {name: [_json_value(value) for value in table[name].array] for name in table}
+    return "".join(json.dumps(dict(zip(columns, line))) + "\n" for line in zip(*columns.values())).encode()
+
+# %% ../nbs/63_visualizer.ipynb #t041
+def exported(
+    table: PairScores,  # from `complete`
+    rows: Iterable[int],  # rows of the table
+    entries: Mapping[int, Mapping],  # mark, note and perhaps decision by row
+) -> PairScores:  # those rows, with `row`, `mark`, `note`, and `decision` where one was made
+    "Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so."
+    rows = list(rows)
+    if outside := [i for i in rows if not 0 <= i < len(table)]:
+        raise ValueError(f"row {outside[0]} is not in this table, which has the rows 0 to {len(table) - 1}.")
+    decided = ["decision"] * any("decision" in entries.get(i, ()) for i in rows)
+    ours = dict(row=rows) | {name: [entries.get(i, {}).get(name, "") for i in rows] for name in ["mark", "note", *decided]}
+    found = table.iloc[rows]
+    for name, values in ours.items():
+        while name in table:
+            logger.warning(f"the dataset has a column {name!r} of its own; the explorer's is written as {'rmkit_' + name!r}")
+            name = f"rmkit_{name}"
+        found = found.assign(**{name: values})
+    return found
 
 @patch
 def _picked(self: RewardVisualizer, rows):
-    "Rows of the table; the marked ones, with their marks, for None."
-    return self.marked() if rows is None else self.scores.iloc[list(rows)]
+    "Rows of the table, with their marks; the marked ones for None."
+    return exported(self.scores, sorted(self.marks) if rows is None else rows, self.marks)
 
 @patch
 def export(
     self: RewardVisualizer,
     path,  # a .jsonl or .parquet file to write
-    rows=None,  # rows of the table; None: the marked pairs, with their marks and notes
+    rows=None,  # rows of the table; None: the marked pairs
 ) -> Path:
-    "Write marked pairs, or some rows, with their rewards."
+    "Write marked pairs, or some rows, with their rewards, marks and row numbers. A ValueError for what can't be written."
     path = Path(path)
     path.write_bytes(_file(self._picked(rows), path.suffix.removeprefix(".")))
     return path
@@ -819,14 +1060,6 @@ def widget(self: RewardVisualizer):
         hear_while_busy(self._shown)
     return self._shown
 
-@patch
-def _tell(self: RewardVisualizer, name):
-    "Have every view follow: `review`, `place` or `drafts` is another one now."
-    if self._shown is None: return
-    with self._changing: setattr(self._shown, name, json.dumps(self.state()[name], allow_nan=False))
-    if name == "review":
-        for left in self._left: left.update(self._left_over(), raw=True)
-
 # %% ../nbs/63_visualizer.ipynb #v007
 @patch
 def _left_over(self: RewardVisualizer):
@@ -866,29 +1099,55 @@ SAVED = '''<!doctype html>
 START = "\nmount(document.getElementById('rmkit'), embedded(JSON.parse(document.getElementById('rmkit-data').textContent)));\n"
 
 # %% ../nbs/63_visualizer.ipynb #c059
+TRACES, TRACE_SECONDS = 200, 5  # pairs saved with token rewards where no number is given, and the time for them
+LARGE = 50 * 10**6  # bytes of a page, above which its size is said
+
+@patch
+def _saved_traces(self: RewardVisualizer, traces):
+    "Token rewards of the most confidently wrong pairs by row, and why the others have none."
+    if self.model is None or self.busy(): return {}, self._traces(None, None, None)[1]
+    found, began = {}, time.monotonic()
+    worst = np.argsort(self.scores["reward_margin"].to_numpy(dtype=float), kind="stable")[:TRACES if traces is None else traces].tolist()
+    for i in tqdm(worst, desc="Token rewards", unit=" pairs", delay=2):
+        if traces is None and time.monotonic() - began > TRACE_SECONDS: break
+        found[i] = self._traces(*(self.scores.at[i, name] for name in NEEDED[:3]))
+    return found, f"Token rewards were saved for the {len(found):,} most confidently wrong pairs."
+
 @patch
 def _saved_rows(self: RewardVisualizer, traces):
-    "All of every pair, with token rewards of the `traces` most confidently wrong."
-    first = set(np.argsort(self.scores["reward_margin"].to_numpy(dtype=float), kind="stable")[:traces].tolist())
-    left_out = dict(tokens=None, tokens_note=f"Token rewards were saved for the {traces:,} most confidently wrong pairs.")
-    for i in tqdm(range(len(self.scores)), desc="Saving", unit=" pairs", delay=2):
-        yield self.pair(i) if i in first or self.model is None else self._texts(i) | left_out
+    "All of every pair, with token rewards of some."
+    found, left_out = self._saved_traces(traces)
+    names, facts = zip(*_facts(self.scores)) if _facts(self.scores) else ((), ())
+    pairs = enumerate(zip(*(self.scores[name] for name in NEEDED[:3]), *facts))
+    for i, (prompt, chosen, rejected, *values) in tqdm(pairs, total=len(self.scores), desc="Saving", unit=" pairs", delay=2):
+        tokens, note = found.get(i, (None, left_out))
+        yield _reading(i, prompt, chosen, rejected, [list(fact) for fact in zip(names, values)]) | dict(tokens=tokens, tokens_note=note)
+
+@patch
+def _saved_review(self: RewardVisualizer):
+    "What a page needs to go on with a review: its pairs' keys, what was said, and a name for what the browser keeps."
+    name = hashlib.sha256("".join([self.title, *self.review.keys]).encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    edits = {i: entry["edit"] for i, entry in self.marks.items() if "edit" in entry}
+    return dict(keys=self.review.keys, review=self.state()["review"], edits=edits, reviewer=self.review.reviewer, fingerprint=name)
 
 @patch
 def save(
     self: RewardVisualizer,
     path,  # the .html file to write; its folder is made
-    traces: int = 200,  # pairs to save with a reward at each token, the most confidently wrong ones; needs the model
+    traces: int | None = None,  # pairs to save with a reward at each token; None: up to 200, as many as 5 seconds allow
 ) -> Path:
-    "Write the view as one self-contained page, in which sorting, filtering, paging and reading work without a kernel."
-    meta = self.meta() | dict(can=dict(score=False, mark=True, export=True))
-    data = json.dumps(dict(meta=meta, rows=list(self._saved_rows(traces))), allow_nan=False).replace("<", "\\u003c")
+    """Write the view as one self-contained page, in which sorting, filtering, paging and reading work without a kernel.
+    A page of more than 50 MB is said to be large."""
+    meta = self.meta() | self._saved_review() | dict(can=dict(score=False, mark=True, export=True))
+    data = json.dumps(dict(meta=meta, rows=list(self._saved_rows(traces))), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     script = front_end("explorer") + START
     policy = "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = SAVED.format(policy=policy, title=escape(visible(self.title)), style=style(), table=self.scores._repr_html_(), data=data, script=script)
+    page = SAVED.format(policy=policy, title=escape(visible(self.title)), style=style(), table=self.scores._repr_html_(),
+                        data=data.replace("<", "\\u003c"), script=script)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    size = path.write_bytes(page.encode("utf-8", "backslashreplace"))  # half of a surrogate pair as its code, in JSON
+    if size > LARGE: logger.warning(f"{path} has {size / 10**6:,.0f} MB; a page of fewer pairs opens faster: RewardVisualizer(scores.head(5000))")
     return path
 
 # %% ../nbs/63_visualizer.ipynb #c062

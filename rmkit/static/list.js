@@ -50,7 +50,7 @@ function facetText(view, {name}) {
   const filter = view.filters.columns[name];
   if (!filter) return "All";
   if (!filter.values) return `${filter.from ?? "any"} to ${filter.to ?? "any"}`;
-  return filter.values.length === 1 ? cut(filter.values[0] || "none", 24) : `${filter.values.length} of them`;
+  return filter.values.length === 1 ? cut(noneText(filter.values[0]), 24) : `${filter.values.length} of them`;
 }
 
 function moreFacets(view, facets) {
@@ -86,7 +86,7 @@ function numberFacet(view, {name}) {
 function categoryFacet(view, {name, names, codes}) {
   const counts = new Map();
   for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
-  const options = [...counts].sort((a, b) => b[1] - a[1]).map(([code, n]) => [names[code] ?? "", n]);
+  const options = [...counts].sort((a, b) => b[1] - a[1]).map(([code, n]) => [names[code] ?? null, n]);
   const now = () => view.filters.columns[name]?.values ?? [];
   const flip = value => event => {
     const values = event.target.checked ? [...now(), value] : now().filter(each => each !== value);
@@ -96,7 +96,7 @@ function categoryFacet(view, {name, names, codes}) {
     onchange: flip(value), "data-value": value}), n]);
   const follow = () => { for (const [value, box] of boxes) box.checked = now().includes(value); };
   return Object.assign(element("div", {class: "rmkit-choices", "data-facet": ""}, ...boxes.map(([value, box, n]) =>
-    element("label", null, box, isolated(cut(value || "none", 60)), element("span", {class: "rmkit-soft"}, ` ${countText(n)}`)))),
+    element("label", null, box, isolated(cut(noneText(value), 60)), element("span", {class: "rmkit-soft"}, ` ${countText(n)}`)))),
     {follow});
 }
 

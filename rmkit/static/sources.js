@@ -9,7 +9,7 @@ function cut(text, most) {
   return text.length <= most ? text : text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, "") + "…";
 }
 
-const oneLine = text => cut(text.slice(0, 1000).replace(/\s+/g, " ").trim(), 200);
+const oneLine = text => cut(cut(text, 1000).replace(/\s+/g, " ").trim(), 200);
 const allText = messages => messages.map(message => message.text).join(" ");
 
 function snippetOf(row, id) {

@@ -130,8 +130,7 @@ function columnTest(table, name, filter) {
   const facet = table.facets.get(name);
   if (!facet) return () => true;
   if (facet.kind === "number") return i => within(facet.values[i], filter.from, filter.to);
-  const wanted = new Set(filter.values.map(value => facet.names.indexOf(value)));
-  if (filter.values.includes("")) wanted.add(-1);
+  const wanted = new Set(filter.values.map(value => value === null ? -1 : facet.names.indexOf(value)));
   return i => wanted.has(facet.codes[i]);
 }
 
@@ -179,11 +178,12 @@ function chipsOf(filters) {
   if (text) chips.push(["text", `text: ${text}`]);
   if (from !== null || to !== null) chips.push(["rewards", `reward: ${from ?? "any"} to ${to ?? "any"}`]);
   for (const [name, filter] of Object.entries(columns)) chips.push([`column ${name}`, `${name}: ${filter.values
-    ? filter.values.map(value => value || "none").join(" or ") : `${filter.from ?? "any"} to ${filter.to ?? "any"}`}`]);
+    ? filter.values.map(noneText).join(" or ") : `${filter.from ?? "any"} to ${filter.to ?? "any"}`}`]);
   for (const [id, filter] of Object.entries(pictures)) chips.push([`picture ${id}`, filter.label]);
   return chips;
 }
 
+const noneText = value => value === null ? "none" : value || "(empty)";
 const without = (record, key) => Object.fromEntries(Object.entries(record).filter(([name]) => name !== key));
 
 function withoutFilter(filters, key) {
