@@ -1,5 +1,5 @@
 // The pair explorer as a whole: tabs, the overview, keys. charts.js, table.js, sources.js, parts.js, list.js, pair.js,
-// tokens.js, whatif.js and training.js stand in front of this file, in one module.
+// reading.js, tokens.js, whatif.js and training.js stand in front of this file, in one module.
 
 // ---- page: what is shown changes
 
@@ -184,6 +184,7 @@ export function mount(el, source) {
   const view = {source, id: `${PREFIX}-${++made}`, alive: true, filters: noFilters(), sort: "wrong", tab: "Overview", cursor: 0, open: null, pair: null, searches: 0,
     snippets: new Map(), asked: new Set(), drafts: new Map(), show: {tokens: false, edit: false}, tokens: {by: "value", specials: true}, pictures: new Map()};
   view.nodes = nodesOf(view);
+  prepareReading(view);
   const {title, alert, busy, tabs, status, panel} = view.nodes;
   view.root = ownsItsKeys(element("div", {class: "rmkit", onkeydown: event => rootKeys(view, event)}, title, tabs, alert, busy, status, panel));
   el.append(view.root);
