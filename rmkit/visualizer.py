@@ -6,10 +6,10 @@ Docs: https://rmkit.github.io/rmkit/visualizer.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'NEEDED', 'NUMBERS', 'CATEGORIES', 'WHOLE_NUMBERS', 'SORTS', 'DERIVED', 'WORDS', 'COMMON', 'ISLAND',
-           'SNIPPET', 'READ', 'CHOICES', 'PARTS', 'SAVED', 'START', 'TRACES', 'TRACE_SECONDS', 'LARGE', 'complete',
-           'columns', 'facets', 'histogram', 'pictures', 'messages', 'word_diff', 'searchable', 'search_terms',
-           'rows_with', 'traces', 'RewardVisualizer', 'matches', 'ordered', 'exported', 'front_end', 'style',
-           'hear_while_busy', 'Snapshots']
+           'SNIPPET', 'READ', 'CHOICES', 'LIBRARIES', 'PARTS', 'SAVED', 'START', 'TRACES', 'TRACE_SECONDS', 'LARGE',
+           'complete', 'columns', 'facets', 'histogram', 'pictures', 'messages', 'word_diff', 'searchable',
+           'search_terms', 'rows_with', 'traces', 'RewardVisualizer', 'matches', 'ordered', 'exported', 'front_end',
+           'style', 'hear_while_busy', 'Snapshots']
 
 # %% ../nbs/63_visualizer.ipynb #c002
 import base64
@@ -1007,15 +1007,24 @@ def answer(
         raise ValueError(f"the view asked for {request.get('what')!r}, which this version doesn't know; run the cell again.")
     return answers[request["what"]](**arguments)
 
+# %% ../nbs/63_visualizer.ipynb #p002
+LIBRARIES = dict(marked="marked.umd.js", DOMPurify="purify.min.js")  # our name for it, and its file in static/vendor
+
+def _library(name):
+    "A library as one constant of our module: it finds neither a loader nor a global name of the page around to change."
+    text = (files("rmkit")/"static"/"vendor"/LIBRARIES[name]).read_text(encoding="utf-8").partition("//# sourceMappingURL")[0]
+    return f"const {name} = (module => {{ const exports = module.exports; let define;\n{text}\nreturn module.exports; }})({{exports: {{}}}});"
+
 # %% ../nbs/63_visualizer.ipynb #c054
-PARTS = dict(explorer="charts table sources parts list decide pair tokens whatif training explorer", dashboard="charts dashboard")
+PARTS = dict(explorer="charts table sources parts list decide pair reading tokens whatif training explorer", dashboard="charts dashboard")
 
 def front_end(
     name: str,  # "explorer" or "dashboard"
 ) -> str:  # a JavaScript module
-    "What runs in the browser: the pictures, and the view that uses them."
+    "What runs in the browser: the pictures, and the view that uses them; for the explorer, the libraries too."
     folder = files("rmkit")/"static"
-    return "\n".join((folder/f"{part}.js").read_text(encoding="utf-8") for part in PARTS[name].split())
+    libraries = map(_library, LIBRARIES) if name == "explorer" else []
+    return "\n".join([*libraries, *((folder/f"{part}.js").read_text(encoding="utf-8") for part in PARTS[name].split())])
 
 def style() -> str:
     "The views' style sheet."

@@ -219,9 +219,9 @@ function takeMeta(view) {
 
 const FOLLOWED = {
   meta: takeMeta,
-  review(view) { takeReview(view); reviewChanged(view); drawStatus(view); },
+  review(view) { takeReview(view); reviewChanged(view); drawStatus(view); textsChanged(view); },
   place: followPlace,
-  drafts(view) { view.draftsKept = view.source.get("drafts"); },
+  drafts(view) { view.draftsKept = view.source.get("drafts"); takeDrafts(view); },
   gone(view) {
     const waiting = view.pending.length;
     view.nodes.gone.replaceChildren(element("p", null, GONE), ...(waiting ? [element("p", null,
@@ -246,6 +246,7 @@ export function mount(el, source) {
     cursor: 0, open: null, gone: null, pair: null, searches: 0, found: null, terms: [], pending: [], justSeen: new Set(), told: 0, telling: null,
     snippets: new Map(), asked: new Set(), drafts: new Map(), show, tokens: {by: "value", specials: true}, pictures: new Map(), switches: {}};
   view.nodes = nodesOf(view);
+  prepareReading(view);
   const {title, alert, gone, busy, tabs, status, keys, panel} = view.nodes;
   view.root = ownsItsKeys(element("div", {class: "rmkit", tabindex: -1, onkeydown: event => rootKeys(view, event)},
     title, tabs, gone, alert, busy, status, keys, panel));

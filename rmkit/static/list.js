@@ -119,7 +119,7 @@ async function search(view, text, told = true) {
   view.terms = reply.terms ?? [];
   if (told) tellPlace(view);
   refresh(view);
-  if (view.pair) drawPair(view);
+  textsChanged(view);
 }
 
 function reviewMenu(view) {

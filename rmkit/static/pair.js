@@ -1,75 +1,138 @@
-// One pair: its texts, marks and facts.
+// One pair: its texts and facts.
 
 // ---- page: one pair
 
-async function openPair(view, i) {
-  view.open = i;
+// The answer to a request, or {failed: why}, for a part of the page that tells of its own failures.
+async function answered(view, request) {
+  try { return await view.source.ask(request); } catch (error) { return {failed: error.message || String(error)}; }
+}
+
+// Opens a pair. It comes into sight for whoever is at work in this view, and moves nobody else's page.
+function openPair(view, i) {
+  const loaded = loadPair(view, i);
   opened(view, i);
-  view.nodes.pair.setAttribute("aria-busy", "true");
-  const reply = await ask(view, {what: "pair", pair: i});
-  if (view.open !== i) return;
-  view.nodes.pair.removeAttribute("aria-busy");
-  if (!reply) return;
-  view.pair = reply;
+  const {root, nodes} = view;
+  if (root.contains(activeElement(view))) nodes.pair.querySelector("header").scrollIntoView({block: "nearest"});
+  return loaded;
+}
+
+// What the table knows of a pair is drawn at once, its texts when they come; an answer about a pair that isn't open any
+// more is dropped. The panel keeps its height meanwhile, so that the page doesn't jump.
+async function loadPair(view, i) {
+  const part = view.nodes.pair, pair = {id: i};
+  Object.assign(view, {open: i, pair});
   Object.assign(view.tokens, {limit: 2000, chosen: false, rejected: false});
+  part.style.minHeight = `${part.offsetHeight}px`;
+  part.setAttribute("aria-busy", "true");
   drawPair(view);
+  Object.assign(pair, await answered(view, {what: "pair", pair: i}));
+  if (view.pair !== pair || !view.alive) return;
+  part.removeAttribute("aria-busy");
+  view.nodes.facts.replaceWith(view.nodes.facts = pairFacts(view));
+  drawTexts(view);
+  drawSwitches(view);
+  drawEdit(view);
+  part.style.minHeight = "";
 }
 
 function drawPair(view) {
-  const {pair} = view, part = view.nodes.pair;
+  const {pair, nodes} = view, part = nodes.pair;
   if (!pair) return;
   part.className = "rmkit-pair rmkit-card";
   part.setAttribute("aria-label", `Pair ${pair.id}`);
-  view.nodes.tokens = element("div", {class: "rmkit-part"});
-  view.nodes.edit = element("div", {class: "rmkit-part"});
-  redrawn(view, part, [pairHead(view), decisionBar(view), promptPart(pair), responsesPart(view), pairFacts(view), pairTools(view), view.nodes.tokens, view.nodes.edit]);
+  nodes.switches = element("div", {class: "rmkit-bar rmkit-tools", role: "group", "aria-label": "Reading", tabindex: -1});
+  nodes.texts = element("div", {class: "rmkit-texts", tabindex: -1});
+  nodes.texts.addEventListener("scroll", event => scrollTogether(view, event), true);
+  nodes.facts = pairFacts(view);
+  nodes.tokens = element("div", {class: "rmkit-part", tabindex: -1});
+  nodes.edit = element("div", {class: "rmkit-part", tabindex: -1});
+  redrawn(view, part, [pairHead(view), decisionBar(view), nodes.switches, nodes.texts, nodes.facts, pairTools(view),
+    nodes.tokens, nodes.edit]);
+  dressTexts(view);
+  drawSwitches(view);
+  drawTexts(view);
   drawTokens(view);
   drawEdit(view);
 }
 
 function pairHead(view) {
-  const {pair, table, shown} = view, at = shown.indexOf(pair.id), source = table.source && table.sources[table.source[pair.id]];
+  const {pair, table, shown} = view, at = shown.indexOf(pair.id);
+  const source = table.source && table.sources[table.source[pair.id]];
+  const place = at < 0 ? "not in the list" : `${countText(at + 1)} of ${countText(shown.length)} in the list`;
+  const step = (text, name, key, by, disabled) => button(text, () => stepPair(view, by),
+    {"aria-label": `${name} pair`, "aria-keyshortcuts": key, title: key, "data-keep": name.toLowerCase(), disabled});
   return element("header", {class: "rmkit-bar"}, element("h3", null, `Pair ${pair.id}`), verdictSign(table.verdicts[pair.id]),
     source && element("span", {class: "rmkit-soft"}, "source ", isolated(cut(source, 100))),
-    element("span", {class: "rmkit-spring"}),
-    element("span", {class: "rmkit-soft"}, at < 0 ? "not in the list" : `${countText(at + 1)} of ${countText(shown.length)} in the list`),
-    button("‹ Previous", () => stepPair(view, -1), {"aria-label": "Previous pair", "aria-keyshortcuts": "K", title: "K", "data-keep": "previous", disabled: at === 0 || !shown.length}),
-    button("Next ›", () => stepPair(view, 1), {"aria-label": "Next pair", "aria-keyshortcuts": "J", title: "J", "data-keep": "next", disabled: at === shown.length - 1 || !shown.length}));
+    element("span", {class: "rmkit-spring"}), element("span", {class: "rmkit-soft"}, place),
+    step("‹ Previous", "Previous", "K", -1, at === 0 || !shown.length),
+    step("Next ›", "Next", "J", 1, at === shown.length - 1 || !shown.length));
 }
 
-function promptPart(pair) {
-  return element("section", {class: "rmkit-prompt", "aria-label": "Prompt"}, ...pair.prompt.map(({role, text}, k) =>
-    element("details", {open: k === pair.prompt.length - 1}, element("summary", null, `turn ${k + 1} of ${pair.prompt.length} · `, isolated(cut(role ?? "", 40)), ` · ${counted(text.length, "character")}`),
-      textBox(text, `prompt, turn ${k + 1}`))));
+function promptPart(view) {
+  const {pair: {prompt}, show, terms} = view, pattern = hitPattern(terms);
+  return prompt && element("section", {class: "rmkit-prompt", "aria-label": "Prompt"}, ...prompt.map(({role}, k) => {
+    const {text, corrected} = shownText(view, "prompt", k), hits = hitsIn(text, pattern).length;
+    const {box, copy, place, note} = textParts(view, text, `prompt, turn ${k + 1}`);
+    const summary = element("summary", null, `turn ${k + 1} of ${prompt.length} · `, isolated(cut(role ?? "", 40)),
+      ` · ${counted(text.length, "character")}`, hits > 0 && ` · ${counted(hits, "hit")}`, corrected && correctedSign());
+    return element("details", {class: "rmkit-turn", open: show.turns || k === prompt.length - 1},
+      summary, copy, box, note, place);
+  }));
 }
 
 const pieces = parts => parts.map(([only, piece]) => only ? element("mark", null, piece) : piece);
 
 function responsesPart(view) {
-  const {pair, table: {columns}} = view;
-  const card = side => responseCard(side, pair[side], pair.diff?.[side], columns[`reward_${side}`][pair.id], columns[`length_${side}`]?.[pair.id]);
-  return element("section", {"aria-label": "Responses"}, element("div", {class: "rmkit-sides"}, card("chosen"), card("rejected")),
-    element("p", {class: "rmkit-hint"}, pair.diff ? ["Marked and underlined: only in this response."] : null, pair.diff_note && [" ", isolated(pair.diff_note)]));
+  const {pair} = view, differ = pair.chosen && marksDifferences(view);
+  const sides = element("div", {class: "rmkit-sides"}, responseCard(view, "chosen"), responseCard(view, "rejected"));
+  const waiting = !pair.chosen && element("p", {class: "rmkit-hint", role: "status"}, "Reading the texts…");
+  return element("section", {"aria-label": "Responses"}, sides, waiting,
+    differ && element("p", {class: "rmkit-hint"}, "Marked and underlined: only in this response."),
+    pair.diff_note && element("p", {class: "rmkit-hint"}, isolated(pair.diff_note)));
 }
 
-function responseCard(side, messages, diff, reward, length) {
-  const single = messages.length === 1;
-  return element("article", {class: `rmkit-side rmkit-${side}`, "aria-label": side}, element("h4", null, side,
-    element("span", {class: "rmkit-reward"}, "reward ", element("b", null, numberText(reward))), finite(length) && element("span", {class: "rmkit-soft"}, `length ${countText(length)}`)),
-    ...messages.flatMap(({role, text}) => [!single && element("p", {class: "rmkit-role"}, isolated(cut(role ?? "", 40))),
-      textBox(diff && single ? element("span", null, ...pieces(diff)) : text, `${side} response`)]));
+function responseCard(view, side) {
+  const {pair, table: {columns}} = view, messages = pair[side] ?? [], single = messages.length === 1;
+  const reward = columns[`reward_${side}`][pair.id], length = columns[`length_${side}`]?.[pair.id];
+  const head = element("h4", null, side,
+    element("span", {class: "rmkit-reward"}, "reward ", element("b", null, numberText(reward))),
+    finite(length) && element("span", {class: "rmkit-soft"}, `length ${countText(length)}`));
+  const parts = messages.flatMap(({role}, k) => {
+    const {text, corrected} = shownText(view, side, k);
+    const diff = single && !corrected && marksDifferences(view) ? pair.diff[side] : null;
+    const {box, copy, place, note} = textParts(view, text, `${side} response${single ? "" : `, message ${k + 1}`}`, diff);
+    const title = single ? head : element("p", {class: "rmkit-role"}, isolated(cut(role ?? "", 40)));
+    const bar = [title, corrected && correctedSign(), element("span", {class: "rmkit-spring"}), copy];
+    return [element("div", {class: "rmkit-bar"}, ...bar), box, note, place];
+  });
+  return element("article", {class: `rmkit-side rmkit-${side}`, "aria-label": side}, !single && head, ...parts);
 }
 
+// Names and values without a `dl`, which front ends lay out by rules of their own.
 function pairFacts(view) {
   const {pair, table: {columns}} = view, i = pair.id;
   const facts = [["reward margin", signed(columns.reward_margin[i])], ["P(chosen)", numberText(columns.p_chosen[i], 3)],
-    columns.length_gap && ["length gap", signed(columns.length_gap[i], 0)], columns.margin && ["label's margin", numberText(columns.margin[i])], ...(pair.details ?? []).filter(([name]) => !(name === "margin" && columns.margin))].filter(Boolean);
-  return element("dl", {class: "rmkit-facts"}, ...facts.map(([name, value]) => element("div", null, element("dt", null, isolated(String(name))), element("dd", null, isolated(String(value))))));
+    columns.length_gap && ["length gap", signed(columns.length_gap[i], 0)],
+    columns.margin && ["label's margin", numberText(columns.margin[i])],
+    ...(pair.details ?? []).filter(([name]) => !(name === "margin" && columns.margin))].filter(Boolean);
+  return element("div", {class: "rmkit-facts", role: "list"}, ...facts.map(([name, value]) =>
+    element("div", {class: "rmkit-fact", role: "listitem"},
+      element("span", {class: "rmkit-fact-name"}, isolated(String(name))), unseen(": "),
+      element("span", {class: "rmkit-fact-value"}, isolated(String(value))))));
 }
 
 function pairTools(view) {
-  const flip = (key, draw) => event => { view.show[key] = !view.show[key]; event.currentTarget.setAttribute("aria-pressed", String(view.show[key])); draw(view); };
-  return element("div", {class: "rmkit-bar rmkit-tools"}, toggle("Tokens", view.show.tokens, flip("tokens", drawTokens), {"data-keep": "tokens"}),
-    view.meta.can?.score && toggle("Edit and rescore", view.show.edit, flip("edit", drawEdit), {"data-keep": "edit"}));
+  const {can} = view.meta, press = (name, text, key) => toggle([text, kbd(key)], view.show[name], () => flipPart(view, name),
+    {"data-keep": name, "aria-label": text, "aria-keyshortcuts": key, title: `key ${key}`});
+  return element("div", {class: "rmkit-bar rmkit-tools"}, press("tokens", "Tokens", "R"),
+    canEdit(view) && press("edit", can.score ? "Edit and rescore" : "Edit", "E"));
 }
 
+// A part below the texts is opened or closed; what was opened comes into sight.
+function flipPart(view, name) {
+  const {show, nodes} = view;
+  show[name] = !show[name];
+  nodes.pair.querySelector(`[data-keep="${name}"]`).setAttribute("aria-pressed", String(show[name]));
+  ({tokens: drawTokens, edit: drawEdit})[name](view);
+  if (show[name]) nodes[name].scrollIntoView({block: "nearest"});
+}

@@ -101,11 +101,11 @@ function paceOf(times) {
 // The decisions of a saved page: in memory, and in the browser where it lets the page.
 function pageReview(meta, changed) {
   const store = storeOf(`rmkit-review ${meta.fingerprint}`), {entries = meta.review?.entries ?? {}, seen = meta.review?.seen ?? [],
-    times = [], reviewer = meta.reviewer ?? ""} = store.read();
-  const state = {entries: {...entries}, seen: new Set(seen), times, reviewer, history: [], kept: true, unsaved: false};
+    times = [], reviewer = meta.reviewer ?? "", drafts = {}} = store.read();
+  const state = {entries: {...entries}, seen: new Set(seen), times, reviewer, drafts, history: [], kept: true, unsaved: false};
   const keep = () => {
     state.kept = store.write({entries: state.entries, seen: [...state.seen], times: state.times.slice(-50),
-      reviewer: state.reviewer});
+      reviewer: state.reviewer, drafts: state.drafts});
     state.unsaved = !state.kept;
     changed("review");
   };
@@ -152,8 +152,8 @@ export function embedded(data) {
   const found = terms => haystack().flatMap((hay, i) => terms.every(term => hay.includes(term)) ? [i] : []);
   const reviewedRows = () => [...new Set([...Object.keys(state.entries).map(Number), ...state.seen])].sort((a, b) => a - b);
   const time = () => new Date().toISOString();
-  const lineOf = id => ({key: meta.keys?.[id], row: id, ...reviewed(without(state.entries[id] ?? {}, "edit")),
-    ...(state.entries[id]?.edit ? {edit: meta.edits?.[id]} : {}), seen: state.seen.has(id), reviewer: state.reviewer, time: time()});
+  const lineOf = id => ({key: meta.keys?.[id], row: id, ...reviewed(state.entries[id] ?? {}),
+    seen: state.seen.has(id), reviewer: state.reviewer, time: time()});
   const files = {
     review: () => ["review.jsonl", reviewedRows().map(lineOf)],
     marks: ids => ["marks.jsonl", ids.map(id => exportedRow(data, state.entries, id))],
@@ -167,7 +167,11 @@ export function embedded(data) {
     change: request => { review.change(without(without(request, "what"), "id")); return {ok: true}; },
     undo: () => review.undo(),
     reviewer: ({name}) => { state.reviewer = name; review.keep(); return {}; },
-    draft: () => ({}),
+    draft({pair, texts}) {
+      state.drafts = {...without(state.drafts, String(pair)), ...(texts ? {[pair]: texts} : {})};
+      review.keep();
+      return {};
+    },
     place: () => ({}),
     take_marks({text}) {
       const taken = takenEntries(data, text, state.entries);
@@ -187,7 +191,7 @@ export function embedded(data) {
       if (name === "meta") return meta;
       if (name === "review") return {entries: {...state.entries}, seen: [...state.seen], undo: state.history.length > 0,
         pace: paceOf(state.times), file: null, kept: state.kept, reviewer: state.reviewer};
-      return {};
+      return name === "drafts" ? state.drafts : {};
     },
     async ask(request) {
       if (!answers[request.what]) throw new Error("A saved page can't do this: it has no kernel.");

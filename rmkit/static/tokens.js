@@ -4,11 +4,38 @@
 
 const READING = "A running reward is what the head would say if the text ended there. It is a reading, not an explanation: it doesn't say which words caused the reward.";
 
+const flipTokens = view => view.pair && flipPart(view, "tokens");
+
 function drawTokens(view) {
-  const {pair, nodes, show} = view;
+  const {pair: {traces}, nodes, show} = view, hint = (...text) => element("p", {class: "rmkit-hint"}, ...text);
   if (!show.tokens) return nodes.tokens.replaceChildren();
-  const note = pair.tokens_note && element("p", {class: "rmkit-hint"}, isolated(pair.tokens_note));
-  nodes.tokens.replaceChildren(...(pair.tokens ? [tokenView(pair.tokens, view.tokens)] : [element("p", {class: "rmkit-hint"}, pair.tokens_note ? "" : "There are no token readings for this pair.")]), ...(note ? [note] : []));
+  if (!traces) {
+    nodes.tokens.replaceChildren(element("p", {class: "rmkit-hint", role: "status"}, "Reading both responses token by token…"));
+    return askTokens(view);
+  }
+  const again = () => { delete view.pair.traces; drawTokens(view); };
+  const failed = traces.failed && element("div", {class: "rmkit-failed", role: "alert"},
+    element("p", null, "The token rewards couldn't be read: ", isolated(traces.failed)),
+    button("Try again", again, {"data-keep": "read again"}));
+  const {tokens, note} = traces, none = !failed && !tokens && !note && hint("There are no token readings for this pair.");
+  redrawn(view, nodes.tokens, [failed, none, tokens && tokenView(tokens, view.tokens), note && hint(isolated(note))]);
+}
+
+const SETTLED = 250; // milliseconds on a pair, after which its reader isn't just passing
+
+// A model takes its time, and reads one pair after the other: so one request at a time, for the pair that a reader
+// stays on. Who has gone on when the answer comes is owed the rewards of the pair that is open then.
+async function askTokens(view) {
+  if (view.askingTokens) return;
+  view.askingTokens = true;
+  let pair;
+  do {
+    pair = view.pair;
+    await new Promise(done => setTimeout(done, SETTLED));
+  } while (view.alive && view.pair !== pair);
+  if (view.alive && view.show.tokens) pair.traces = await answered(view, {what: "tokens", pair: pair.id});
+  view.askingTokens = false;
+  if (view.alive) drawTokens(view);
 }
 
 function tokenView(tokens, state) {
@@ -48,7 +75,8 @@ function drawBlocks(parts) {
 
 function drawShades(part, {centre, span}, by) {
   const digits = span < 0.1 ? 3 : 2, text = by === "step" ? signed : numberText;
-  part.replaceChildren(element("span", null, text(centre - span, digits)), element("span", {class: "rmkit-ramp", role: "img", "aria-label": "orange is low, blue is high"}),
+  part.replaceChildren(element("span", null, text(centre - span, digits)),
+    element("span", {class: "rmkit-ramp", role: "img", "aria-label": "colours from low to high"}),
     element("span", null, text(centre + span, digits)), element("span", {class: "rmkit-soft"}, `middle ${numberText(centre, digits)}`));
 }
 
@@ -64,10 +92,23 @@ function tokenBlock({tokens, state, status, draw}, side, shown, scale) {
     prompt > 0 && button(`${state[side] ? "Hide" : "Show"} ${counted(prompt, "prompt token")}`, () => { state[side] = !state[side]; draw(); }, {class: "rmkit-button rmkit-fold", "aria-expanded": String(state[side])}), list);
 }
 
+// White space as a reader hears it and sees it; null for a token that has letters.
+const BLANKS = {" ": ["space", "·"], "\n": ["line end", "↵"], "\t": ["tab", "→"]};
+function blankToken(text) {
+  if (text.trim()) return null;
+  if (!text) return {name: "nothing", sign: "∅"};
+  const runs = text.match(/(.)\1*/gsu).map(run => [run.length, ...BLANKS[run[0]] ?? ["other space", "␣"]]);
+  return {name: runs.map(([n, name]) => n > 1 ? `${n} ${name}s` : name).join(", "),
+    sign: runs.map(([n, , sign]) => sign.repeat(n)).join("")};
+}
+
 function tokenNode(trace, i, by, {centre, span}, first) {
-  const value = tokenValue(trace, i, by), away = finite(value) ? clamp((value - centre) / span, -1, 1) : 0, text = trace.text[i];
-  const name = ["rmkit-token", trace.special[i] && "rmkit-special", i < trace.start && "rmkit-before", /^\s*\n\s*$/.test(text) && "rmkit-newline", away >= 0 ? "rmkit-up" : "rmkit-down"].filter(Boolean).join(" ");
-  return element("span", {class: name, "data-i": i, role: "option", tabindex: first ? 0 : -1, style: {"--rm-away": Math.abs(away).toFixed(2)}}, text);
+  const text = trace.text[i], value = tokenValue(trace, i, by), blank = blankToken(text);
+  const away = finite(value) ? clamp((value - centre) / span, -1, 1) : 0;
+  const name = ["rmkit-token", trace.special[i] && "rmkit-special", i < trace.start && "rmkit-before", blank && "rmkit-blank",
+    away >= 0 ? "rmkit-up" : "rmkit-down"].filter(Boolean).join(" ");
+  return element("span", {class: name, "data-i": i, role: "option", tabindex: first ? 0 : -1, "aria-label": blank?.name,
+    "data-sign": blank?.sign, style: {"--rm-away": Math.abs(away).toFixed(2)}}, text);
 }
 
 function tellToken(status, trace, i, side) {

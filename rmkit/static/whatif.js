@@ -4,10 +4,106 @@
 
 const PARTS = ["prompt", "chosen", "rejected"];
 
-function draftOf(view) {
+// A reader without a model can still correct a text.
+const canEdit = ({meta: {can}}) => Boolean(can?.score || can?.mark);
+
+function flipEdit(view, focus = false) {
+  if (!view.pair || !canEdit(view)) return;
+  flipPart(view, "edit");
+  if (focus) view.nodes.edit.querySelector(".rmkit-edit-chosen textarea")?.focus();
+}
+
+// ---- page: drafts and corrections
+
+// The text that was kept for a message, or null. A correction is a text, messages, or one entry a message with null
+// where nothing was changed.
+function correctedText({marks, pair}, part, k) {
+  const kept = marks[pair.id]?.edit?.[part], one = Array.isArray(kept) ? kept[k] : k === 0 ? kept : null;
+  return one?.content ?? one?.text ?? one ?? null;
+}
+
+function ownTexts(view) {
   const {pair} = view;
-  if (!view.drafts.has(pair.id)) view.drafts.set(pair.id, {texts: Object.fromEntries(PARTS.map(part => [part, pair[part].map(message => lines(message.text))])), history: [], scored: null});
-  return view.drafts.get(pair.id);
+  const own = part => pair[part].map(({text}, k) => lines(correctedText(view, part, k) ?? text));
+  return Object.fromEntries(PARTS.map(part => [part, own(part)]));
+}
+
+// Texts as they are being written, here or in another view; else as they were kept, or the pair's own.
+function draftOf(view) {
+  const {pair, drafts, draftsKept} = view, sent = draftsKept?.[pair.id];
+  if (!drafts.has(pair.id)) drafts.set(pair.id, {texts: null, history: [], scored: null, unsent: 0, timer: null});
+  const draft = drafts.get(pair.id), fits = sent && PARTS.every(part => sent[part]?.length === pair[part].length);
+  draft.texts ??= fits ? structuredClone(sent) : ownTexts(view);
+  return draft;
+}
+
+const WRITTEN = 400; // milliseconds without a key, after which what was written is sent
+
+// Drafts are kept where decisions are, and outlive the view. `texts` is null where there is nothing to keep any more.
+function sendDraft(view, id, draft, texts, wait = 0) {
+  const turn = ++draft.unsent;
+  clearTimeout(draft.timer);
+  draft.timer = setTimeout(async () => {
+    await ask(view, {what: "draft", pair: id, texts: structuredClone(texts)});
+    if (draft.unsent === turn) draft.unsent = 0;
+  }, wait);
+}
+
+// Drafts changed elsewhere: what is being written here goes first.
+function takeDrafts(view) {
+  for (const draft of view.drafts.values()) if (!draft.unsent) draft.texts = null;
+  if (view.pair?.chosen && view.show.edit) fillEdit(view);
+}
+
+function fillEdit(view) {
+  const {texts} = draftOf(view);
+  for (const area of view.nodes.edit.querySelectorAll("textarea[data-part]")) {
+    const text = texts[area.dataset.part][area.dataset.message];
+    if (area.value !== text) area.value = text;
+  }
+}
+
+function resetDraft(view) {
+  const draft = Object.assign(draftOf(view), {texts: ownTexts(view), history: [], scored: null});
+  sendDraft(view, view.pair.id, draft, null);
+  drawEdit(view);
+}
+
+async function changeEdit(view, edit, said) {
+  const {pair} = view, draft = draftOf(view);
+  if (!await change(view, pair.id, {edit})) return;
+  sendDraft(view, pair.id, draft, null);
+  if (view.pair === pair) view.nodes.edit.querySelector(".rmkit-copied")?.replaceChildren(said);
+}
+
+function keepCorrection(view) {
+  const {pair} = view, edited = editedMessages(pair, draftOf(view).texts), edit = {};
+  for (const part of PARTS) {
+    if (edited[part].some(({text}) => text !== null)) edit[part] = edited[part].map(({text}) => text);
+  }
+  if (Object.keys(edit).length) return changeEdit(view, edit, "Kept as a correction.");
+  if (view.marks[pair.id]?.edit) return changeEdit(view, null, "Nothing is changed any more: it is taken back.");
+  view.nodes.edit.querySelector(".rmkit-copied").replaceChildren("Nothing is changed, so there is nothing to keep.");
+}
+
+// The text of a message as it is read: corrected where a correction is kept, unless the original is asked for.
+function shownText(view, part, k) {
+  const {text} = view.pair[part][k], kept = view.pair.original ? null : correctedText(view, part, k);
+  return kept === null || kept === lines(text) ? {text, corrected: false} : {text: kept, corrected: true};
+}
+
+const correctedSign = () => element("span", {class: "rmkit-corrected"}, "corrected");
+
+function correctionBar(view) {
+  const {pair, marks, meta} = view;
+  if (!marks[pair.id]?.edit || !pair.chosen) return null;
+  const names = changesOf(pair, ownTexts(view)).join("; ") || "nothing";
+  const flip = () => { pair.original = !pair.original; drawTexts(view); };
+  return element("div", {class: "rmkit-bar rmkit-correction", role: "group", "aria-label": "Correction"},
+    element("span", null, correctedSign(), ` ${names}. The rewards are those of the original.`),
+    toggle("Show the original", Boolean(pair.original), flip, {"data-keep": "original"}),
+    meta.can?.mark && button("Take back", () => changeEdit(view, null, "The correction is taken back."),
+      {"data-keep": "take back"}));
 }
 
 // A textarea knows one kind of line end.
@@ -22,35 +118,58 @@ function editedMessages(pair, texts) {
 }
 
 function drawEdit(view) {
-  const {nodes, show, meta} = view;
-  if (!show.edit || !meta.can?.score) return nodes.edit.replaceChildren();
-  const draft = draftOf(view), result = element("div", {class: "rmkit-result", "aria-live": "polite"});
-  const areas = PARTS.map(part => element("div", {class: `rmkit-edit rmkit-edit-${part}`}, ...view.pair[part].map((message, k) => editArea(view, draft, part, k))));
-  nodes.result = result;
-  nodes.edit.replaceChildren(element("section", {class: "rmkit-whatif", "aria-label": "Edit and rescore", onkeydown: event => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); rescore(view); } }},
-    areas[0], element("div", {class: "rmkit-sides"}, areas[1], areas[2]),
-    element("div", {class: "rmkit-bar"}, button("Rescore", () => rescore(view), {class: "rmkit-button rmkit-first rmkit-rescore", title: "Ctrl+Enter"}), button("Copy as a preference row", () => copyRow(view)),
-      button("Reset", () => { view.drafts.delete(view.pair.id); drawEdit(view); }), element("span", {class: "rmkit-soft"}, "Ctrl+Enter rescores")), result));
+  const {nodes, show, pair, meta: {can}} = view;
+  if (!show.edit || !canEdit(view) || !pair.chosen) return nodes.edit.replaceChildren();
+  const areas = PARTS.map(part => element("div", {class: `rmkit-edit rmkit-edit-${part}`},
+    ...pair[part].map((_, k) => editArea(view, part, k))));
+  nodes.result = element("div", {class: "rmkit-result", "aria-live": "polite"});
+  const attributes = {class: "rmkit-whatif", "aria-label": can.score ? "Edit and rescore" : "Edit",
+    onkeydown: event => editKeys(view, event)};
+  nodes.edit.replaceChildren(element("section", attributes, areas[0],
+    element("div", {class: "rmkit-sides"}, areas[1], areas[2]), editButtons(view),
+    element("div", {class: "rmkit-copied", role: "status"}), nodes.result));
   drawResult(view);
 }
 
-function editArea(view, draft, part, k) {
-  const {role} = view.pair[part][k], texts = draft.texts[part];
-  const area = element("textarea", {rows: clamp(Math.ceil(texts[k].length / 70) + texts[k].split("\n").length - 1, 2, 10), dir: "auto", spellcheck: "false", oninput: event => { texts[k] = event.target.value; }});
-  area.value = texts[k];
-  return field(part === "prompt" ? `Prompt, turn ${k + 1} · ${cut(role ?? "", 40)}` : `${part === "chosen" ? "Chosen" : "Rejected"}${texts.length > 1 ? `, message ${k + 1}` : ""} · ${cut(role ?? "", 40)}`, area, "rmkit-stacked");
+function editKeys(view, event) {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  rescore(view);
+}
+
+function editButtons(view) {
+  const {can} = view.meta;
+  return element("div", {class: "rmkit-bar"},
+    can.score && button("Rescore", () => rescore(view), {class: "rmkit-button rmkit-first rmkit-rescore", title: "Ctrl+Enter"}),
+    can.mark && button("Keep as correction", () => keepCorrection(view)),
+    button("Copy as a preference row", () => copyRow(view)), button("Reset", () => resetDraft(view)),
+    can.score && element("span", {class: "rmkit-soft"}, "Ctrl+Enter rescores"));
+}
+
+function editArea(view, part, k) {
+  const {pair} = view, draft = draftOf(view), text = draft.texts[part][k], role = cut(pair[part][k].role ?? "", 40);
+  const write = wait => event => {
+    draft.texts[part][k] = event.target.value;
+    sendDraft(view, pair.id, draft, draft.texts, wait);
+  };
+  const rows = Math.ceil(text.length / 70) + text.split("\n").length - 1;
+  const area = element("textarea", {rows: clamp(rows, 2, 10), dir: "auto", spellcheck: "false", "data-part": part,
+    "data-message": k, oninput: write(WRITTEN), onchange: write(0)});
+  area.value = text;
+  const side = part === "chosen" ? "Chosen" : "Rejected", place = pair[part].length > 1 ? `, message ${k + 1}` : "";
+  return field(`${part === "prompt" ? `Prompt, turn ${k + 1}` : side + place} · ${role}`, area, "rmkit-stacked");
 }
 
 async function rescore(view) {
   const {pair} = view, draft = draftOf(view), texts = structuredClone(draft.texts), press = view.nodes.edit.querySelector(".rmkit-rescore");
-  if (press?.disabled) return;
+  if (!press || press.disabled) return;
   Object.assign(press, {disabled: true, textContent: "Scoring…"});
   const reply = await ask(view, {what: "score", pair: pair.id, ...editedMessages(pair, texts)});
   Object.assign(press, {disabled: false, textContent: "Rescore"});
   if (!reply) return;
   draft.scored = reply;
   draft.history.push({texts, what: changesOf(pair, texts).join("; ") || "nothing", scored: reply});
-  if (view.pair.id === pair.id && view.show.edit) drawResult(view);
+  if (view.pair?.id === pair.id && view.pair.chosen && view.show.edit) drawResult(view);
 }
 
 function originalScores(view) {
@@ -82,24 +201,20 @@ function editedParts(view, scored) {
 }
 
 function historyTable(view, history) {
-  const restore = entry => { const draft = draftOf(view); draft.texts = structuredClone(entry.texts); draft.scored = entry.scored; drawEdit(view); };
+  const restore = entry => {
+    const draft = draftOf(view);
+    Object.assign(draft, {texts: structuredClone(entry.texts), scored: entry.scored});
+    sendDraft(view, view.pair.id, draft, draft.texts);
+    drawEdit(view);
+  };
   return element("div", {class: "rmkit-history"}, element("h4", null, "Edits"), tableNode(["edit", "changed", "chosen", "rejected", "reward margin", ""], history.map((entry, k) => element("tr", {onclick: () => restore(entry)},
     element("td", null, String(k + 1)), element("td", null, entry.what), ...["reward_chosen", "reward_rejected", "reward_margin"].map(key => element("td", null, numberText(entry.scored[key]))),
     element("td", null, button("Restore", event => { event.stopPropagation(); restore(entry); }, {"aria-label": `Restore edit ${k + 1}`})))), "rmkit-numbers"));
 }
 
-async function copyRow(view) {
-  const {texts} = draftOf(view), row = Object.fromEntries(PARTS.map(part => [part, view.pair[part].map(({role}, k) => ({role, content: texts[part][k]}))]));
-  const line = JSON.stringify(row), old = view.nodes.edit.querySelector(".rmkit-copied");
-  old?.remove();
-  let said = "Copied.";
-  try { await navigator.clipboard.writeText(line); } catch { said = "The browser doesn't let this page copy. Copy it from here:"; }
-  const box = element("div", {class: "rmkit-copied", role: "status"}, said);
-  view.nodes.result.before(box);
-  if (said === "Copied.") return;
-  const area = element("textarea", {rows: 3, readonly: true, "aria-label": "Preference row"});
-  area.value = line;
-  box.append(area);
-  area.select();
+function copyRow(view) {
+  const {texts} = draftOf(view), {pair, nodes} = view;
+  const edited = part => pair[part].map(({role}, k) => ({role, content: texts[part][k]}));
+  const row = Object.fromEntries(PARTS.map(part => [part, edited(part)]));
+  return copyText(JSON.stringify(row), "Preference row", nodes.edit.querySelector(".rmkit-copied"));
 }
-
