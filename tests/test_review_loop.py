@@ -86,7 +86,7 @@ class Reviewer:
             self.decided[i] = decision
             if len(self.decided) < 60:
                 expect(self.reader.pair()).not_to_have_attribute("aria-label", f"Pair {i}")
-            expect(self.reader.pair().locator(".rmkit-text").first).to_be_visible()
+            expect(self.reader.pair().locator(".rmkit-sides .rmkit-text").first).to_be_visible()
 
     def changes_their_mind(self):
         "Undo goes back to the pair, which is then decided otherwise"
