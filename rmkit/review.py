@@ -79,14 +79,18 @@ def _base(content):
     base, _, number = content.partition("-")
     return base, int(number or 1) - 1
 
+def _hash(texts):
+    "A hash of what prompt, chosen and rejected say."
+    text = json.dumps([_said(value) for value in texts], sort_keys=True, ensure_ascii=False, default=str)
+    return blake2b(well_formed(text).encode(), digest_size=10).hexdigest()
+
 def _content_keys(table):
     "A hash of what each pair says; its copies are numbered from 2."
     keys, copies = [], defaultdict(int)
-    for row in zip(*(table[name] for name in TEXTS)):
-        text = json.dumps([_said(value) for value in row], sort_keys=True, ensure_ascii=False, default=str)
-        key = blake2b(well_formed(text).encode(), digest_size=10).hexdigest()
+    for texts in zip(*(table[name] for name in TEXTS)):
+        key = _hash(texts)
+        keys.append(_numbered(key, copies[key]))
         copies[key] += 1
-        keys.append(_numbered(key, copies[key] - 1))
     return keys
 
 def _id_text(value):
@@ -183,7 +187,7 @@ def _forget(self: Review):
     self._lines = defaultdict(lambda: defaultdict(list))  # lines, by row (by key where there is none) and reviewer
     self._order = []  # rows in the order of the reviewer's own changes
     self._claimed, self._raw = {}, []  # the content key that a row has for certain; all lines as they were read
-    self._offset, self._file = 0, None  # how far the file was read, and which file it was
+    self._offset = 0  # how far the file was read
 
 NOTHING = dict(mark="", note="")
 
@@ -296,7 +300,7 @@ def _with_keys(self: Review, lines):
     made, bases, copies = [], None, defaultdict(int)
     for line in lines:
         texts = [line[name] or "" for name in TEXTS]
-        base = _content_keys(pd.DataFrame(dict(zip(self._texts, ([text] for text in texts)))))[0]
+        base = _hash(texts)
         if base not in self._copies:
             bases = bases or self._shown_bases
             base = bases.get(_as_shown(texts), base)
@@ -319,19 +323,19 @@ def _whole_lines(data):
     return lines
 
 @patch
-def refresh(self: Review) -> int:  # lines that were new
+def refresh(self: Review) -> int:  # lines that were new (all of them where the file is another one)
     "Take in what another notebook or process has written since."
     with self._lock:
-        found = os.stat(self.path) if self.path and self.path.exists() else None
-        if self._file and (found is None or found.st_ino != self._file or found.st_size < self._offset):
-            return self._start_over()
-        if found is None:
-            return 0
+        is_there, last = bool(self.path) and self.path.exists(), b"".join(self._raw[-1:])
+        if not is_there:
+            return self._start_over() if last else 0
         with self.path.open("rb") as file:
-            file.seek(self._offset)
+            file.seek(self._offset - len(last))
+            if file.read(len(last)) != last:
+                return self._start_over()
             new = _whole_lines(file.read())
         lines = [_read_line(raw, number, self.path) for number, raw in enumerate(new, len(self._raw) + 1)]
-        self._file, self._offset = found.st_ino, self._offset + sum(map(len, new))
+        self._offset += sum(map(len, new))
         self._raw += new
         self._take_in([line for line in lines if line])
         return len(new)
