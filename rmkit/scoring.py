@@ -561,7 +561,7 @@ def further_columns(
     rows: Sequence[Mapping],  # of a prepared dataset
 ) -> dict:  # their values by name, for `pair_scores`
     "What a dataset says of its pairs besides their texts: ids, annotators, subsets. A taken name gets `_given`."
-    made = IDS if {"chosen", "rejected"} <= set(rows[0]) or id_columns(set(rows[0]) - set(IDS)) else ()
+    made = IDS if {"chosen", "rejected"} <= set(rows[0]) else ()  # ids are all that there is of some pairs
     names = {name: name for name in rows[0] if name not in ("prompt", "chosen", "rejected", *made)}
     for name in set(names) & set(OWN_COLUMNS):
         while names[name] in (*OWN_COLUMNS, *(set(names) - {name})):

@@ -374,3 +374,237 @@ def test_pace_is_a_median_without_pauses(monkeypatch):
     for row in range(6):
         review.change(row, decision="keep")
     assert review.pace() == 7  # of 10, 4, 12 and 1 seconds
+
+
+# A better set --------------------------------------------------------------------------------------------------------
+
+PLAIN = dict(prompt="The sky is", chosen=" blue, I think.", rejected=" green.")
+CHAT = dict(prompt=said("What colour?"), chosen=[dict(role="assistant", content="Blue.")], rejected=[dict(role="assistant", content="Green.")])
+CALL = dict(role="assistant", content="", tool_calls=[dict(type="function", function=dict(name="look", arguments=dict(at="sky")))])
+HH = dict(chosen="\n\nHuman: What colour?\n\nAssistant: Blue.", rejected="\n\nHuman: What colour?\n\nAssistant: Green.")
+LAYOUTS = {  # of one row; its id and its source stay
+    "plain text": [PLAIN, PLAIN | dict(prompt="")],
+    "implicit text": [{name: PLAIN["prompt"] + PLAIN[name] for name in ("chosen", "rejected")}],
+    "messages": [CHAT, CHAT | dict(prompt=said("Hi") + [dict(role="assistant", content="Yes?")] + CHAT["prompt"])],
+    "implicit messages": [{name: CHAT["prompt"] + CHAT[name] for name in ("chosen", "rejected")}],
+    "no prompt": [{name: CHAT[name] for name in ("chosen", "rejected")}],
+    "transcripts": [HH],
+    "ShareGPT": [dict(conversations=[{"from": "human", "value": "What?"}], chosen={"from": "gpt", "value": "Blue."},
+                      rejected={"from": "gpt", "value": "Green."})],
+    "tools": [CHAT | dict(chosen=[CALL, dict(role="tool", content="blue", name="look"), *CHAT["chosen"]],
+                          tools=[dict(type="function", function=dict(name="look", parameters=dict(at="str")))])],
+    "JSON": [{name: json.dumps(messages) for name, messages in CHAT.items()}],
+    "turns": [dict(question="What colour is it?", chosen="Blue, I think.", rejected="Green.")],
+    "system": [dict(system="Be brief.", question="What colour is it?", chosen="Blue, I think.", rejected="Green."),
+               dict(system="", question="What colour is it?", chosen="Blue, I think.", rejected="Green.")],
+    "instruction": [dict(instruction="Say a colour.", input="The sky", output=["Blue, I think.", "Green."])],
+    "history": [dict(history=[["Hi", "Yes?"]], prompt="What colour is it?", chosen="Blue, I think.", rejected="Green.")],
+    "votes": [dict(prompt=CHAT["prompt"], response_a=CHAT["rejected"], response_b=CHAT["chosen"], winner="response_b", votes_a=1, votes_b=3)],
+    "arena": [dict(conversation_a=CHAT["prompt"] + CHAT["rejected"], conversation_b=CHAT["prompt"] + CHAT["chosen"], winner="model_b",
+                   model_a="x", model_b="y")],
+    "scores": [CHAT | dict(score_chosen=4.5, score_rejected=1.0), CHAT | dict(score_chosen=2.0, score_rejected=2.0)],
+    "ranking": [dict(prompt="Name a colour.", responses=["Blue.", "A dog, I think.", "Red or blue."], scores=[2.0, 0.5, 1.0])],
+    "ratings": [dict(prompt="Name a colour.", response="Blue, I think.", score=5), dict(prompt="Name a colour.", response="A dog.", score=1)],
+    "older ids": [dict(input_ids_chosen=[5, 6, 7], attention_mask_chosen=[1, 1, 1], input_ids_rejected=[5, 8], attention_mask_rejected=[1, 1])],
+    "j and k": [dict(input_ids_j=[5, 6, 7], attention_mask_j=[1, 1, 1], input_ids_k=[5, 8], attention_mask_k=[1, 1])],
+    "ids": [dict(chosen_ids=[5, 6, 7], rejected_ids=[5, 8])],
+    "other names": [CHAT | dict(p_chosen=0.9, length_chosen=3, reward_margin=1.5)],
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return RewardModel(tiny_model(seed=0), tiny_tokenizer())
+
+
+@pytest.fixture(scope="module")
+def plain_model():
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = None
+    return RewardModel(tiny_model(seed=0), tokenizer)
+
+
+def ids_of(dataset, model):
+    rows = prepare_dataset(dataset, model.tokenizer)[0]
+    return [(row["id"], row["chosen_ids"], row["rejected_ids"], row.get("margin")) for row in rows]
+
+
+@pytest.mark.parametrize("template", [True, False])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rows_that_are_kept_give_the_same_token_ids(layout, template, model, plain_model):
+    model = model if template else plain_model
+    rows = [row | dict(id=f"r{i}") for i, row in enumerate(LAYOUTS[layout] * 2)]
+    if not template and any(isinstance(value, list) and value and isinstance(value[0], dict) for value in rows[0].values()):
+        return  # messages need a template
+    if not template and layout in ("ShareGPT", "JSON", "history"):
+        return
+    dataset = Dataset.from_list(rows)
+    scores = model.score_pairs(dataset)
+    before, same = ids_of(dataset, model), corrected(scores, {})
+    assert ids_of(same, model) == before
+    assert {name for name in dataset.column_names} - set(same.column_names) <= {
+        *TAKEN.get(layout, ())}, "a column of the original is lost"
+    entries = {1: dict(mark="", note="", decision="swap")}
+    swapped = ids_of(corrected(scores, entries), model)
+    assert swapped[0] == before[0] and swapped[1][1:3] == before[1][2:0:-1] and swapped[1][3] in (None, 0.0)
+    assert restore(corrected(scores, entries), changes(scores, entries)).to_list() == original_set(scores).to_list()
+
+
+# columns that hold the answers or the question are called prompt, chosen and rejected now
+TAKEN = {"ShareGPT": ["conversations"], "votes": ["response_a", "response_b"], "arena": ["conversation_a", "conversation_b"],
+         "ranking": ["responses", "scores"], "ratings": ["response", "score"], "instruction": ["output"], "history": ["history"],
+         "system": ["question"], "turns": ["question"], "older ids": list(LAYOUTS["older ids"][0]), "j and k": list(LAYOUTS["j and k"][0])}
+
+
+def entry(decision="", **more):
+    return dict(mark="", note="") | ({"decision": decision} if decision else {}) | more
+
+
+def test_every_decision_is_carried_out_and_undone():
+    scores = table(8, score_chosen=range(8, 16), score_rejected=range(8), margin=np.ones(8), chosen_model=list("abcdefgh"),
+                   rejected_model=list("ijklmnop"), made=[date(2026, 1, i + 1) for i in range(8)], source=["x", None] * 4)
+    entries = {0: entry("keep"), 1: entry("swap"), 2: entry("tie"), 3: entry("both bad"), 4: entry("drop"), 6: entry(edit=dict(chosen="mended")),
+               7: entry("swap", edit=dict(rejected="best"), note="n", mark="mislabelled")}
+    better = corrected(scores, entries)
+    assert better["id"] == [scores.at[i, "id"] for i in (0, 1, 2, 3, 5, 6, 7)]
+    assert better["decision"] == ["keep", "swap", "tie", "both bad", "", "", "swap"]
+    assert better["tie"] == [False, False, True, True, False, False, False] and better["margin"] == [1, 0, 1, 1, 1, 1, 0]
+    row = better[1]
+    assert (row["chosen"], row["rejected"], row["score_chosen"], row["score_rejected"], row["chosen_model"]) == ("bad 1", "good 1", 1, 9, "j")
+    assert better[5]["chosen"] == "mended" and (better[6]["chosen"], better[6]["rejected"]) == ("best", "good 7")
+    assert not {"reward_chosen", "reward_margin", "p_chosen"} & set(better.column_names) and better[5]["made"] == date(2026, 1, 7)
+    done = changes(scores, entries, [f"k{i}" for i in range(8)], {1: "ben"})
+    assert list(done.columns[:6]) == ["row", "key", "done", "mark", "note", "reviewer"] and done["row"].tolist() == list(entries)
+    assert done["reviewer"].tolist()[1] == "ben" and done["key"].tolist()[1] == "k1"
+    assert done["done"].tolist() == ["kept as labelled", "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; "
+                                     "margin set to 0", "a tie", "both bad, so a tie", "dropped", "chosen edited",
+                                     "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0; rejected edited"]
+    assert done["chosen"].tolist()[1] == "good 1" and done["score_chosen"].tolist()[1] == 9
+    original = original_set(scores)
+    assert restore(better, done).to_list() == original.to_list() and restore(better, done).features == original.features
+    for row in entries:  # one decision taken back is as if it hadn't been made
+        assert restore(better, done, [row]).to_list() == corrected(scores, {i: e for i, e in entries.items() if i != row}).to_list()
+
+
+def test_restore_knows_its_own_set():
+    scores = table(5)
+    entries = {1: entry("swap"), 3: entry("drop")}
+    better, done = corrected(scores, entries), changes(scores, entries)
+    for other in (better.select([3, 2, 1, 0]), better.select([0, 2, 3]), original_set(scores).add_column("decision", [""] * 5)):
+        with pytest.raises(ValueError, match="not what these changes made|no change of row"):
+            restore(other, done)
+    with pytest.raises(ValueError, match="no change of row 2"):
+        restore(better, done, [2])
+    assert restore(corrected(scores, {}), changes(scores, {})).to_list() == original_set(scores).to_list()
+
+
+@pytest.mark.parametrize("names", ["row", "done", "note", "key_given", "tie", "decision"])
+def test_columns_of_the_same_name_come_back(names):
+    values = ["silk", "wool", "silk", "linen", None, "silk"]
+    scores = table(6, **{names: values})
+    entries = {1: entry("tie"), 2: entry("swap"), 5: entry("drop")}
+    better, done = corrected(scores, entries), changes(scores, entries)
+    assert better["tie"] == [False, True, False, False, False] and better["decision"] == ["", "tie", "swap", "", ""]
+    assert values[:5] in [list(better[name]) for name in better.column_names if name.startswith(names)]
+    assert restore(better, done).to_list() == original_set(scores).to_list()
+    assert restore(better, done, [1])["tie"] == [False] * 5
+
+
+def test_a_second_round_adds_to_the_first():
+    scores = table(4)
+    first = corrected(scores, {0: entry("tie"), 1: entry("swap"), 2: entry("tie")})
+    second = table(4).assign(**{name: first[name] for name in ("chosen", "rejected", "tie", "decision")})
+    better = corrected(second, {0: entry("swap"), 3: entry("both bad")})
+    assert better["decision"] == ["swap", "swap", "tie", "both bad"] and better["tie"] == [False, False, True, True]
+
+
+def test_scores_that_would_be_a_margin_don_t_contradict_swapped_labels(model):
+    scores = table(3, score_chosen=[3, 4, 5], score_rejected=[1, 1, 1])
+    better = corrected(scores, {1: entry("swap")})
+    assert better["margin"] == [2, 0, 4] and prepare_dataset(better, model.tokenizer)[0]["margin"] == [2, 0, 4]
+    done = changes(scores, {1: entry("swap")})
+    assert restore(better, done).to_list() == original_set(scores).to_list() and restore(better, done, [1])["margin"] == [2, 3, 4]
+    assert "margin" not in corrected(scores, {1: entry("tie")}).column_names
+
+
+def test_what_can_t_be_corrected_says_which_row():
+    scores = table(3)
+    talk = scores.assign(chosen=pd.Series([[dict(role="assistant", content="a")] * 2] * 3), rejected=pd.Series([[dict(role="assistant", content="b")]] * 3),
+                         prompt=pd.Series([said("Hi")] * 3))
+    for frame, edit, error in [(scores, dict(chosen="bad 1"), "row 1: the edited answer is the same"), (talk, dict(chosen="c"), "row 1: .* 2 messages"),
+                               (scores, dict(chosen=said("c")), "row 1: the edited chosen is messages"), (scores, dict(chosen="  "), "row 1 of it")]:
+        with pytest.raises(ValueError, match=error):
+            corrected(frame, {1: entry(edit=edit)})
+    assert corrected(talk, {1: entry(edit=dict(rejected="c"))})[1]["rejected"] == [dict(role="assistant", content="c")]
+    with pytest.raises(ValueError, match="all 3 pairs are dropped"):
+        corrected(scores, {i: entry("drop") for i in range(3)})
+    with pytest.raises(ValueError, match="no column prompt"):
+        corrected(scores.drop(columns="prompt"), {})
+
+
+def test_a_set_that_would_be_read_otherwise_is_an_error(model):
+    "Here the answer repeats a long prompt, which prepare_dataset would take off once more"
+    prompt = "What is the colour of the sky on a fine day in May? "
+    scores = pair_scores([prompt], [prompt + "Blue."], [prompt + "Green."], [1.0], [0.0])
+    with pytest.raises(ValueError, match="can't be brought back .* row 0, the prompt is read as|can't be brought back .* row 0, the chosen"):
+        corrected(scores, {})
+
+
+def test_columns_about_one_answer_are_named(caplog):
+    corrected(table(3, why_chosen=list("abc")), {0: entry("swap")})
+    assert "'why_chosen' may be about one answer" in caplog.text and "1 swapped" in caplog.text
+
+
+def test_sides():
+    names = ["prompt", "chosen", "rejected", "chosenScore", "rejected_score", "rejectedScore", "score_j", "score_k", "better_by", "id"]
+    assert side_columns(names)[0] == ("chosen", "rejected") and ("score_j", "score_k") in side_columns(names)
+    assert len({name for two in side_columns(names) for name in two}) == 2 * len(side_columns(names))
+
+
+# Ties ----------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("values", [[True, False, None], ["True", "false", ""], [1, 0, 0], [1.0, 0.0, float("nan")]])
+@pytest.mark.parametrize("layout", ["plain text", "implicit messages", "ids"])
+def test_a_tie_is_left_out_and_counted(values, layout, model):
+    rows = [LAYOUTS[layout][0] | dict(id=i, tie=value) for i, value in enumerate(values)]
+    for dataset in (Dataset.from_list(rows), Dataset.from_list(rows).to_iterable_dataset()):
+        prepared, report = prepare_dataset(dataset, model.tokenizer)
+        assert [row["id"] for row in prepared] == [1, 2] and report.dropped == {"tie": 1} and "1 dropped (tie)" in str(report)
+
+
+def test_a_bad_tie_names_its_row_and_column(model):
+    rows = [PLAIN | dict(tie=value) for value in ("true", "false", "perhaps")]
+    with pytest.raises(BadRowError, match="row 2, column 'tie': found str 'perhaps'; expected true or false"):
+        prepare_dataset(Dataset.from_list(rows), model.tokenizer)
+    assert prepare_dataset(Dataset.from_list(rows), model.tokenizer, on_bad_row="drop")[1].dropped == {"tie": 1, "bad tie": 1}
+
+
+def test_neckties_are_not_ties(model):
+    prepared, report = prepare_dataset(Dataset.from_list([PLAIN | dict(tie="silk"), PLAIN | dict(tie="wool")]), model.tokenizer)
+    assert len(prepared) == 2 and "column 'tie' is not read" in str(report) and "'silk'" in str(report)
+
+
+def test_a_tie_s_prompt_is_not_on_both_sides_of_a_split():
+    from rmkit.data import split_by_prompt
+    whole = [{name: CHAT["prompt"] + CHAT[name] for name in ("chosen", "rejected")} | dict(tie=tie) for tie in (True, False)]
+    parts = split_by_prompt(Dataset.from_list(whole * 4), 0.5)
+    assert not len(parts["test"]) or not len(parts["train"])
+
+
+def test_the_trainer_takes_the_corrected_set_and_says_how_many_ties_it_leaves_out(model, tmp_path, caplog):
+    scores = model.score_pairs(make_pairs(12, seed=0))
+    better = corrected(scores, {0: entry("swap"), 1: entry("tie"), 2: entry("both bad"), 3: entry("drop")})
+    config = RewardConfig(tmp_path, max_steps=1, per_device_train_batch_size=4, use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True)
+    trainer = RewardTrainer(tiny_model(seed=0), config, train_dataset=better, processing_class=tiny_tokenizer())
+    assert len(trainer.train_dataset) == 9 and "2 ties are left out" in caplog.text
+    assert trainer.train_dataset[0]["chosen"] == make_pairs(12, seed=0)[0]["rejected"]
+    trainer.train()
+
+
+def test_rankings_come_back_as_pairs(model):
+    scores = model.score_pairs(make_rankings(4, seed=0))
+    assert ids_without(corrected(scores, {}), model) == ids_without(make_rankings(4, seed=0), model)
+
+
+def ids_without(dataset, model):
+    return [(row["chosen_ids"], row["rejected_ids"]) for row in prepare_dataset(dataset, model.tokenizer)[0]]
