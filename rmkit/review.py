@@ -79,14 +79,18 @@ def _base(content):
     base, _, number = content.partition("-")
     return base, int(number or 1) - 1
 
+def _hash(texts):
+    "A hash of what prompt, chosen and rejected say."
+    text = json.dumps([_said(value) for value in texts], sort_keys=True, ensure_ascii=False, default=str)
+    return blake2b(well_formed(text).encode(), digest_size=10).hexdigest()
+
 def _content_keys(table):
     "A hash of what each pair says; its copies are numbered from 2."
     keys, copies = [], defaultdict(int)
-    for row in zip(*(table[name] for name in TEXTS)):
-        text = json.dumps([_said(value) for value in row], sort_keys=True, ensure_ascii=False, default=str)
-        key = blake2b(well_formed(text).encode(), digest_size=10).hexdigest()
+    for texts in zip(*(table[name] for name in TEXTS)):
+        key = _hash(texts)
+        keys.append(_numbered(key, copies[key]))
         copies[key] += 1
-        keys.append(_numbered(key, copies[key] - 1))
     return keys
 
 def _id_text(value):
@@ -183,7 +187,7 @@ def _forget(self: Review):
     self._lines = defaultdict(lambda: defaultdict(list))  # lines, by row (by key where there is none) and reviewer
     self._order = []  # rows in the order of the reviewer's own changes
     self._claimed, self._raw = {}, []  # the content key that a row has for certain; all lines as they were read
-    self._offset, self._file = 0, None  # how far the file was read, and which file it was
+    self._offset = 0  # how far the file was read
 
 NOTHING = dict(mark="", note="")
 
@@ -296,7 +300,7 @@ def _with_keys(self: Review, lines):
     made, bases, copies = [], None, defaultdict(int)
     for line in lines:
         texts = [line[name] or "" for name in TEXTS]
-        base = _content_keys(pd.DataFrame(dict(zip(self._texts, ([text] for text in texts)))))[0]
+        base = _hash(texts)
         if base not in self._copies:
             bases = bases or self._shown_bases
             base = bases.get(_as_shown(texts), base)
@@ -319,19 +323,19 @@ def _whole_lines(data):
     return lines
 
 @patch
-def refresh(self: Review) -> int:  # lines that were new
+def refresh(self: Review) -> int:  # lines that were new (all of them where the file is another one)
     "Take in what another notebook or process has written since."
     with self._lock:
-        found = os.stat(self.path) if self.path and self.path.exists() else None
-        if self._file and (found is None or found.st_ino != self._file or found.st_size < self._offset):
-            return self._start_over()
-        if found is None:
-            return 0
+        is_there, last = bool(self.path) and self.path.exists(), b"".join(self._raw[-1:])
+        if not is_there:
+            return self._start_over() if last else 0
         with self.path.open("rb") as file:
-            file.seek(self._offset)
+            file.seek(self._offset - len(last))
+            if file.read(len(last)) != last:
+                return self._start_over()
             new = _whole_lines(file.read())
         lines = [_read_line(raw, number, self.path) for number, raw in enumerate(new, len(self._raw) + 1)]
-        self._file, self._offset = found.st_ino, self._offset + sum(map(len, new))
+        self._offset += sum(map(len, new))
         self._raw += new
         self._take_in([line for line in lines if line])
         return len(new)
@@ -529,12 +533,16 @@ def _values(column):
     "A column's values as plain ones, and no text among messages."
     values = [value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value for value in column.tolist()]
     values = [None if value is pd.NA or value is pd.NaT else value for value in values]
-    if column.dtype == object:
+    if not pd.api.types.is_float_dtype(column):
         values = [None if isinstance(value, float) and np.isnan(value) else value for value in values]
     texts = {value for value in values if isinstance(value, str)}
     if texts <= {""} and any(isinstance(value, list) for value in values):
         values = [[] if value == "" else value for value in values]  # a prompt of no messages
     return values
+
+def _dataset(rows):
+    "Rows as a dataset; a message has no keys that it doesn't need."
+    return Dataset(as_table([row | {name: drop_none(row[name]) for name in TEXTS if name in row} for row in rows]))
 
 def _given_name(name):
     "What a column of the table was called in the dataset."
@@ -567,7 +575,7 @@ def original_set(
         raise ValueError(f"the table has no column {', '.join(sorted(missing))}; found {sorted(map(str, table))}.")
     left_out = DERIVED | ({*TEXTS} if {"chosen_ids", "rejected_ids"} <= set(table) else set())  # what ids decode to
     columns = {_given_name(name): _values(table[name]) for name in table if name not in left_out}
-    dataset = Dataset(as_table([dict(zip(columns, row)) for row in zip(*columns.values())]))
+    dataset = _dataset(dict(zip(columns, row)) for row in zip(*columns.values()))
     fault = None if id_columns(dataset.column_names) else _misread(dataset)
     if fault:
         twice = {name: f"{name}_given" for _, name in fault[2].columns if name in set(dataset.column_names) - {*TEXTS}}
@@ -624,11 +632,11 @@ def _own_columns(original):
         other.append("decision")
     return {name: f"{name}_given" for name in other}
 
-def _with_margins(rows):
-    "Rows with a margin, where it would be the difference of two scores: it won't do for swapped ones."
-    if "margin" in rows[0] or not {"score_chosen", "score_rejected"} <= set(rows[0]):
-        return rows
-    return [row | dict(margin=float(unwrap_number(row["score_chosen"]) - unwrap_number(row["score_rejected"]))) for row in rows]
+def _with_margin(row):
+    "A row with a margin, where it would be the difference of two scores: that won't do once the label is swapped."
+    if "margin" in row or not {"score_chosen", "score_rejected"} <= set(row):
+        return row
+    return row | dict(margin=float(unwrap_number(row["score_chosen"]) - unwrap_number(row["score_rejected"])))
 
 def _say_one_sided(names, sides, n_swapped):
     "Name columns that seem to be about one answer and have no twin."
@@ -648,7 +656,7 @@ def corrected(
     rows, sides, made = original.to_list(), side_columns(original.column_names), []
     format, n_swapped = find_format(original), sum(entry.get("decision") == "swap" for entry in entries.values())
     _say_one_sided(original.column_names, sides, n_swapped)
-    for i, row in enumerate(_with_margins(rows) if n_swapped else rows):
+    for i, row in enumerate(map(_with_margin, rows) if n_swapped else rows):
         entry = entries.get(i, {})
         word = entry.get("decision") or row.get("decision") or ""
         try:
@@ -659,7 +667,7 @@ def corrected(
         made += [row] * (entry.get("decision") != "drop")
     if not made:
         raise ValueError(f"all {len(rows)} pairs are dropped: nothing is left to train on.")
-    dataset = Dataset(as_table(made))
+    dataset = _dataset(made)
     if not id_columns(dataset.column_names) and (fault := _misread(dataset)):
         raise ValueError(f"the corrected set isn't read as it stands: row {fault[0]} of it, {fault[1]}; take the edit back.")
     return dataset
@@ -737,5 +745,5 @@ def restore(
             row = was if rows is None else was | dict(tie=is_tie(was, PAIRS), decision=was.get("decision") or "")
         found += [row] * (row is not None)
     if rows is None:
-        return Dataset(as_table([{name: row[own.get(name, name)] for name in names} for row in found]))
-    return Dataset(as_table(_with_margins(found) if "margin" in dataset.column_names else found))
+        return _dataset({name: row[own.get(name, name)] for name in names} for row in found)
+    return _dataset(map(_with_margin, found) if "margin" in dataset.column_names else found)
