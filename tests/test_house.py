@@ -1,6 +1,7 @@
 "The rules of the house: exports and README current, layers respected, notebooks clean, everything public documented"
 import ast
 import dataclasses
+import hashlib
 import importlib
 import inspect
 import json
@@ -175,10 +176,25 @@ MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|cre
                     r"|\beval\(|new Function|\bimport\b|\bfetch\(|XMLHttpRequest|WebSocket|https?://(?!www\.w3\.org/)")
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "rmkit" / "static").iterdir()), ids=name_of)
+STATIC = ROOT / "rmkit" / "static"
+
+
+@pytest.mark.parametrize("path", sorted(path for path in STATIC.iterdir() if path.is_file()), ids=name_of)
 def test_what_runs_in_the_browser_makes_no_markup_of_text_and_asks_nobody(path):
     code = re.sub(r"^\s*//.*$", "", path.read_text(encoding="utf-8"), flags=re.M)
     assert not [match[0] for match in MARKUP.finditer(code)]
+
+
+def test_libraries_are_their_authors_own_builds_and_fit_into_a_page():
+    "What is in static/vendor is what its README says, and nothing of it ends the script that holds it"
+    notes = (STATIC / "vendor" / "README.md").read_text(encoding="utf-8")
+    libraries = sorted((STATIC / "vendor").glob("*.js"))
+    assert libraries
+    for path in libraries:
+        assert f"`{hashlib.sha256(path.read_bytes()).hexdigest()}`" in notes, f"{path.name} isn't what its README says"
+    for licence in re.findall(r"`([\w.]+\.LICENSE)`", notes):
+        assert (STATIC / "vendor" / licence).read_text(encoding="utf-8")
+    assert not re.search("</?script", importlib.import_module("rmkit.visualizer").front_end("explorer"), re.I)
 
 
 # Documentation ------------------------------------------------------------------------------------------------------

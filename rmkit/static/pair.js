@@ -98,8 +98,7 @@ function responseCard(view, side) {
     element("span", {class: "rmkit-reward"}, "reward ", element("b", null, numberText(reward))),
     finite(length) && element("span", {class: "rmkit-soft"}, `length ${countText(length)}`));
   const parts = messages.flatMap(({role}, k) => {
-    const {text, corrected} = shownText(view, side, k);
-    const diff = single && !corrected && marksDifferences(view) ? pair.diff[side] : null;
+    const {text, corrected} = shownText(view, side, k), diff = single && marksDifferences(view) ? pair.diff[side] : null;
     const {box, copy, place, note} = textParts(view, text, `${side} response${single ? "" : `, message ${k + 1}`}`, diff);
     const title = single ? head : element("p", {class: "rmkit-role"}, isolated(cut(role ?? "", 40)));
     const bar = [title, corrected && correctedSign(), element("span", {class: "rmkit-spring"}), copy];

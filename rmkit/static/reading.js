@@ -22,7 +22,11 @@ function prepareReading(view) {
 
 const HELPFUL = 0.5; // the share of the texts up to which marked differences are found faster than read over
 const marksMost = ({diff}) => diff?.share > HELPFUL;
-const marksDifferences = ({pair, show}) => Boolean(pair.diff) && !show.markdown && (show.diff ?? !marksMost(pair));
+
+function marksDifferences(view) {
+  const {pair, show} = view;
+  return Boolean(pair.diff) && !show.markdown && !responsesCorrected(view) && (show.diff ?? !marksMost(pair));
+}
 
 function flipReading(view, name) {
   const {pair, show, nodes} = view;
@@ -41,8 +45,10 @@ function setTurns(part, isOpen) {
   turns.forEach((turn, k) => { turn.open = isOpen(turn, k === turns.length - 1, k); });
 }
 
-function differencesNote({pair, show}) {
+function differencesNote(view) {
+  const {pair, show} = view;
   if (!pair.diff) return null;
+  if (responsesCorrected(view)) return "Differences are known of the originals alone.";
   if (show.markdown) return "Differences aren't marked in Markdown.";
   if (show.diff !== null || !marksMost(pair)) return null;
   return `Differences are off here: they would mark ${percentText(pair.diff.share)} of the responses.`;

@@ -92,13 +92,17 @@ function shownText(view, part, k) {
   return kept === null || kept === lines(text) ? {text, corrected: false} : {text: kept, corrected: true};
 }
 
+function responsesCorrected(view) {
+  return ["chosen", "rejected"].some(side => view.pair[side].some((_, k) => shownText(view, side, k).corrected));
+}
+
 const correctedSign = () => element("span", {class: "rmkit-corrected"}, "corrected");
 
 function correctionBar(view) {
   const {pair, marks, meta} = view;
   if (!marks[pair.id]?.edit || !pair.chosen) return null;
   const names = changesOf(pair, ownTexts(view)).join("; ") || "nothing";
-  const flip = () => { pair.original = !pair.original; drawTexts(view); };
+  const flip = () => { pair.original = !pair.original; drawTexts(view); drawSwitches(view); };
   return element("div", {class: "rmkit-bar rmkit-correction", role: "group", "aria-label": "Correction"},
     element("span", null, correctedSign(), ` ${names}. The rewards are those of the original.`),
     toggle("Show the original", Boolean(pair.original), flip, {"data-keep": "original"}),
