@@ -92,7 +92,11 @@ class Server:
         notebook = dict(cells=cells, metadata=dict(kernelspec=spec), nbformat=4, nbformat_minor=4)
         path = self.folder / "root" / f"{name}.ipynb"
         path.write_text(json.dumps(notebook), encoding="utf-8")
-        return Book(browser, self.url + self.path.format(path.name), home=self.url, **{"width": 1280, **visit})
+        return self.visit(browser, path.name, **visit)
+
+    def visit(self, browser, name, **visit):
+        "A notebook that is there, opened, its kernel ready"
+        return Book(browser, self.url + self.path.format(name), home=self.url, **{"width": 1280, **visit})
 
 
 class Book(Visit):
