@@ -103,9 +103,10 @@ def test_a_message_is_small():
 
 
 @pytest.mark.parametrize("log", [[], [dict(step=1, loss=1.0)], a_log(2), a_log(2000), [dict(train_loss=1.0)]])
-def test_text_and_picture_of_any_log(log):
-    bundle = RunView("a", log).picture()
-    assert set(bundle) == {"image/png", "text/plain"} and bundle["text/plain"].startswith("a: Starting")
+def test_text_and_page_of_any_log(log):
+    bundle = RunView("a", log)._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/plain"} and bundle["text/plain"].startswith("a: Not started")
+    assert ("Nothing was logged." in bundle["text/html"]) == (not log) and len(bundle["text/html"]) < 60_000
 
 
 # A training
@@ -291,7 +292,7 @@ def test_replay(tmp_path):
     assert Dashboard.replay(tmp_path).view.step == 6  # of the newest checkpoint
     assert read_run(tmp_path/"checkpoint-2").status == "stopped"
     bundle = Dashboard.replay(tmp_path)._repr_mimebundle_()
-    assert set(bundle) == {"image/png", "text/plain"}
+    assert set(bundle) == {"text/html", "text/plain"}
     with pytest.raises(FileNotFoundError, match="save_state"): Dashboard.replay(tmp_path/"nowhere")
 
 

@@ -1,17 +1,28 @@
 // The view of a training run. charts.js stands in front of this file, in the same module.
 // A source is {panels(), news(), onchange(callback), onreply(callback), send(message)}: a kernel, or a run that is over.
-//   panels: [{name, title, percent, curves: [{name, key, low, high, spread}]}]
-//   news:   {from, rows, state}: log entries from number `from` on, and where the run stands, in words
+//   panels: [{name, title, percent, curves: [{name, key, low, high, spread, colour, dash}]}]
+//   news:   {from, rows, looks, first, state}: log entries from number `from` on, means of short stretches of steps after
+//           step `first` (by column; {} where the log is as fine), and where the run stands, in words
 // Texts are set as text, never as markup.
 
-const LARGE = ["loss", "accuracy", "margin", "rewards"], PIXELS_A_POINT = 4, PAUSE = 200, PATIENCE = 5000;
+const LARGE = ["loss", "accuracy", "margin", "rewards"], PIXELS_A_POINT = 4, BANDS = 3, PAUSE = 200, PATIENCE = 5000;
 const NOT_REACHED = "If Stop doesn't answer, this front end keeps messages back while a cell runs: interrupt the cell once (■). That stops after the step, and saves, too; a second time interrupts at once.";
 
 // ---- data
 
-function lookOf(name) {
-  return {training: {colour: "var(--rm-run)"}, chosen: {colour: "var(--rm-chosen)"}, rejected: {colour: "var(--rm-rejected)", dash: "5 3"}}[name]
-    ?? {colour: "var(--rm-held-out)", dash: "6 3"};
+const OWN = {training: "var(--rm-run)", chosen: "var(--rm-chosen)", rejected: "var(--rm-rejected)"};
+
+function lookOf({name, colour = 0, dash = []}) {
+  return {colour: OWN[name] ?? `var(--rm-set-${colour + 1})`, dash: dash.join(" ") || undefined};
+}
+
+// What curves are drawn of: log entries, and where that is finer the looks in the place of what was trained on since.
+function drawnRows(rows, looks, first) {
+  const finer = (looks.step ?? []).map((_, i) => Object.fromEntries(Object.entries(looks).map(([key, all]) => [key, all[i]])));
+  if (!finer.length) return rows;
+  const coarse = row => "accuracy" in row && row.step > first;
+  const rest = row => Object.fromEntries(Object.entries(row).filter(([key]) => key === "step" || !(key in looks)));
+  return [...rows.map(row => coarse(row) ? rest(row) : row), ...finer].sort((a, b) => (a.step ?? 0) - (b.step ?? 0));
 }
 
 const mean = values => values.some(finite) ? values.filter(finite).reduce((sum, value) => sum + value, 0) / values.filter(finite).length : null;
@@ -23,13 +34,13 @@ function averaged(values, most) {
   return Array.from({length: most}, (_, i) => mean(values.slice(Math.floor(i * n / most), Math.floor((i + 1) * n / most))));
 }
 
-function seriesOf(rows, curve, most) {
+function seriesOf(rows, curve, most, banded) {
   const there = rows.filter(row => curve.key in row && finite(row.step)), y = there.map(row => row[curve.key]);
-  const series = {name: curve.name, x: there.map(row => row.step), y, ...lookOf(curve.name)};
+  const series = {name: curve.name, x: there.map(row => row.step), y, ...lookOf(curve)};
   if (curve.spread) {
     series.low = there.map((row, i) => finite(row[curve.spread]) ? y[i] - row[curve.spread] : null);
     series.high = there.map((row, i) => finite(row[curve.spread]) ? y[i] + row[curve.spread] : null);
-  } else if (curve.low && there.some(row => curve.low in row)) {
+  } else if (banded && curve.low && there.some(row => curve.low in row)) {
     series.low = there.map(row => row[curve.low] ?? null);
     series.high = there.map(row => row[curve.high] ?? null);
   }
@@ -61,12 +72,14 @@ function panelOf(name, rows) {
 }
 
 function drawn(panel, rows, width, height) {
-  const series = (panel?.curves ?? []).map(curve => seriesOf(rows, curve, Math.max(40, Math.round(width / PIXELS_A_POINT)))).filter(one => one.x.length);
+  const curves = panel?.curves ?? [], most = Math.max(40, Math.round(width / PIXELS_A_POINT));
+  const series = curves.map(curve => seriesOf(rows, curve, most, curves.length <= BANDS)).filter(one => one.x.length);
   if (!series.length) return element("p", {class: "rmkit-hint", style: {"min-height": `${height}px`}}, "waiting for the first log");
   const text = panel.percent ? value => percentText(value, 1).replace(".0%", "%") : shortNumber;
   const guide = panel.name === "accuracy" ? [0.5] : panel.name === "margin" ? [0] : [];
   const values = series.flatMap(one => [one.y, one.low, one.high].filter(Boolean).flat());
-  return lineChart({series, xlabel: "step", width, height, ytext: text, ydomain: niceDomain([...values, ...guide]), label: `${panel.title} by step`});
+  const more = 16 * Math.max(0, legendRows(series, 4, width).length - 2); // many held-out sets
+  return lineChart({series, xlabel: "step", width, height: height + more, ytext: text, ydomain: niceDomain([...values, ...guide]), label: `${panel.title} by step`});
 }
 
 // ---- the page
@@ -115,16 +128,17 @@ function headOf() {
 }
 
 export function mount(el, source) {
-  const rows = [], head = headOf(), tiles = tilesOf(), panels = new Map();
+  const rows = [], shown = [], head = headOf(), tiles = tilesOf(), panels = new Map();
   const large = element("div", {class: "rmkit-panels"}), small = element("div", {class: "rmkit-panels"});
   el.append(ownsItsKeys(element("div", {class: "rmkit rmkit-dashboard"}, head, tiles, large, small)));
-  let state = null, waiting = null, closed = false;
+  let state = null, waiting = null, closed = false, looks = {}, first = 0;
 
   const draw = () => {
     waiting = null;
+    shown.splice(0, shown.length, ...drawnRows(rows, looks, first));
     for (const panel of source.panels()) {
       if (!panels.has(panel.name)) {
-        panels.set(panel.name, panelOf(panel.name, rows));
+        panels.set(panel.name, panelOf(panel.name, shown));
         (LARGE.includes(panel.name) ? large : small).append(panels.get(panel.name));
       }
       panels.get(panel.name).update(panel);
@@ -142,6 +156,8 @@ export function mount(el, source) {
     state = news.state;
     head.update(state);
     tiles.update(state.tiles);
+    if (news.looks?.step || looks.step) later();
+    [looks, first] = [news.looks ?? {}, news.first ?? 0];
     take(news.from, news.rows);
   };
   // A message may find the way for it not yet made, so it is said again until the state shows that it was heard.
