@@ -446,10 +446,10 @@ function pointChart({points, diagonal = false, xlabel, ylabel, width = 480, heig
     const from = Math.max(x.domain[0], y.domain[0]);
     svg.append(svgElement("line", {class: "rmkit-diagonal", x1: x(from), y1: y(from), x2: x(1), y2: y(1)}));
   }
-  svg.append(...shown.flatMap(point => whisker(point, plot)), svgElement("path", {class: "rmkit-line", stroke: "var(--rm-chosen)", "stroke-opacity": 0.45,
+  svg.append(...shown.flatMap(point => whisker(point, plot)), svgElement("path", {class: "rmkit-line", stroke: "var(--rm-third)", "stroke-opacity": 0.45,
     d: linePath(shown.map(point => point.x), shown.map(point => point.y), [...shown.keys()], x, y)}));
   const places = shown.map(point => [x(point.x), y(point.y)]);
-  svg.append(...places.map(([cx, cy]) => svgElement("circle", {class: "rmkit-point", cx, cy, r: 4.5, fill: "var(--rm-chosen)"})));
+  svg.append(...places.map(([cx, cy]) => svgElement("circle", {class: "rmkit-point", cx, cy, r: 4.5, fill: "var(--rm-third)"})));
   const where = i => i === null ? null : shown.findIndex(point => point.i === i);
   const describe = i => [shown[i].range ? `${numberText(shown[i].range[0])} to ${numberText(shown[i].range[1])}` : numberText(shown[i].x), ...intervalText(shown[i])];
   pickItems(plot, places, {describe, selected: where(selected), onselect: i => onselect?.(i === null ? null : shown[i].i), onhover,
