@@ -204,20 +204,24 @@ def _pairs_text(table, n, title, max_chars, encoding="utf-8"):
 
 # %% ../nbs/08_scoring.ipynb #c023
 _CSS = """
-.rmkit-pairs {color: inherit; font: 13px/1.45 system-ui, sans-serif; margin: .5em 0; overflow-x: auto}
-.rmkit-pairs table.rmkit-t {border-collapse: collapse; border: 0; width: 100%; min-width: 640px; table-layout: fixed; color: inherit; font-size: 13px; margin: 0}
-.rmkit-pairs table.rmkit-t caption {caption-side: top; text-align: left; color: inherit; font-weight: 600; padding: 0 0 .5em}
-.rmkit-pairs table.rmkit-t tr, .rmkit-pairs table.rmkit-t tr:hover {background: none}
-.rmkit-pairs table.rmkit-t th {text-align: left; font-weight: 600; padding: .4em .8em; border: 0; border-bottom: 2px solid rgba(128,128,128,.5); background: none; color: inherit}
-.rmkit-pairs table.rmkit-t td {text-align: left; vertical-align: top; padding: .6em .8em; border: 0; border-bottom: 1px solid rgba(128,128,128,.3); overflow-wrap: anywhere; background: none; color: inherit; max-width: none}
-.rmkit-pairs .rmkit-text {white-space: pre-wrap; unicode-bidi: isolate}
-.rmkit-pairs .rmkit-cut {opacity: .75; font-style: italic}
-.rmkit-pairs .rmkit-note {font-size: 12px; opacity: .75}
-.rmkit-pairs .rmkit-reward {font-weight: 600; font-variant-numeric: tabular-nums}
-.rmkit-pairs table.rmkit-t tr.rmkit-wrong td {background: rgba(213,94,0,.10)}
-.rmkit-pairs table.rmkit-t tr.rmkit-wrong td:first-child {box-shadow: inset 4px 0 #d55e00}
-.rmkit-pairs table.rmkit-t tr.rmkit-tie td:first-child {box-shadow: inset 4px 0 rgba(128,128,128,.8)}
-.rmkit-pairs .rmkit-bar {height: 6px; margin: .4em 0; border: 1px solid rgba(128,128,128,.6); background: linear-gradient(#0072b2, #0072b2) no-repeat left}
+:is(.rmkit-pairs, #rmkit) {
+& {all: initial; display: block; color: inherit; font: 13px/1.45 system-ui, sans-serif; margin: .5em 0; overflow-x: auto}
+& :where(*) {all: revert; box-sizing: border-box}
+& table {border-collapse: collapse; width: 100%; min-width: 640px; table-layout: fixed;
+  color: inherit; font-size: 13px}
+& caption {text-align: left; font-weight: 600; padding: 0 0 .5em}
+& th {text-align: left; font-weight: 600; padding: .4em .8em; border-bottom: 2px solid rgba(128,128,128,.5)}
+& td {vertical-align: top; padding: .6em .8em; border-bottom: 1px solid rgba(128,128,128,.3); overflow-wrap: anywhere}
+.rmkit-text {white-space: pre-wrap; unicode-bidi: isolate}
+.rmkit-cut {opacity: .75; font-style: italic}
+.rmkit-note {font-size: 12px; opacity: .75}
+.rmkit-reward {font-weight: 600; font-variant-numeric: tabular-nums}
+.rmkit-wrong td {background: rgba(208,58,143,.1)}
+.rmkit-wrong td:first-child {box-shadow: inset 4px 0 #d03a8f}
+.rmkit-tie td:first-child {box-shadow: inset 4px 0 rgba(128,128,128,.8)}
+.rmkit-bar {height: 7px; margin: .4em 0; border: 1px solid #808080;
+  background: linear-gradient(#7f70b3, #7f70b3) no-repeat left; print-color-adjust: exact}
+}
 """
 
 # %% ../nbs/08_scoring.ipynb #c024
@@ -571,7 +575,7 @@ def further_columns(
     rows: Sequence[Mapping],  # of a prepared dataset
 ) -> dict:  # their values by name, for `pair_scores`
     "What a dataset says of its pairs besides their texts: ids, annotators, subsets. A taken name gets `_given`."
-    made = IDS if {"chosen", "rejected"} <= set(rows[0]) or id_columns(set(rows[0]) - set(IDS)) else ()
+    made = IDS if {"chosen", "rejected"} <= set(rows[0]) else ()  # ids are all that there is of some pairs
     names = {name: name for name in rows[0] if name not in ("prompt", "chosen", "rejected", *made)}
     for name in set(names) & set(OWN_COLUMNS):
         while names[name] in (*OWN_COLUMNS, *(set(names) - {name})):

@@ -1342,7 +1342,7 @@ def log(self:RewardTrainer, logs:dict, start_time=None):
         peak = {} if memory is None else dict(memory_gib=memory)
         if "loss" in logs: logs.update(now, **peak)
         elif total["pairs"] and not own_loss: logs["train_loss"] = total["loss"] / total["pairs"]
-        if "train_loss" in logs and now and self.args.logging_strategy != "no": Trainer.log(self, now | peak)
+        if "train_loss" in logs and now: Trainer.log(self, now | peak | dict(learning_rate=self._get_learning_rate()))
     for name, x in self._noted().items(): logs.setdefault(name, x)
     Trainer.log(self, logs, start_time)
 
