@@ -5,6 +5,7 @@
 
 // What is looked at goes to the kernel, and from there to other views; what it sends back meanwhile is older than this.
 function tellPlace(view) {
+  if (view.following) return;
   clearTimeout(view.telling);
   view.telling = setTimeout(async () => {
     view.telling = null;
@@ -32,7 +33,10 @@ function followPlace(view) {
   }
   if (open === null || open === view.open || open >= view.table.n) return;
   if (view.tab === "Overview") selectTab(view, "Pairs");
+  // Whoever follows doesn't lead: else two views would send each other back to where one was before.
+  view.following = true;
   openPair(view, open);
+  view.following = false;
 }
 
 function setFilters(view, filters) {
