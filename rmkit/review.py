@@ -552,19 +552,21 @@ def _given_name(name):
     return first if first in OWN_COLUMNS else name
 
 # %% ../nbs/55_review.ipynb #c083
-def _misread(dataset):
-    "The first row that isn't read as it stands, how it is read, and by which format; None where there is none."
-    is_text = isinstance(dataset[0]["chosen"], str)
-    format = find_format(dataset, has_template=not is_text)
-    for i, row in enumerate(dataset):
+def _reading(dataset):
+    "By which format a set of pairs is read, where its texts were written with the same tokenizer."
+    return find_format(dataset, has_template=not isinstance(dataset[0].get("chosen"), str))
+
+def _misread(rows, format):
+    "The first row that isn't read as it stands, and how it is read; None where there is none."
+    for i, row in enumerate(rows):
         try:
-            pair = to_pairs(row, replace(format, tie=False))[0]
+            pair = to_pairs(row, replace(format, tie=False, margin=None))[0]
         except BadRowError as error:
-            return i, str(error), format
+            return i, str(error)
         for name in TEXTS:
-            if drop_none(pair[name] or "") != drop_none(row[name] or ""):
-                found, there = (repr(as_text(value or ""))[:80] for value in (pair[name], row[name]))
-                return i, f"the {name} is read as {found}, and is {there}", format
+            read, there = pair[name] or "", row[name] or ""
+            if read != there and drop_none(read) != drop_none(there):
+                return i, f"the {name} is read as {as_text(read)[:80]!r}, and is {as_text(there)[:80]!r}"
     return None
 
 def original_set(
@@ -576,12 +578,15 @@ def original_set(
     left_out = DERIVED | ({*TEXTS} if {"chosen_ids", "rejected_ids"} <= set(table) else set())  # what ids decode to
     columns = {_given_name(name): _values(table[name]) for name in table if name not in left_out}
     dataset = _dataset(dict(zip(columns, row)) for row in zip(*columns.values()))
-    fault = None if id_columns(dataset.column_names) else _misread(dataset)
+    if id_columns(dataset.column_names):
+        return dataset
+    format, fault = _reading(dataset), _misread(dataset.to_list(), _reading(dataset))
     if fault:
-        twice = {name: f"{name}_given" for _, name in fault[2].columns if name in set(dataset.column_names) - {*TEXTS}}
+        twice = {name: f"{name}_given" for _, name in format.columns if name in set(dataset.column_names) - {*TEXTS}}
         dataset = dataset.rename_columns(twice)
-        fault = _misread(dataset)
-        logger.info("".join(f"column {old!r} is called {new!r}: it is in the prompt already" for old, new in twice.items()))
+        fault = _misread(dataset.to_list(), _reading(dataset))
+        for old, new in twice.items():
+            logger.info(f"column {old!r} is called {new!r}: what it says is in the prompt already")
     if fault:
         raise ValueError(f"these pairs can't be brought back to a dataset that is read as they were: row {fault[0]}, "
                          f"{fault[1]}. Correct the dataset they came from instead, by the rows of `changes`.")
@@ -609,7 +614,7 @@ def _edited(original, text, part):
     raise ValueError(f"the edited {part} is {'text' if isinstance(text, str) else 'messages'}, and the {part} is "
                      f"{'text' if isinstance(original, str) else f'{len(original)} messages'}")
 
-def _correct(row, entry, sides):
+def _correct(row, entry, sides, format):
     "One row as it was decided; a ValueError for an edit that can't be carried out."
     for part, text in entry.get("edit", {}).items():
         if part not in row or id_columns(row):
@@ -620,6 +625,8 @@ def _correct(row, entry, sides):
     if entry.get("decision") == "swap":
         row = row | {one: row[other] for two in sides for one, other in (two, two[::-1])}
         row = row | ({"margin": 0.0} if "margin" in row else {})
+    if {"edit", "decision"} & set(entry) and format.layout != "ids" and (fault := _misread([row], format)):
+        raise ValueError(fault[1])
     return row
 
 # %% ../nbs/55_review.ipynb #c088
@@ -653,24 +660,24 @@ def corrected(
     "The dataset with what was decided carried out. A ValueError where that can't be done, or nothing is left."
     original = original_set(table)
     original = original.rename_columns(_own_columns(original))
-    rows, sides, made = original.to_list(), side_columns(original.column_names), []
-    format, n_swapped = find_format(original), sum(entry.get("decision") == "swap" for entry in entries.values())
+    format, sides, made = _reading(original), side_columns(original.column_names), []
+    n_swapped = sum(entry.get("decision") == "swap" for entry in entries.values())
     _say_one_sided(original.column_names, sides, n_swapped)
-    for i, row in enumerate(map(_with_margin, rows) if n_swapped else rows):
-        entry = entries.get(i, {})
+    for i, row in enumerate(original.to_list()):
+        entry, row = entries.get(i, {}), _with_margin(row) if n_swapped else row
         word = entry.get("decision") or row.get("decision") or ""
         try:
             tie = word in ("tie", "both bad") or word != "swap" and is_tie(row, format)
-            row = _correct(row, entry, sides) | dict(tie=tie, decision=word)
+            row = _correct(row, entry, sides, format) | dict(tie=tie, decision=word)
         except ValueError as error:
-            raise ValueError(f"row {i}: {error}; take the edit back, or edit the message again") from error
+            raise ValueError(f"row {i}: {str(error).rstrip('.')}. Take the edit back, or edit the text again.") from error
         made += [row] * (entry.get("decision") != "drop")
     if not made:
-        raise ValueError(f"all {len(rows)} pairs are dropped: nothing is left to train on.")
-    dataset = _dataset(made)
-    if not id_columns(dataset.column_names) and (fault := _misread(dataset)):
-        raise ValueError(f"the corrected set isn't read as it stands: row {fault[0]} of it, {fault[1]}; take the edit back.")
-    return dataset
+        raise ValueError(f"all {len(original)} pairs are dropped: nothing is left to train on.")
+    better = _dataset(made)
+    if format.layout != "ids" and _reading(better) != replace(format, tie=True) and (fault := _misread(made, _reading(better))):
+        raise ValueError(f"the corrected set is read otherwise than the original was: row {fault[0]} of it, {fault[1]}.")
+    return better
 
 # %% ../nbs/55_review.ipynb #c091
 NOTED = ("row", "key", "done", "mark", "note", "reviewer")

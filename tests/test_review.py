@@ -532,7 +532,7 @@ def test_what_can_t_be_corrected_says_which_row():
     talk = scores.assign(chosen=pd.Series([[dict(role="assistant", content="a")] * 2] * 3), rejected=pd.Series([[dict(role="assistant", content="b")]] * 3),
                          prompt=pd.Series([said("Hi")] * 3))
     for frame, edit, error in [(scores, dict(chosen="bad 1"), "row 1: the edited answer is the same"), (talk, dict(chosen="c"), "row 1: .* 2 messages"),
-                               (scores, dict(chosen=said("c")), "row 1: the edited chosen is messages"), (scores, dict(chosen="  "), "row 1 of it")]:
+                               (scores, dict(chosen=said("c")), "row 1: the edited chosen is messages"), (scores, dict(chosen="  "), "row 1: column 'chosen': found str")]:
         with pytest.raises(ValueError, match=error):
             corrected(frame, {1: entry(edit=edit)})
     assert corrected(talk, {1: entry(edit=dict(rejected="c"))})[1]["rejected"] == [dict(role="assistant", content="c")]
