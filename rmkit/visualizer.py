@@ -30,7 +30,9 @@ from difflib import SequenceMatcher, get_close_matches
 from functools import cached_property, lru_cache
 from html import escape
 from importlib.resources import files
+from itertools import groupby, islice
 from numbers import Number
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +52,17 @@ from .scoring import PairScores, RewardModel, pair_scores, response_lengths, sig
 logger = logging.getLogger(__name__)
 
 # %% ../nbs/63_visualizer.ipynb #t001
+def _series(values):
+    "One column; texts with half of a surrogate pair as objects, since Arrow refuses them."
+    if isinstance(values, pd.Series): return values.reset_index(drop=True)
+    try: return pd.Series(list(values))
+    except UnicodeEncodeError: return pd.Series(list(values), dtype=object)
+
 def _columns_of(table):
     "A dict of columns, as a data frame takes it; a ValueError where they differ in length."
     if any(hasattr(column, "column_names") for column in table.values()):
         raise ValueError(f"expected one table of scored pairs, found several splits: pass one of {sorted(table)}.")
-    found = {name: column.array if isinstance(column, pd.Series) else list(column) for name, column in table.items()}
+    found = {name: _series(column) for name, column in table.items()}
     lengths = {str(name): len(column) for name, column in found.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"expected as many values in every column, found {lengths}.")
@@ -67,7 +75,7 @@ def _frame(table):
     if isinstance(table, Mapping) and not any(isinstance(column, (str, Number)) for column in table.values()):
         return pd.DataFrame(_columns_of(table))
     if isinstance(table, (list, tuple)) and all(isinstance(row, Mapping) for row in table):
-        return pd.DataFrame(list(table))
+        return pd.DataFrame({name: _series([row.get(name) for row in table]) for name in dict.fromkeys(name for row in table for name in row)})
     if isinstance(table, pd.DataFrame): return table
     remedy = ("read the file first: `pd.read_json(path, lines=True)` or `pd.read_parquet(path)`" if isinstance(table, (str, Path))
               else "pass the whole frame and not one column of it" if isinstance(table, pd.Series)
@@ -134,7 +142,7 @@ def _checked_texts(name, values):
 def _number(value):
     "A value as a float, NaN where it is missing; None where it is no number."
     if _is_missing(value): return np.nan
-    if isinstance(value, (str, bytes, np.ndarray, np.datetime64, np.timedelta64)): return None
+    if isinstance(value, (str, bytes, np.ndarray, np.datetime64, np.timedelta64, np.complexfloating)): return None
     try: return float(value)
     except (TypeError, ValueError, OverflowError): return None
 
@@ -165,8 +173,8 @@ def complete(
         raise ValueError("the table of scored pairs has no rows; look at what was dropped when it was made.")
     texts = [_checked_texts(name, scores[name].array) for name in NEEDED[:3]]
     table = pair_scores(*texts, *(_checked_numbers(name, scores[name].array) for name in NEEDED[3:]))
-    more = {name: scores[name].array for name in scores if name not in table}
-    more |= {name: _checked_numbers(name, more[name]) for name in NUMBERS if name in more}
+    more = {name: _series(scores[name]) for name in scores if name not in table}
+    more |= {name: _checked_numbers(name, more[name].array) for name in NUMBERS if name in more}
     if "source" in more:  # subsets have names
         named = [str(name) if isinstance(name, (list, tuple, np.ndarray, Mapping)) else name for name in more["source"]]
         more["source"] = pd.Series(named, dtype=object)
@@ -311,7 +319,7 @@ def messages(
     return [dict(role=visible(str(m["role"])), text=visible(message_text(m))) for m in value]
 
 # %% ../nbs/63_visualizer.ipynb #c023
-_SENTENCE = re.compile(r"[^.!?…。！？\n]*[.!?…。！？\n]+\s*|[^.!?…。！？\n]+")
+_SENTENCE = re.compile(r"[^\n]*?(?:[.!?…]\s+|[。！？]\s*|\n\s*)|[^\n]+")
 _ASCII_WORD = re.compile(r"(?:\w+(?:'\w+|(?<=\d)[.,](?=\d)\w+)*|[^\w\s]) ?|\s+")
 _UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf"  # Thai, Lao, Burmese, Khmer, Tai
              "\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\uff66-\uff9f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff")  # CJK
@@ -336,21 +344,21 @@ def _words(text):
 WORDS = 3_000  # words of a passage in both texts together, beyond which they aren't compared
 COMMON, ISLAND = 8, 5  # how often a word is met where no match begins with it; words that are the same by themselves
 
-def _compared(a, b):
-    "Yield what is the same in two lists, and what isn't: (whether, part of a, part of b)."
+def _compared(a, b, most=np.inf):
+    "What is the same in two lists, and what isn't: (whether, part of a, part of b); None where more than `most` is left."
     n = min(len(a), len(b))
     start = next((i for i in range(n) if a[i] != b[i]), n)
     end = next((i for i in range(n - start) if a[-1 - i] != b[-1 - i]), n - start)
-    yield True, a[:start], b[:start]
     inner_a, inner_b = a[start:len(a) - end], b[start:len(b) - end]
+    if len(inner_a) + len(inner_b) > most: return None
     matcher = SequenceMatcher(None, inner_a, inner_b, autojunk=False)
     for word in [word for word, places in matcher.b2j.items() if len(places) > COMMON]: del matcher.b2j[word]
-    for kind, i, i_end, j, j_end in matcher.get_opcodes(): yield kind == "equal", inner_a[i:i_end], inner_b[j:j_end]
-    yield True, a[len(a) - end:], b[len(b) - end:]
+    steps = [(kind == "equal", inner_a[i:i_end], inner_b[j:j_end]) for kind, i, i_end, j, j_end in matcher.get_opcodes()]
+    return [(True, a[:start], b[:start]), *steps, (True, a[len(a) - end:], b[len(b) - end:])]
 
-def _word_count(words):
-    "How many of them are more than signs and spaces."
-    return sum(word[0].isalnum() for word in words)
+def _word_count(words, most):
+    "How many of them are more than signs and spaces; it is counted up to `most`."
+    return sum(1 for _ in islice((word for word in words if word[0].isalnum()), most))
 
 def _without_islands(steps):
     "Join neighbours of a kind, and differences with the few equal words between them."
@@ -360,8 +368,8 @@ def _without_islands(steps):
         if step[1] or step[2]: kept.append(step)
         while len(kept) > 2 and not kept[-1][0]:
             before, island, after = kept[-3:]
-            least = min(max(map(_word_count, side[1:])) for side in (before, after))
-            if _word_count(island[1]) >= min(ISLAND, least + 1): break
+            n = _word_count(island[1], ISLAND)
+            if n == ISLAND or any(max(_word_count(words, n) for words in side[1:]) < n for side in (before, after)): break
             kept[-3:] = [(False, before[1] + island[1] + after[1], before[2] + island[2] + after[2])]
     return kept
 
@@ -372,7 +380,8 @@ def _pieces(steps):
     for step, after in zip(texts, texts[1:]):
         if not step[0] and all(side.endswith(" ") for side in step[1:]):
             step[1:], after[1:] = [side[:-1] for side in step[1:]], [" " + side for side in after[1:]]
-    return [[[int(not same), sides[k]] for same, *sides in texts if sides[k]] for k in (0, 1)]
+    sides = [[(int(not step[0]), step[k]) for step in texts if step[k]] for k in (1, 2)]
+    return [[[only, "".join(text for _, text in run)] for only, run in groupby(side, key=itemgetter(0))] for side in sides]
 
 def word_diff(
     a: str,  # one text
@@ -382,8 +391,9 @@ def word_diff(
     steps = []
     for same, *parts in _compared(_SENTENCE.findall(a), _SENTENCE.findall(b)):
         words_a, words_b = (_words("".join(part)) for part in parts)
-        if not same and len(words_a) + len(words_b) > WORDS: return None
-        steps += [(same, words_a, words_b)] if same else _compared(words_a, words_b)
+        compared = [(same, words_a, words_b)] if same else _compared(words_a, words_b, WORDS)
+        if compared is None: return None
+        steps += compared
     chosen, rejected = _pieces(_without_islands(steps))
     shares = [sum(len(text) for only, text in side if only) / sum(len(text) for _, text in side)
               for side in (chosen, rejected) if side]
@@ -614,6 +624,7 @@ def _json_value(value):
     if isinstance(value, np.datetime64): return str(value)
     if isinstance(value, (date, time_of_day)): return value.isoformat()
     if isinstance(value, (timedelta, np.timedelta64)): return pd.Timedelta(value).isoformat()
+    if hasattr(value, "tolist"): return _json_value(value.tolist())  # a tensor
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 def _parquet(table):
@@ -644,12 +655,12 @@ def exported(
         raise ValueError(f"row {outside[0]} is not in this table, which has the rows 0 to {len(table) - 1}.")
     decided = ["decision"] * any("decision" in entries.get(i, ()) for i in rows)
     ours = dict(row=rows) | {name: [entries.get(i, {}).get(name, "") for i in rows] for name in ["mark", "note", *decided]}
-    found = table.iloc[rows]
+    found = table.iloc[rows].reset_index(drop=True)
     for name, values in ours.items():
         while name in table:
             logger.warning(f"the dataset has a column {name!r} of its own; the explorer's is written as {'rmkit_' + name!r}")
             name = f"rmkit_{name}"
-        found = found.assign(**{name: values})
+        found[name] = _series(values)
     return found
 
 @patch
