@@ -152,10 +152,10 @@ def test_a_filter_that_is_wrong_is_said(cases, filters, words):
     with pytest.raises(ValueError, match=re.escape(words)): matches(cases[0], filters)
 
 
-@pytest.mark.parametrize("by, words", [("langage", "did you mean 'language'"), ("moved", "nothing to sort by"), ("id", "not a column")])
+@pytest.mark.parametrize("by, words", [("langage", "did you mean 'language'"), ("moved", "needs the moved"), ("id", "not a column")])
 def test_an_order_that_is_wrong_is_said(cases, by, words):
     with pytest.raises(ValueError, match=words): ordered(cases[0], dict(by=by))
-    with pytest.raises(ValueError, match="no length gap"): ordered(complete(ROWS), dict(by="gap"))
+    with pytest.raises(ValueError, match="needs the length gap"): ordered(complete(ROWS), dict(by="gap"))
 
 
 # Search and snippets ------------------------------------------------------------------------------------------------
