@@ -6,8 +6,8 @@ Docs: https://rmkit.github.io/rmkit/visualizer.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'NEEDED', 'NUMBERS', 'CATEGORIES', 'WHOLE_NUMBERS', 'SORTS', 'DERIVED', 'WORDS', 'COMMON', 'ISLAND',
-           'SNIPPET', 'READ', 'CHOICES', 'LIBRARIES', 'PARTS', 'SAVED', 'START', 'TRACES', 'TRACE_SECONDS', 'LARGE',
-           'complete', 'columns', 'facets', 'histogram', 'pictures', 'messages', 'word_diff', 'searchable',
+           'SNIPPET', 'READ', 'CHOICES', 'FILTERS', 'LIBRARIES', 'PARTS', 'SAVED', 'START', 'TRACES', 'TRACE_SECONDS',
+           'LARGE', 'complete', 'columns', 'facets', 'histogram', 'pictures', 'messages', 'word_diff', 'searchable',
            'search_terms', 'rows_with', 'traces', 'RewardVisualizer', 'matches', 'ordered', 'exported', 'front_end',
            'style', 'hear_while_busy', 'Snapshots']
 
@@ -30,7 +30,9 @@ from difflib import SequenceMatcher, get_close_matches
 from functools import cached_property, lru_cache
 from html import escape
 from importlib.resources import files
+from itertools import groupby, islice
 from numbers import Number
+from operator import itemgetter
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -53,42 +55,37 @@ from .scoring import PairScores, RewardModel, in_notebook, pair_scores, response
 logger = logging.getLogger(__name__)
 
 # %% ../nbs/63_visualizer.ipynb #t001
+def _series(values):
+    "One column; texts with half of a surrogate pair as objects, since Arrow refuses them."
+    if isinstance(values, pd.Series): return values.reset_index(drop=True)
+    try: return pd.Series(list(values))
+    except UnicodeEncodeError: return pd.Series(list(values), dtype=object)
+
 def _columns_of(table):
-    "A dict of columns, as a data frame takes it; a ValueError where they differ in length."
+    "A dict of columns as a data frame; a ValueError where they differ in length."
     if any(hasattr(column, "column_names") for column in table.values()):
         raise ValueError(f"expected one table of scored pairs, found several splits: pass one of {sorted(table)}.")
-    found = {name: column.array if isinstance(column, pd.Series) else list(column) for name, column in table.items()}
-    lengths = {str(name): len(column) for name, column in found.items()}
+    lengths = {str(name): len(column) for name, column in table.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"expected as many values in every column, found {lengths}.")
-    return found
+    return pd.DataFrame({name: _series(column) for name, column in table.items()})
 
 def _frame(table):
     "A data frame of whatever has columns or rows; a TypeError for what hasn't."
     if isinstance(table, Dataset): table = table.with_format(None)[:]
     elif not isinstance(table, pd.DataFrame) and hasattr(table, "to_pandas"): table = table.to_pandas()
-    if isinstance(table, Mapping) and not any(isinstance(column, (str, Number)) for column in table.values()):
-        return pd.DataFrame(_columns_of(table))
-    if isinstance(table, (list, tuple)) and all(isinstance(row, Mapping) for row in table):
-        return pd.DataFrame(list(table))
     if isinstance(table, pd.DataFrame): return table
-    remedy = ("read the file first: `pd.read_json(path, lines=True)` or `pd.read_parquet(path)`" if isinstance(table, (str, Path))
+    if isinstance(table, (list, tuple)) and all(isinstance(row, Mapping) for row in table):
+        names = dict.fromkeys(name for row in table for name in row)
+        return _columns_of({name: [row.get(name) for row in table] for name in names})
+    if isinstance(table, Mapping) and not any(isinstance(column, (str, Number)) for column in table.values()):
+        return _columns_of(table)
+    remedy = ("read it: `pd.read_json(path, lines=True)` or `pd.read_parquet(path)`" if isinstance(table, (str, Path))
               else "pass the whole frame and not one column of it" if isinstance(table, pd.Series)
               else "pass a single row as `[row]`" if isinstance(table, Mapping)
               else "make it with `RewardModel.score_pairs(dataset)`, or pass its rows as `list(rows)`")
     raise TypeError("expected a table of scored pairs (a data frame, a Dataset, a list of rows as dicts, or a dict of "
                     f"columns), found {type(table).__name__}; {remedy}.")
-
-def _with_plain_names(frame):
-    "The frame with a text as the name of each column; a ValueError where that leaves two of a name."
-    if frame.columns.nlevels > 1:
-        raise ValueError("the table's columns have names of several levels, such as "
-                         f"{frame.columns[0]!r}; give each one name: `scores.columns = ['_'.join(map(str, name)) for name in scores]`.")
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
-    if twice := sorted(set(frame.columns[frame.columns.duplicated()])):
-        raise ValueError(f"the table has more than one column called {', '.join(map(repr, twice))}; rename or drop the others: "
-                         "`scores.loc[:, ~scores.columns.duplicated()]` keeps the first of each.")
-    return frame
 
 # %% ../nbs/63_visualizer.ipynb #t004
 def _is_missing(value):
@@ -115,30 +112,34 @@ def _message_fault(message):
     if bad := [part for part in parts if not isinstance(part, Mapping)]: return f"has a part that is {_said(bad[0])}"
     return None if isinstance(content, (str, list)) or message.get("tool_calls") else "has no 'content'"
 
-def _text_fault(value, is_prompt):
-    "Why a value is neither text nor messages, and what to do; None where it is one of them."
-    if isinstance(value, str) or value == [] and is_prompt: return None
-    if _is_missing(value): return f"is {_said(value)}", "drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
+# %% ../nbs/63_visualizer.ipynb #t004a
+def _text_fault(name, value):
+    "Why a value of a column is neither text nor messages, and what to do; None where it is one of them."
+    if isinstance(value, str) or value == [] and name == "prompt": return None
+    if _is_missing(value):
+        return f"is {_said(value)}", f"drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
     if value == []: return "is an empty list", "write '' for an empty response"
-    if not isinstance(value, list): return f"is {_said(value)}", "convert the column with `scores[{name!r}].astype(str)`"
+    if not isinstance(value, list):
+        return f"is {_said(value)}", f"convert the column with `scores[{name!r}].astype(str)`"
     faults = ((k, _message_fault(message)) for k, message in enumerate(value))
-    return next(((f"has a message, number {k}, that {fault}", "a message is {{'role': 'user', 'content': 'text'}}")
-                 for k, fault in faults if fault), None)
+    wrong = next((f"has a message, number {k}, that {fault}" for k, fault in faults if fault), None)
+    return wrong and (wrong, "a message is {'role': 'user', 'content': 'text'}")
 
 def _checked_texts(name, values):
     "A column of prompts or responses; a ValueError that names the first that is none."
     values = [value if isinstance(value, str) else _unpacked(value) for value in values]
     for i, value in enumerate(values):
-        if fault := _text_fault(value, name == "prompt"):
-            raise ValueError(f"row {i} of column {name!r} {fault[0]}; expected text or a list of messages: {fault[1].format(name=name)}.")
+        if found := _text_fault(name, value):
+            fault, remedy = found
+            raise ValueError(f"row {i} of column {name!r} {fault}; expected text or a list of messages: {remedy}.")
     return values
 
 # %% ../nbs/63_visualizer.ipynb #t005
 def _number(value):
     "A value as a float, NaN where it is missing; None where it is no number."
     if _is_missing(value): return np.nan
-    if isinstance(value, (str, bytes, np.ndarray, np.datetime64, np.timedelta64)): return None
-    try: return float(value)
+    no_numbers = (str, bytes, np.ndarray, np.datetime64, np.timedelta64, np.complexfloating)  # `float` takes them
+    try: return None if isinstance(value, no_numbers) else float(value)
     except (TypeError, ValueError, OverflowError): return None
 
 def _checked_numbers(name, values):
@@ -147,29 +148,40 @@ def _checked_numbers(name, values):
     found = [_number(value) for value in values]
     if None in found:
         i = found.index(None)
-        raise ValueError(f"row {i} of column {name!r} is {_said(values[i])}; expected a number. Convert the column with "
-                         f"`pd.to_numeric(scores[{name!r}], errors='coerce')`, which makes NaN (not known) of what is none.")
+        raise ValueError(f"row {i} of column {name!r} is {_said(values[i])}; expected a number. Convert the column "
+                         f"with `pd.to_numeric(scores[{name!r}], errors='coerce')`, which makes NaN of what is none.")
     return np.array(found)
+
+def _with_plain_names(frame):
+    "The frame with a text as the name of each column; a ValueError where that leaves two of a name."
+    if frame.columns.nlevels > 1:
+        raise ValueError(f"the table's columns have names of several levels, such as {frame.columns[0]!r}; give each "
+                         "one name: `scores.columns = ['_'.join(map(str, name)) for name in scores]`.")
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    if twice := sorted(set(frame.columns[frame.columns.duplicated()])):
+        raise ValueError(f"the table has more than one column called {', '.join(map(repr, twice))}; rename or drop the "
+                         "others: `scores.loc[:, ~scores.columns.duplicated()]` keeps the first of each.")
+    return frame
 
 # %% ../nbs/63_visualizer.ipynb #c008
 NEEDED = ["prompt", "chosen", "rejected", "reward_chosen", "reward_rejected"]
-NUMBERS = ["reward_chosen", "reward_rejected", "reward_margin", "p_chosen", "length_chosen", "length_rejected", "margin"]
+NUMBERS = [*NEEDED[3:], "reward_margin", "p_chosen", "length_chosen", "length_rejected", "margin"]
 
 def complete(
-    scores,  # one row a pair: the columns of `NEEDED`, perhaps length_chosen, length_rejected, margin, source, and others
+    scores,  # one row a pair: the columns of `NEEDED`, perhaps length_chosen, length_rejected, margin, source, others
 ) -> PairScores:  # rows numbered from 0, with `reward_margin` and `p_chosen`
     """The table with what can be derived from it. A TypeError for what is no table; a ValueError that names a missing
     column, the row and column of a value of the wrong type, or says that there are no rows."""
     scores = _with_plain_names(_frame(scores))
-    if missing := [name for name in NEEDED if name not in scores] if len(scores.columns) else []:
-        raise ValueError(f"the table of scored pairs has no column {', '.join(map(repr, missing))}; found {sorted(scores)}. "
-                         "Make it with `RewardModel.score_pairs(dataset)`, or rename its columns.")
     if not len(scores):
         raise ValueError("the table of scored pairs has no rows; look at what was dropped when it was made.")
+    if missing := [name for name in NEEDED if name not in scores]:
+        raise ValueError(f"the table of scored pairs has no column {', '.join(map(repr, missing))}; found "
+                         f"{sorted(scores)}. Make it with `RewardModel.score_pairs(dataset)`, or rename its columns.")
     texts = [_checked_texts(name, scores[name].array) for name in NEEDED[:3]]
     table = pair_scores(*texts, *(_checked_numbers(name, scores[name].array) for name in NEEDED[3:]))
-    more = {name: scores[name].array for name in scores if name not in table}
-    more |= {name: _checked_numbers(name, more[name]) for name in NUMBERS if name in more}
+    more = {name: _series(scores[name]) for name in scores if name not in table}
+    more |= {name: _checked_numbers(name, more[name].array) for name in NUMBERS if name in more}
     if "source" in more:  # subsets have names
         named = [str(name) if isinstance(name, (list, tuple, np.ndarray, Mapping)) else name for name in more["source"]]
         more["source"] = pd.Series(named, dtype=object)
@@ -209,7 +221,8 @@ DERIVED = ("confidence", "length_gap", "disagreement", "moved")  # numbers that 
 def _facet_columns(table):
     "The dataset's own columns by the name under which they are filtered; a name of the view's own gets `_given`."
     own, found = {*NUMBERS, *DERIVED, *SORTS}, {}
-    for column in sorted(set(table) - {*NEEDED, *NUMBERS}, key=lambda column: (column != "source", list(table).index(column))):
+    theirs = [name for name in table if name not in {*NEEDED, *NUMBERS}]
+    for column in sorted(theirs, key=lambda name: name != "source"):
         name = visible(column)
         while name in own or name in found: name += "_given"
         found[name] = column
@@ -246,7 +259,7 @@ def _facet(name, column):
 
 def facets(
     table: PairScores,  # from `complete`
-) -> list[dict]:  # dict(name=, kind="category", codes=, names=) or dict(name=, kind="number", values=), in the order of the columns
+) -> list[dict]:  # dict(name=, kind="category", codes=, names=) or dict(name=, kind="number", values=)
     "The dataset's own columns that can be filtered and sorted by, `source` first; a missing value is -1 or None."
     found = (_facet(name, table[column]) for name, column in _facet_columns(table).items())
     return [facet for facet in found if facet]
@@ -314,10 +327,11 @@ def messages(
     return [dict(role=visible(str(m["role"])), text=visible(message_text(m))) for m in value]
 
 # %% ../nbs/63_visualizer.ipynb #c023
-_SENTENCE = re.compile(r"[^.!?…。！？\n]*[.!?…。！？\n]+\s*|[^.!?…。！？\n]+")
+_SENTENCE = re.compile(r"[^\n]*?(?:[.!?…]\s+|[。！？]\s*|\n\s*)|[^\n]+")
 _ASCII_WORD = re.compile(r"(?:\w+(?:'\w+|(?<=\d)[.,](?=\d)\w+)*|[^\w\s]) ?|\s+")
 _UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf"  # Thai, Lao, Burmese, Khmer, Tai
-             "\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\uff66-\uff9f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff")  # CJK
+             "\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\uff66-\uff9f"  # kana
+             "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff")  # Chinese
 
 @lru_cache
 def _word_pattern():
@@ -339,21 +353,21 @@ def _words(text):
 WORDS = 3_000  # words of a passage in both texts together, beyond which they aren't compared
 COMMON, ISLAND = 8, 5  # how often a word is met where no match begins with it; words that are the same by themselves
 
-def _compared(a, b):
-    "Yield what is the same in two lists, and what isn't: (whether, part of a, part of b)."
+def _compared(a, b, most=np.inf):
+    "What is the same in two lists, and what isn't: (whether, of a, of b); None where that means more than `most`."
     n = min(len(a), len(b))
     start = next((i for i in range(n) if a[i] != b[i]), n)
     end = next((i for i in range(n - start) if a[-1 - i] != b[-1 - i]), n - start)
-    yield True, a[:start], b[:start]
     inner_a, inner_b = a[start:len(a) - end], b[start:len(b) - end]
+    if len(inner_a) + len(inner_b) > most: return None
     matcher = SequenceMatcher(None, inner_a, inner_b, autojunk=False)
     for word in [word for word, places in matcher.b2j.items() if len(places) > COMMON]: del matcher.b2j[word]
-    for kind, i, i_end, j, j_end in matcher.get_opcodes(): yield kind == "equal", inner_a[i:i_end], inner_b[j:j_end]
-    yield True, a[len(a) - end:], b[len(b) - end:]
+    steps = [(kind == "equal", inner_a[i:i2], inner_b[j:j2]) for kind, i, i2, j, j2 in matcher.get_opcodes()]
+    return [(True, a[:start], b[:start]), *steps, (True, a[len(a) - end:], b[len(b) - end:])]
 
-def _word_count(words):
-    "How many of them are more than signs and spaces."
-    return sum(word[0].isalnum() for word in words)
+def _word_count(words, most):
+    "How many of them are more than signs and spaces; it is counted up to `most`."
+    return sum(1 for _ in islice((word for word in words if word[0].isalnum()), most))
 
 def _without_islands(steps):
     "Join neighbours of a kind, and differences with the few equal words between them."
@@ -363,8 +377,9 @@ def _without_islands(steps):
         if step[1] or step[2]: kept.append(step)
         while len(kept) > 2 and not kept[-1][0]:
             before, island, after = kept[-3:]
-            least = min(max(map(_word_count, side[1:])) for side in (before, after))
-            if _word_count(island[1]) >= min(ISLAND, least + 1): break
+            n = _word_count(island[1], ISLAND)
+            fewer = [max(_word_count(words, n) for words in step[1:]) < n for step in (before, after)]
+            if n == ISLAND or any(fewer): break
             kept[-3:] = [(False, before[1] + island[1] + after[1], before[2] + island[2] + after[2])]
     return kept
 
@@ -375,18 +390,21 @@ def _pieces(steps):
     for step, after in zip(texts, texts[1:]):
         if not step[0] and all(side.endswith(" ") for side in step[1:]):
             step[1:], after[1:] = [side[:-1] for side in step[1:]], [" " + side for side in after[1:]]
-    return [[[int(not same), sides[k]] for same, *sides in texts if sides[k]] for k in (0, 1)]
+    def joined(side): return [[only, "".join(text for _, text in run)] for only, run in groupby(side, itemgetter(0))]
+    return [joined((int(not step[0]), step[k]) for step in texts if step[k]) for k in (1, 2)]
 
 def word_diff(
     a: str,  # one text
     b: str,  # the other
-) -> dict | None:  # chosen and rejected: pieces (1 where only this text says it, text); share; None where they are too long
-    "Where two texts differ; the pieces of each join to the text. `share`: how much of a text is marked, the mean of both."
+) -> dict | None:  # chosen and rejected: pieces (1 where only this text says it, text); share; None: too long
+    """Where two texts differ; the pieces of each join to the text. `share` is how much of a text is marked, the mean of
+    both: a view does better without marks where that is most of it."""
     steps = []
     for same, *parts in _compared(_SENTENCE.findall(a), _SENTENCE.findall(b)):
         words_a, words_b = (_words("".join(part)) for part in parts)
-        if not same and len(words_a) + len(words_b) > WORDS: return None
-        steps += [(same, words_a, words_b)] if same else _compared(words_a, words_b)
+        compared = [(same, words_a, words_b)] if same else _compared(words_a, words_b, WORDS)
+        if compared is None: return None
+        steps += compared
     chosen, rejected = _pieces(_without_islands(steps))
     shares = [sum(len(text) for only, text in side if only) / sum(len(text) for _, text in side)
               for side in (chosen, rejected) if side]
@@ -395,8 +413,9 @@ def word_diff(
 # %% ../nbs/63_visualizer.ipynb #t023
 def _facts(table):
     "What the dataset says of its pairs besides what the view shows anyway: [name, texts]; None for a missing value."
+    def said(value): return None if _is_missing(value) else visible(str(value)[:300])
     names = [name for name in table if name not in {*NEEDED, *NUMBERS, "source"}]
-    return [[visible(name), [None if _is_missing(value) else visible(str(value)[:300]) for value in table[name]]] for name in names]
+    return [[visible(name), [said(value) for value in table[name]]] for name in names]
 
 def _said_by(value):
     "All texts of a prompt or a response."
@@ -553,8 +572,9 @@ def rows(
     ids: list[int],  # rows of the table
 ) -> list[dict]:
     "The beginnings of texts, for the list: of the prompt's last turn, and of the responses."
-    found = [dict(id=i, **{name: messages(self.scores.at[i, name], name) for name in NEEDED[:3]}) for i in ids]
-    return [row | {name: _snippet(row[name][-1:] if name == "prompt" else row[name]) for name in NEEDED[:3]} for row in found]
+    texts = [[messages(self.scores.at[i, name], "assistant") for name in NEEDED[:3]] for i in ids]
+    return [dict(id=i, prompt=_snippet(prompt[-1:]), chosen=_snippet(chosen), rejected=_snippet(rejected))
+            for i, (prompt, chosen, rejected) in zip(ids, texts)]
 
 @patch
 def search(
@@ -575,11 +595,12 @@ def _traces(self: RewardVisualizer, prompt, chosen, rejected):
 
 def _reading(i, prompt, chosen, rejected, facts):
     "What is shown of a pair without asking a model: messages, where the responses differ, what the dataset says."
-    found = dict(prompt=messages(prompt, "user"), chosen=messages(chosen, "assistant"), rejected=messages(rejected, "assistant"))
-    single = len(found["chosen"]) == len(found["rejected"]) == 1
-    diff = word_diff(found["chosen"][0]["text"], found["rejected"][0]["text"]) if single else None
-    note = None if diff else "Differences aren't marked: the responses " + ("are too long." if single else "have several turns.")
-    return dict(id=i, **found, diff=diff, diff_note=note, details=[fact for fact in facts if fact[1] is not None])
+    prompt, chosen, rejected = messages(prompt, "user"), messages(chosen, "assistant"), messages(rejected, "assistant")
+    single = len(chosen) == len(rejected) == 1
+    diff = word_diff(chosen[0]["text"], rejected[0]["text"]) if single else None
+    note = f"Differences aren't marked: the responses {'are too long' if single else 'have several turns'}."
+    return dict(id=i, prompt=prompt, chosen=chosen, rejected=rejected, diff=diff, diff_note=None if diff else note,
+                details=[fact for fact in facts if fact[1] is not None])
 
 @patch
 def _texts(self: RewardVisualizer, i):
@@ -605,16 +626,6 @@ def tokens(
     return dict(id=i, tokens=found, note=note)
 
 # %% ../nbs/63_visualizer.ipynb #t031
-CHOICES = dict(verdict=("", "right", "wrong", "tie", "none"), decision=("", *DECISIONS, "decided", "undecided", "unseen"),
-               mark=("", *MARKS, "any", "note", "without"))
-
-def _known(value, names, what):
-    "The value, if it is one of the names; otherwise a ValueError with the nearest."
-    if value in names: return value
-    near = get_close_matches(str(value), names, n=3, cutoff=0.5) or list(names)[:10]
-    raise ValueError(f"{visible(repr(value))} is not a {what}; did you mean {', '.join(map(repr, near))}?"
-                     if len(near) < len(names) else f"{visible(repr(value))} is not a {what}; expected one of {', '.join(map(repr, names))}.")
-
 def _ranks(x_N):
     "Ranks within 0..1, equal numbers sharing the mean of their places; NaN has none."
     return (pd.Series(x_N).rank().to_numpy() - 1) / max(np.isfinite(x_N).sum() - 1, 1)
@@ -627,7 +638,8 @@ def _numbers(table, moves):
     "Every number of the pairs by name, as the browser has it."
     found = {name: np.array(values, dtype=np.float64) for name, values in columns(table).items() if name != "source"}
     found["confidence"] = np.maximum(found["p_chosen"], 1 - found["p_chosen"])
-    if {"length_chosen", "length_rejected"} <= set(found): found["length_gap"] = found["length_chosen"] - found["length_rejected"]
+    if {"length_chosen", "length_rejected"} <= set(found):
+        found["length_gap"] = found["length_chosen"] - found["length_rejected"]
     if "margin" in found: found["disagreement"] = np.abs(_ranks(found["reward_margin"]) - _ranks(found["margin"]))
     if moves:
         known_SN = np.isfinite(margins_SN := _moves_SN(moves))
@@ -635,41 +647,55 @@ def _numbers(table, moves):
         found["moved"] = np.where(known_SN.sum(0) > 1, spread_N, np.nan)
     return found
 
+# %% ../nbs/63_visualizer.ipynb #t031a
+CHOICES = dict(verdict=("", "right", "wrong", "tie", "none"), mark=("", *MARKS, "any", "note", "without"),
+               decision=("", *DECISIONS, "decided", "undecided", "unseen"))
+FILTERS = (*CHOICES, "text", "from", "to", "columns", "pictures")
+
+def _known(value, names, what):
+    "The value, if it is one of the names; otherwise a ValueError with the nearest."
+    if value in names: return value
+    near = get_close_matches(str(value), names, n=3, cutoff=0.5)
+    said = ", ".join(map(repr, near or list(names)[:20]))
+    said = f"did you mean {said}?" if near else f"expected one of {said}."
+    raise ValueError(f"{visible(repr(value))} is not a {what}; {said}")
+
 def _column(table, name, moves):
     "What is filtered and sorted by under a name: a facet; a ValueError for a name that isn't one."
     numbers, own = _numbers(table, moves), _facet_columns(table)
+    if name in numbers: return dict(name=name, kind="number", values=numbers[name])
     facet = _facet(name, table[own[name]]) if name in own else None
-    if name not in numbers and not facet: _known(name, [*(facet["name"] for facet in facets(table)), *numbers], "column to filter or sort by")
-    return facet or dict(name=name, kind="number", values=numbers[name])
+    return facet or _known(name, [*(facet["name"] for facet in facets(table)), *numbers], "column to filter or sort by")
 
 # %% ../nbs/63_visualizer.ipynb #t032
 def _between(x_N, low, high):
     "Which numbers lie between two, both included; None leaves an end open."
     for end in (low, high):
-        if end is not None and _number(end) is None: raise ValueError(f"a range goes from one number to another; found {_said(end)}.")
+        if end is not None and _number(end) is None:
+            raise ValueError(f"a range goes from one number to another; found {_said(end)}.")
     return (x_N >= (-np.inf if low is None else low)) & (x_N <= (np.inf if high is None else high))
 
 def _column_test(facet, wanted):
     "Which pairs have one of some values, or a number in a range; a ValueError for a value that isn't there."
-    name = facet["name"]
-    if unknown := set(wanted) - ({"values"} if facet["kind"] == "category" else {"from", "to"}):
-        remedy = "dict(values=[...])" if facet["kind"] == "category" else "dict(**{'from': low, 'to': high})"
-        raise ValueError(f"column {name!r} is a {facet['kind']} and has no {', '.join(map(repr, sorted(unknown)))}; filter it with {remedy}.")
-    if facet["kind"] == "number":
-        x_N = np.array(facet["values"], dtype=np.float64)
-        ends = wanted.get("from"), wanted.get("to")
-        return np.ones(len(x_N), dtype=bool) if ends == (None, None) else _between(x_N, *ends)
-    names = [value if value is None else _known(str(value), facet["names"], f"value of {name!r}") for value in wanted.get("values") or []]
-    codes = [-1 if value is None else facet["names"].index(value) for value in names]
-    return np.isin(facet["codes"], codes) if codes else np.ones(len(facet["codes"]), dtype=bool)
+    name, is_number = facet["name"], facet["kind"] == "number"
+    if unknown := set(wanted) - ({"from", "to"} if is_number else {"values"}):
+        remedy = "{'from': low, 'to': high}" if is_number else "{'values': [...]}"
+        raise ValueError(f"column {name!r} is a {facet['kind']} and has no {', '.join(map(repr, sorted(unknown)))}; "
+                         f"filter it with {remedy}.")
+    low, high, values = wanted.get("from"), wanted.get("to"), wanted.get("values") or []
+    if low is high is None and not values: return True
+    if is_number: return _between(np.array(facet["values"], dtype=np.float64), low, high)
+    names = [value if value is None else _known(str(value), facet["names"], f"value of {name!r}") for value in values]
+    return np.isin(facet["codes"], [-1 if value is None else facet["names"].index(value) for value in names])
 
 def _review_test(n, filters, entries, seen):
     "Which pairs have a mark or a decision."
     mark, decision = (_known(filters.get(name) or "", CHOICES[name], name) for name in ("mark", "decision"))
-    def has(name): return np.array([(entries.get(i) or {}).get(name) or "" for i in range(n)], dtype=object)
-    tests = {"": np.ones(n, dtype=bool), "any": has("mark") != "", "without": has("mark") == "", "note": has("note") != "", "decided": has("decision") != "",
-             "undecided": has("decision") == "", "unseen": ~np.isin(np.arange(n), list(seen))}
-    return tests.get(mark, has("mark") == mark) & tests.get(decision, has("decision") == decision)
+    mark_N, note_N, decision_N = (np.array([entries.get(i, {}).get(name) or "" for i in range(n)], dtype=object)
+                                  for name in ("mark", "note", "decision"))
+    tests = {"": np.ones(n, dtype=bool), "any": mark_N != "", "without": mark_N == "", "note": note_N != "",
+             "decided": decision_N != "", "undecided": decision_N == "", "unseen": ~np.isin(np.arange(n), list(seen))}
+    return tests.get(mark, mark_N == mark) & tests.get(decision, decision_N == decision)
 
 # %% ../nbs/63_visualizer.ipynb #t033
 def _picture_test(table, numbers, moves, chosen):
@@ -677,18 +703,20 @@ def _picture_test(table, numbers, moves, chosen):
     low, high = chosen.get("low", -np.inf), chosen.get("high", np.inf)
     def inside(x_N): return (x_N >= low) & ((x_N <= high) if chosen.get("closed") else (x_N < high))
     if "source" in chosen: return np.array(_source_codes(table)[0] or [-1] * len(table)) == chosen["source"]
-    if "columns" in chosen: return np.any([inside(numbers[name]) for name in chosen["columns"] if name in numbers] or [[False] * len(table)], axis=0)
+    if "columns" in chosen: return np.any([inside(numbers[name]) for name in chosen["columns"]], axis=0)
     if not moves: return np.ones(len(table), dtype=bool)
     mean_N, std_N = (np.array(moves[name], dtype=np.float64) for name in ("mean", "std"))
     if "mean" in chosen: return _between(mean_N, *chosen["mean"]) & _between(std_N, *chosen["std"])
     if "region" in chosen:
-        region_N = np.where(std_N > chosen["wide"], "ambiguous", np.where(mean_N >= 0.5, "easy-to-learn", "hard-to-learn"))
+        region_N = np.where(mean_N >= 0.5, "easy-to-learn", "hard-to-learn")
+        region_N = np.where(std_N > chosen["wide"], "ambiguous", region_N)
         return (region_N == chosen["region"]) & np.isfinite(mean_N) & np.isfinite(std_N)
     first_N, now_N = _moves_SN(moves)[[0, chosen["step"]]]
     if "became" not in chosen: return inside(now_N)
     changed_N = np.isfinite(first_N) & np.isfinite(now_N) & ((first_N > 0) != (now_N > 0))
     return changed_N & ((now_N > 0) == (chosen["became"] == "right"))
 
+# %% ../nbs/63_visualizer.ipynb #t033a
 def matches(
     table: PairScores,  # from `complete`
     filters: Mapping,  # any of verdict, decision, mark, text, from, to (rewards), columns (by name), pictures (by id)
@@ -697,8 +725,8 @@ def matches(
     search: Callable[[str], Iterable[int]] | None = None,  # rows that contain a text; None: looked for in the table
     moves: Mapping | None = None,  # from `Snapshots.moves`
 ) -> list[int]:  # rows, in the order of the table
-    "The pairs that pass every filter, as the view shows them; a ValueError for a filter, column or value that isn't known."
-    for name in filters: _known(name, ("verdict", "decision", "mark", "text", "from", "to", "columns", "pictures"), "filter")
+    "The pairs that pass every filter, as in the view; a ValueError for a filter, a column or a value that isn't known."
+    for name in filters: _known(name, FILTERS, "filter")
     numbers, n = _numbers(table, moves), len(table)
     tests = [_review_test(n, filters, entries, seen)]
     if verdict := _known(filters.get("verdict") or "", CHOICES["verdict"], "verdict"):
@@ -710,9 +738,10 @@ def matches(
     low, high = filters.get("from"), filters.get("to")
     if (low, high) != (None, None):
         tests.append(_between(numbers["reward_chosen"], low, high) | _between(numbers["reward_rejected"], low, high))
-    tests += [_column_test(_column(table, name, moves), wanted) for name, wanted in (filters.get("columns") or {}).items()]
-    tests += [_picture_test(table, numbers, moves, chosen) for chosen in (filters.get("pictures") or {}).values()]
-    return np.flatnonzero(np.all(tests, axis=0)).tolist()
+    of_columns, of_pictures = (filters.get(name) or {} for name in ("columns", "pictures"))
+    tests += [_column_test(_column(table, name, moves), wanted) for name, wanted in of_columns.items()]
+    tests += [_picture_test(table, numbers, moves, chosen) for chosen in of_pictures.values()]
+    return np.flatnonzero(np.all(np.broadcast_arrays(*tests), axis=0)).tolist()
 
 # %% ../nbs/63_visualizer.ipynb #t034
 def _sort_keys(table, by, entries, moves):
@@ -737,10 +766,10 @@ def ordered(
     by, numbers = sort.get("by", "wrong"), _numbers(table, moves)
     needs = dict(gap="length_gap", label="disagreement", moved="moved")
     if by in needs and needs[by] not in numbers:
-        raise ValueError(f"there is nothing to sort by in {by!r}: the table has no {needs[by].replace('_', ' ')} of its pairs.")
+        raise ValueError(f"the order {by!r} needs the {needs[by].replace('_', ' ')} of each pair, which isn't known.")
     margin_N = numbers["reward_margin"]
     orders = dict(wrong=lambda: margin_N, unsure=lambda: np.abs(margin_N), right=lambda: -margin_N,
-                  data=lambda: np.arange(len(table), dtype=float), gap=lambda: -np.abs(numbers["length_gap"]),
+                  data=lambda: np.arange(len(table)), gap=lambda: -np.abs(numbers["length_gap"]),
                   label=lambda: -numbers["disagreement"], moved=lambda: -numbers["moved"])
     keys_N = orders[by]() if by in orders else _sort_keys(table, by, entries, moves)
     return np.argsort(-keys_N if sort.get("down") else keys_N, kind="stable").tolist()  # NaN last
@@ -884,6 +913,7 @@ def _json_value(value):
     if isinstance(value, np.datetime64): return str(value)
     if isinstance(value, (date, time_of_day)): return value.isoformat()
     if isinstance(value, (timedelta, np.timedelta64)): return pd.Timedelta(value).isoformat()
+    if hasattr(value, "tolist"): return _json_value(value.tolist())  # a tensor
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 def _parquet(table):
@@ -892,7 +922,8 @@ def _parquet(table):
     except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
         if len(table.columns) > 1:
             for name in table: _parquet(table[[name]])
-        raise ValueError(f"column {visible(repr(table.columns[0]))} has what Parquet can't hold ({visible(str(error))[:200]}); export .jsonl instead.") from error
+        raise ValueError(f"column {visible(repr(table.columns[0]))} has what Parquet can't hold "
+                         f"({visible(str(error))[:200]}); export .jsonl instead.") from error
 
 def _file(table, kind):
     "The bytes of a .jsonl or .parquet file."
@@ -913,13 +944,13 @@ def exported(
     if outside := [i for i in rows if not 0 <= i < len(table)]:
         raise ValueError(f"row {outside[0]} is not in this table, which has the rows 0 to {len(table) - 1}.")
     decided = ["decision"] * any("decision" in entries.get(i, ()) for i in rows)
-    ours = dict(row=rows) | {name: [entries.get(i, {}).get(name, "") for i in rows] for name in ["mark", "note", *decided]}
-    found = table.iloc[rows]
-    for name, values in ours.items():
+    marks = {name: [entries.get(i, {}).get(name, "") for i in rows] for name in ["mark", "note", *decided]}
+    found = table.iloc[rows].reset_index(drop=True)
+    for name, values in dict(row=rows, **marks).items():
         while name in table:
-            logger.warning(f"the dataset has a column {name!r} of its own; the explorer's is written as {'rmkit_' + name!r}")
+            logger.warning(f"the dataset has a column {name!r} of its own; the explorer's is written as 'rmkit_{name}'")
             name = f"rmkit_{name}"
-        found = found.assign(**{name: values})
+        found[name] = _series(values)
     return found
 
 @patch
@@ -933,7 +964,7 @@ def export(
     path,  # a .jsonl or .parquet file to write
     rows=None,  # rows of the table; None: the marked pairs
 ) -> Path:
-    "Write marked pairs, or some rows, with their rewards, marks and row numbers. A ValueError for what can't be written."
+    "Write marked pairs, or some rows, with their rewards, marks and row numbers; a ValueError for what can't be written."
     path = Path(path)
     path.write_bytes(_file(self._picked(rows), path.suffix.removeprefix(".")))
     return path
@@ -1116,8 +1147,8 @@ def _saved_traces(self: RewardVisualizer, traces):
     "Token rewards of the most confidently wrong pairs by row, and why the others have none."
     if self.model is None or self.busy(): return {}, self._traces(None, None, None)[1]
     found, began = {}, time.monotonic()
-    worst = np.argsort(self.scores["reward_margin"].to_numpy(dtype=float), kind="stable")[:TRACES if traces is None else traces].tolist()
-    for i in tqdm(worst, desc="Token rewards", unit=" pairs", delay=2):
+    worst = np.argsort(self.scores["reward_margin"].to_numpy(dtype=float), kind="stable").tolist()
+    for i in tqdm(worst[:TRACES if traces is None else traces], desc="Token rewards", unit=" pairs", delay=2):
         if traces is None and time.monotonic() - began > TRACE_SECONDS: break
         found[i] = self._traces(*(self.scores.at[i, name] for name in NEEDED[:3]))
     return found, f"Token rewards were saved for the {len(found):,} most confidently wrong pairs."
@@ -1126,18 +1157,17 @@ def _saved_traces(self: RewardVisualizer, traces):
 def _saved_rows(self: RewardVisualizer, traces):
     "All of every pair, with token rewards of some."
     found, left_out = self._saved_traces(traces)
-    names, facts = zip(*_facts(self.scores)) if _facts(self.scores) else ((), ())
-    pairs = enumerate(zip(*(self.scores[name] for name in NEEDED[:3]), *facts))
-    for i, (prompt, chosen, rejected, *values) in tqdm(pairs, total=len(self.scores), desc="Saving", unit=" pairs", delay=2):
+    facts, texts = _facts(self.scores), zip(*(self.scores[name] for name in NEEDED[:3]))
+    for i, row in enumerate(tqdm(texts, total=len(self.scores), desc="Saving", unit=" pairs", delay=2)):
         tokens, note = found.get(i, (None, left_out))
-        yield _reading(i, prompt, chosen, rejected, [list(fact) for fact in zip(names, values)]) | dict(tokens=tokens, tokens_note=note)
+        yield _reading(i, *row, [[name, values[i]] for name, values in facts]) | dict(tokens=tokens, tokens_note=note)
 
+# %% ../nbs/63_visualizer.ipynb #t050
 @patch
 def _saved_review(self: RewardVisualizer):
     "What a page needs to go on with a review: its pairs' keys, what was said, and a name for what the browser keeps."
     name = hashlib.sha256("".join([self.title, *self.review.keys]).encode("utf-8", "backslashreplace")).hexdigest()[:16]
-    edits = {i: entry["edit"] for i, entry in self.marks.items() if "edit" in entry}
-    return dict(keys=self.review.keys, review=self.state()["review"], edits=edits, reviewer=self.review.reviewer, fingerprint=name)
+    return dict(keys=self.review.keys, review=self.state()["review"], reviewer=self.review.reviewer, fingerprint=name)
 
 @patch
 def save(
@@ -1148,15 +1178,17 @@ def save(
     """Write the view as one self-contained page, in which sorting, filtering, paging and reading work without a kernel.
     A page of more than 50 MB is said to be large."""
     meta = self.meta() | self._saved_review() | dict(can=dict(score=False, mark=True, export=True))
-    data = json.dumps(dict(meta=meta, rows=list(self._saved_rows(traces))), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    data = dict(meta=meta, rows=list(self._saved_rows(traces)))
+    data = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     script = front_end("explorer") + START
     policy = "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = SAVED.format(policy=policy, title=escape(visible(self.title)), style=style(), table=self.scores._repr_html_(),
-                        data=data.replace("<", "\\u003c"), script=script)
+    page = SAVED.format(policy=policy, title=escape(visible(self.title)), style=style(), data=data, script=script,
+                        table=self.scores._repr_html_())
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     size = path.write_bytes(page.encode("utf-8", "backslashreplace"))  # half of a surrogate pair as its code, in JSON
-    if size > LARGE: logger.warning(f"{path} has {size / 10**6:,.0f} MB; a page of fewer pairs opens faster: RewardVisualizer(scores.head(5000))")
+    if size > LARGE:
+        logger.warning(f"{path} has {size / 10**6:,.0f} MB; fewer pairs open faster, as of scores.head(5000)")
     return path
 
 # %% ../nbs/63_visualizer.ipynb #c062
