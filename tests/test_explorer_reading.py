@@ -506,6 +506,7 @@ from rmkit import RewardModel
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 quick, gate = visualizer.traces, Path("go")
 def slow(*args):
+    Path("begun").touch()
     while not gate.exists(): time.sleep(.05)
     return quick(*args)
 visualizer.traces = slow
@@ -520,6 +521,7 @@ def test_live_texts_come_before_a_slow_models_token_rewards(browser, tmp_path):
 import sys; sys.path.insert(0, {here!r})
 from test_explorer_reading import hostile_markdown
 visualizer.RewardVisualizer(hostile_markdown())"""]
+    root = tmp_path / "server" / "root"
     with Server("lab", tmp_path / "server") as server, server.open(browser, cells, width=1300) as book:
         book.run(0)
         panel = Panel(book, book.cell(0))
@@ -527,12 +529,13 @@ visualizer.RewardVisualizer(hostile_markdown())"""]
         panel.press("Tokens")
         expect(panel.pair()).to_contain_text("Reading both responses token by token…")
         assert panel.boxes("chosen").first.inner_text() and not panel.pair().locator(".rmkit-token").count()
-        panel.press("Next pair")  # the model is at it, and the new pair is there
-        expect(panel.pair()).to_have_attribute("aria-label", "Pair 1")
-        expect(panel.pair().get_by_role("button", name="Swap")).to_be_enabled()
-        book.shoot("lab-reading-tokens")
-        (tmp_path / "server" / "root" / "go").touch()
+        while not (root / "begun").exists():
+            book.page.wait_for_timeout(50)
+        panel.press("Next pair")  # while the model is at it
         panel.opened(1)
+        assert panel.boxes("chosen").first.inner_text() and not panel.pair().locator(".rmkit-token").count()
+        book.shoot("lab-reading-tokens")
+        (root / "go").touch()
         expect(panel.pair().locator(".rmkit-token").first).to_be_visible()
         book.shoot("lab-reading")
         book.check()

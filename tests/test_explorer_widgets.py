@@ -1,6 +1,7 @@
 """The kernel's side of the explorer and the dashboard: what the view is sent, and what it is answered.
 Runs under ipywidgets 8 here, and under 7.7 from test_explorer_widgets7.py."""
 import json
+import time
 import unicodedata
 from types import SimpleNamespace
 
@@ -28,7 +29,10 @@ def told(viz, monkeypatch):
 
     def ask(**request):
         message = dict(content=dict(data=dict(method="custom", content=dict(id=f"view-{len(sent)}", **request))), buffers=[])
+        before = len(sent)
         viz.widget._handle_msg(message)
+        while len(sent) == before:  # what asks the model is answered by a thread of its own
+            time.sleep(.01)
         return sent[-1]
     return SimpleNamespace(sent=sent, ask=ask)
 
