@@ -6,10 +6,10 @@ Docs: https://rmkit.github.io/rmkit/visualizer.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'NEEDED', 'NUMBERS', 'CATEGORIES', 'WHOLE_NUMBERS', 'SORTS', 'DERIVED', 'WORDS', 'COMMON', 'ISLAND',
-           'SNIPPET', 'READ', 'CHOICES', 'FILTERS', 'LIBRARIES', 'PARTS', 'SAVED', 'START', 'TRACES', 'TRACE_SECONDS',
-           'LARGE', 'complete', 'columns', 'facets', 'histogram', 'pictures', 'messages', 'word_diff', 'searchable',
-           'search_terms', 'rows_with', 'traces', 'RewardVisualizer', 'matches', 'ordered', 'exported', 'front_end',
-           'style', 'hear_while_busy', 'Snapshots']
+           'SNIPPET', 'READ', 'CHOICES', 'FILTERS', 'LIBRARIES', 'PARTS', 'ASK_MODEL', 'READER', 'SAVED', 'START',
+           'TRACES', 'TRACE_SECONDS', 'LARGE', 'complete', 'columns', 'facets', 'histogram', 'pictures', 'messages',
+           'word_diff', 'searchable', 'search_terms', 'rows_with', 'traces', 'RewardVisualizer', 'matches', 'ordered',
+           'exported', 'front_end', 'style', 'hear_while_busy', 'Snapshots']
 
 # %% ../nbs/63_visualizer.ipynb #c002
 import base64
@@ -22,7 +22,9 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import date, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
@@ -1080,9 +1082,18 @@ def _widget_class():
     return Explorer
 
 # %% ../nbs/63_visualizer.ipynb #c055
+ASK_MODEL = ("tokens", "score")  # requests that take a model's time
+READER = ThreadPoolExecutor(1, thread_name_prefix="rmkit-reader")
+
 @patch
 def _reply(self: RewardVisualizer, widget, request, buffers):
-    "Answer a message of the view's."
+    "Answer a message of the view's; what asks the model is answered when it is ready, and holds nothing up."
+    if request.get("what") in ASK_MODEL: READER.submit(copy_context().run, self._answer, widget, request)
+    else: self._answer(widget, request)
+
+@patch
+def _answer(self: RewardVisualizer, widget, request):
+    "Send the answer to one request, or why there is none."
     try: widget.send(dict(id=request.get("id"), reply=self.answer(request)))
     except Exception as error: # whatever it is, the reader of the view has to hear of it
         said = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
