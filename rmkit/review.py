@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/review.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'MARKS', 'DECISIONS', 'TEXTS', 'STATE', 'NOTHING', 'PAUSE', 'DERIVED', 'NOTED', 'DONE', 'PAIRS', 'pair_keys',
-           'Review', 'original_set', 'side_columns', 'corrected', 'changes', 'restore']
+           'Review', 'with_texts', 'original_set', 'side_columns', 'corrected', 'changes', 'restore']
 
 # %% ../nbs/55_review.ipynb #c002
 import json
@@ -29,7 +29,8 @@ from datasets import Dataset
 from fastcore.basics import patch
 
 from .data import (BETTER_WORSE, CONTENT_KEYS, ROLE_KEYS, ROLES, BadRowError, Format, are_messages, as_table, as_text,
-                        column_words, drop_none, find_format, id_columns, is_tie, to_pairs, twin_columns, unwrap_number, well_formed)
+                        column_words, drop_none, find_format, id_columns, is_tie, message_text, to_pairs, twin_columns,
+                        unwrap_number, well_formed)
 from .scoring import OWN_COLUMNS, visible
 
 # %% ../nbs/55_review.ipynb #c003
@@ -264,7 +265,39 @@ def _add(self: Review, line, place):
         if who == self.reviewer:
             del self._order[len(self._order) - 1 - self._order[::-1].index(place)]
 
+# %% ../nbs/55_review.ipynb #v102
+def with_texts(
+    original,  # a prompt or a response, text or messages
+    texts: list[str | None],  # one a message; None, or the text as a page shows it, leaves the message as it is
+    part: str,  # what it is, for an error
+):  # text or messages, as the original
+    "A prompt or a response with some of its texts replaced. A ValueError where the messages don't match."
+    messages = [original] if isinstance(original, str) else original
+    if not original and not texts:
+        return original
+    if len(texts) != len(messages):
+        raise ValueError(f"the {part} has {len(messages)} messages, and {len(texts)} came back; open the pair again.")
+    old = [message if isinstance(message, str) else message_text(message) for message in messages]
+    touched = [text is not None and text != visible(before) for text, before in zip(texts, old)]
+    if isinstance(original, str):
+        return texts[0] if touched[0] else original
+    return [{**message, "content": text} if new else message for message, text, new in zip(messages, texts, touched)]
+
 # %% ../nbs/55_review.ipynb #c038
+@patch
+def _with_messages(self: Review, entry, row):
+    "The entry with corrections that came as texts as what they are corrections of; without one that doesn't fit."
+    whole = {}
+    for part, value in entry.get("edit", {}).items():
+        if isinstance(value, str) or are_messages(value):
+            whole[part] = value
+            continue
+        try:
+            whole[part] = with_texts(self._texts.iloc[row][part], value, part)
+        except ValueError:
+            self.outdated.add(row)
+    return entry | (dict(edit=whole) if "edit" in entry else {})
+
 @patch
 def _still_holds(self: Review, line, row):
     "The entry that a line makes of its row, without decisions about other texts."

@@ -50,7 +50,7 @@ from transformers import TrainerCallback
 from .data import as_text, message_text
 from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
-from .review import DECISIONS, MARKS, Review, changes, corrected
+from .review import DECISIONS, MARKS, Review, changes, corrected, with_texts
 from .scoring import PairScores, RewardModel, in_notebook, pair_scores, response_lengths, sigmoid, visible
 
 # %% ../nbs/63_visualizer.ipynb #c003
@@ -819,15 +819,6 @@ def shown(self: RewardVisualizer) -> np.ndarray:
     return self._matching(self.filters, self.sort)
 
 # %% ../nbs/63_visualizer.ipynb #c041
-def _edited(original, changes, role):
-    "A prompt or a response with some of its texts replaced; a ValueError where the messages don't match."
-    if not changes and (changes is None or not original): return original
-    texts, originals = [change["text"] for change in changes], [original] if isinstance(original, str) else original
-    if len(texts) != len(originals):
-        raise ValueError(f"the {role} has {len(originals)} messages, and {len(texts)} came back; open the pair again.")
-    if isinstance(original, str): return original if texts[0] is None else texts[0]
-    return [message if text is None else {**message, "content": text} for message, text in zip(original, texts)]
-
 @patch
 def rescore(
     self: RewardVisualizer,
@@ -839,8 +830,9 @@ def rescore(
     "Rewards of a pair with changed texts; a ValueError without a model, or while it is being trained."
     if self.model is None: raise ValueError("No model is attached, so nothing can be scored: RewardVisualizer(scores, model).")
     if self.busy(): raise ValueError("The model is being trained; it can score when the run is over.")
-    prompt, chosen, rejected = (_edited(self.scores.at[i, name], changes, name)
-                                for name, changes in dict(prompt=prompt, chosen=chosen, rejected=rejected).items())
+    asked = dict(prompt=prompt, chosen=chosen, rejected=rejected)
+    prompt, chosen, rejected = (value if asked[name] is None else with_texts(value, [change["text"] for change in asked[name]], name)
+                                for name, value in self.scores.loc[i, [*asked]].items())
     with _quiet(): r_chosen, r_rejected = self.model.score([prompt, prompt], [chosen, rejected], progress=False)
     row = pair_scores([prompt], [chosen], [rejected], [r_chosen], [r_rejected]).iloc[0]
     found = {name: _plain([row[name]])[0] for name in ("reward_chosen", "reward_rejected", "reward_margin", "p_chosen")}
@@ -1006,8 +998,7 @@ def _download(self: RewardVisualizer, rows, ids, format):
 def _changed(self: RewardVisualizer, i, **fields):
     "A view changed what is said of a pair; a correction comes as texts, None where one is as it was."
     if fields.get("edit"):
-        fields["edit"] = {part: _edited(self.scores.at[i, part], [dict(text=text) for text in texts], part)
-                          for part, texts in fields["edit"].items()}
+        fields["edit"] = {part: with_texts(self.scores.at[i, part], texts, part) for part, texts in fields["edit"].items()}
     self._change(i, **fields)
     return dict(ok=True)
 
