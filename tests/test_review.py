@@ -1,4 +1,5 @@
 "What people decide about pairs: it finds its pair again, it is never lost, and a better set comes out of it"
+
 import json
 import logging
 import threading
@@ -30,10 +31,21 @@ def said(text):
 
 # Names of pairs ------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("prompt", [
-    [dict(role="user", content="Hi")], [dict(content="Hi", role="user")], [{"from": "human", "value": "Hi"}],
-    [dict(role="user", content=[dict(type="text", text="Hi")])], [dict(role="user", content="Hi", tool_calls=None, name=None)],
-    [dict(role="user", text="Hi")], dict(role="user", content="Hi"), np.array([dict(role="user", content="Hi")], dtype=object), "Hi\n"])
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        [dict(role="user", content="Hi")],
+        [dict(content="Hi", role="user")],
+        [{"from": "human", "value": "Hi"}],
+        [dict(role="user", content=[dict(type="text", text="Hi")])],
+        [dict(role="user", content="Hi", tool_calls=None, name=None)],
+        [dict(role="user", text="Hi")],
+        dict(role="user", content="Hi"),
+        np.array([dict(role="user", content="Hi")], dtype=object),
+        "Hi\n",
+    ],
+)
 def test_a_pair_has_the_same_name_however_it_is_stored(prompt):
     frame = pd.DataFrame(dict(prompt=pd.Series(["Hi", prompt], dtype=object), chosen=["a", "a"], rejected=["b", "b"]))
     keys = pair_keys(frame)
@@ -41,10 +53,14 @@ def test_a_pair_has_the_same_name_however_it_is_stored(prompt):
 
 
 def test_different_pairs_have_different_names():
-    call = lambda city: [dict(role="assistant", content="", tool_calls=[dict(name="weather", arguments=dict(city=city, when=None))])]
+    call = lambda city: [
+        dict(role="assistant", content="", tool_calls=[dict(name="weather", arguments=dict(city=city, when=None))])
+    ]
     prompts = ["Hi", said("Hi") + said("Hi"), [dict(role="system", content="Hi")], "Hi", "Hi", "", None, ["Hi", "Hi"]]
     chosen = ["a", "a", "a", call("Rome"), call("Oslo"), "a", "b", "a"]
-    frame = pd.DataFrame(dict(prompt=pd.Series(prompts, dtype=object), chosen=pd.Series(chosen, dtype=object), rejected="c"))
+    frame = pd.DataFrame(
+        dict(prompt=pd.Series(prompts, dtype=object), chosen=pd.Series(chosen, dtype=object), rejected="c")
+    )
     assert len({key.split("-")[0] for key in pair_keys(frame)}) == len(frame)
 
 
@@ -53,9 +69,15 @@ def test_half_a_surrogate_is_the_question_mark_that_it_becomes_in_a_file():
     assert pair_keys(frame)[1] == pair_keys(frame)[0] + "-2"
 
 
-@pytest.mark.parametrize("ids, message", [
-    (["a", "b", "a", "b"], r"2 values .* 'a' in rows 0, 2"), (["a", None, "b", "c"], "no value in 1 rows, first in row 1"),
-    ([1.0, float("nan"), 2.0, 3.0], "row 1"), ([1, 1.0, 2, 3], "'1' in rows 0, 1")])
+@pytest.mark.parametrize(
+    "ids, message",
+    [
+        (["a", "b", "a", "b"], r"2 values .* 'a' in rows 0, 2"),
+        (["a", None, "b", "c"], "no value in 1 rows, first in row 1"),
+        ([1.0, float("nan"), 2.0, 3.0], "row 1"),
+        ([1, 1.0, 2, 3], "'1' in rows 0, 1"),
+    ],
+)
 def test_a_column_that_doesn_t_tell_pairs_apart_is_an_error(ids, message):
     with pytest.raises(ValueError, match=message):
         pair_keys(table(4, id=pd.Series(ids, dtype=object)), "id")
@@ -69,6 +91,7 @@ def test_ids_are_the_same_as_numbers_text_and_with_a_gap():
 
 
 # Entries -------------------------------------------------------------------------------------------------------------
+
 
 def test_only_what_is_given_changes_and_nothing_is_taken_away():
     review = Review(table())
@@ -85,10 +108,21 @@ def test_only_what_is_given_changes_and_nothing_is_taken_away():
     assert review.seen == {3} and not review.entries
 
 
-@pytest.mark.parametrize("row, fields, error", [
-    (6, dict(mark="unclear"), "no pair 6"), (-1, {}, "no pair"), (True, {}, "no pair"), ("2", {}, "no pair"),
-    (0, dict(mark="bad"), "not a mark"), (0, dict(decision="both"), "not a decision"), (0, dict(note=3), "a note is a text"),
-    (0, dict(edit=dict(answer="x")), "an edit is"), (0, dict(edit=dict(chosen=[1])), "an edit is"), (0, dict(edit="x"), "an edit is")])
+@pytest.mark.parametrize(
+    "row, fields, error",
+    [
+        (6, dict(mark="unclear"), "no pair 6"),
+        (-1, {}, "no pair"),
+        (True, {}, "no pair"),
+        ("2", {}, "no pair"),
+        (0, dict(mark="bad"), "not a mark"),
+        (0, dict(decision="both"), "not a decision"),
+        (0, dict(note=3), "a note is a text"),
+        (0, dict(edit=dict(answer="x")), "an edit is"),
+        (0, dict(edit=dict(chosen=[1])), "an edit is"),
+        (0, dict(edit="x"), "an edit is"),
+    ],
+)
 def test_what_can_t_be_said_is_an_error_and_changes_nothing(row, fields, error):
     review = Review(table())
     with pytest.raises(ValueError, match=error):
@@ -109,6 +143,7 @@ def test_undo_goes_back_to_the_beginning_and_leaves_seen_alone():
 
 # The file ------------------------------------------------------------------------------------------------------------
 
+
 def test_a_new_kernel_goes_on_undo_included(tmp_path):
     path = tmp_path / "new" / "folder" / "review.jsonl"
     first = Review(table(), path, reviewer="ada")
@@ -120,7 +155,9 @@ def test_a_new_kernel_goes_on_undo_included(tmp_path):
     assert again.undo() == 1 and again.entries[1]["decision"] == "swap"
     assert Review(table(), path, reviewer="ada").entries == again.entries
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["row"] for line in lines] == [1, 4, 1, 1] and all(line["reviewer"] == "ada" and line["time"] for line in lines)
+    assert [line["row"] for line in lines] == [1, 4, 1, 1] and all(
+        line["reviewer"] == "ada" and line["time"] for line in lines
+    )
     assert path.read_text().isascii()
 
 
@@ -190,6 +227,7 @@ def test_threads_lose_nothing(tmp_path):
     def work(start):
         for row in range(start, 200, 4):
             reviews[row % 2].change(row, note=f"n{row}")
+
     threads = [threading.Thread(target=work, args=(start,)) for start in range(4)]
     [thread.start() for thread in threads], [thread.join() for thread in threads]
     assert len(Review(table(200), tmp_path / "r.jsonl").entries) == 200
@@ -224,9 +262,18 @@ def test_windows_line_ends_and_a_byte_order_mark(tmp_path):
     assert set(Review(table(), path).entries) == {0, 1}
 
 
-@pytest.mark.parametrize("data", [
-    b"prompt,chosen\n", b'{"prompt": "a", "chosen": "b", "rejected": "c"}\n', b"[1, 2]\n", b"PAR1\x00\xff\n", "{}".encode("utf-16"),
-    b'{"key": "a", "reviewer": "x", "decision": "both"}\n', b'{"key": 3, "row"\n{"a": 1}\n'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"prompt,chosen\n",
+        b'{"prompt": "a", "chosen": "b", "rejected": "c"}\n',
+        b"[1, 2]\n",
+        b"PAR1\x00\xff\n",
+        "{}".encode("utf-16"),
+        b'{"key": "a", "reviewer": "x", "decision": "both"}\n',
+        b'{"key": 3, "row"\n{"a": 1}\n',
+    ],
+)
 def test_another_file_is_left_alone(tmp_path, data):
     path = tmp_path / "train.jsonl"
     path.write_bytes(data)
@@ -252,6 +299,7 @@ def test_a_write_that_fails_changes_nothing_and_is_said(tmp_path, monkeypatch):
         if "a" in mode:
             raise OSError(28, "No space left on device")
         return kept(self, mode, *args, **more)
+
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", full)
         with pytest.raises(OSError, match="No space left"):
@@ -283,7 +331,11 @@ def test_a_file_that_is_taken_away_gets_its_lines_again(tmp_path, caplog, become
 def test_a_decision_about_other_texts_of_the_same_id_is_not_carried_out(tmp_path, caplog):
     path, frame = tmp_path / "r.jsonl", table()
     review = Review(frame, path, key="id")
-    review.change(0, decision="swap", mark="mislabelled"), review.change(1, decision="swap"), review.change(2, decision="tie")
+    (
+        review.change(0, decision="swap", mark="mislabelled"),
+        review.change(1, decision="swap"),
+        review.change(2, decision="tie"),
+    )
     better = pd.DataFrame(corrected(frame, review.entries).to_pandas())
     again = Review(better.assign(reward_chosen=0, reward_rejected=0), path, key="id")
     assert again.entries == {0: dict(mark="mislabelled", note=""), 2: dict(mark="", note="", decision="tie")}
@@ -296,6 +348,7 @@ def test_a_decision_about_other_texts_of_the_same_id_is_not_carried_out(tmp_path
 
 # Two people ----------------------------------------------------------------------------------------------------------
 
+
 def test_another_s_file_fills_in_and_one_s_own_stays(tmp_path):
     paths = tmp_path / "ada.jsonl", tmp_path / "ben.jsonl"
     ada, ben = (Review(table(), path, reviewer=path.stem) for path in paths)
@@ -305,13 +358,17 @@ def test_another_s_file_fills_in_and_one_s_own_stays(tmp_path):
     before = paths[1].read_bytes()
     assert ada.take(paths[1]) == dict(taken=1, agree=1, differ=1, lost=0)
     assert ada.entries[3] == dict(mark="", note="mine", decision="drop") and ada.reviewers[3] == "ben"
-    assert [ada.entries[row]["decision"] for row in (0, 1, 2)] == ["swap", "swap", "tie"] and paths[1].read_bytes() == before
+    assert [ada.entries[row]["decision"] for row in (0, 1, 2)] == ["swap", "swap", "tie"] and paths[
+        1
+    ].read_bytes() == before
     assert ada.take(str(paths[1])) == dict(taken=0, agree=1, differ=1, lost=0)
     again = Review(table(), paths[0], reviewer="ada")
     assert again.entries == ada.entries and again.reviewers == ada.reviewers
     again.change(3, decision="drop", note="yes")
     assert again.reviewers[3] == "ada" and again.undo() == 3 and again.reviewers[3] == "ben"
-    assert again.undo() == 3 and again.entries[3] == dict(mark="", note="", decision="drop")  # ada's own note was before
+    assert again.undo() == 3 and again.entries[3] == dict(
+        mark="", note="", decision="drop"
+    )  # ada's own note was before
 
 
 def test_one_file_of_two_people(tmp_path):
@@ -341,7 +398,9 @@ def test_pairs_that_are_not_here_are_counted():
     other = Review(table(3, id=list("xyz")).assign(prompt="elsewhere"), reviewer="ben")
     other.change(0, decision="swap"), other.change(1, seen=True)
     mine = Review(table())
-    assert mine.take(other.text()) == dict(taken=0, agree=0, differ=0, lost=1) and mine.take("") == dict(taken=0, agree=0, differ=0, lost=0)
+    assert mine.take(other.text()) == dict(taken=0, agree=0, differ=0, lost=1) and mine.take("") == dict(
+        taken=0, agree=0, differ=0, lost=0
+    )
     with pytest.raises(ValueError, match="line 1 of the text is not a decision"):
         mine.take('{"prompt": 3}')
     with pytest.raises(FileNotFoundError):
@@ -352,8 +411,17 @@ def test_pairs_that_are_not_here_are_counted():
 def test_older_exports_are_taken_with_exact_rows_for_copies(hint):
     frame = table(4).iloc[[0, 1, 0, 2, 0]].reset_index(drop=True)
     frame.loc[1, "prompt"] = "a\x07b"
-    page = [dict(prompt=said(frame.at[i, "prompt"].replace("\x07", "\\x07")), rejected=[dict(role="assistant", content=frame.at[i, "rejected"])],
-                 chosen=frame.at[i, "chosen"], mark="unclear" if i else None, note=f"n{i}", **({hint: i} if hint else {})) for i in (0, 1, 4)]
+    page = [
+        dict(
+            prompt=said(frame.at[i, "prompt"].replace("\x07", "\\x07")),
+            rejected=[dict(role="assistant", content=frame.at[i, "rejected"])],
+            chosen=frame.at[i, "chosen"],
+            mark="unclear" if i else None,
+            note=f"n{i}",
+            **({hint: i} if hint else {}),
+        )
+        for i in (0, 1, 4)
+    ]
     if hint is None:
         page[2:] = [page[2], page[2] | dict(note="n5")]
     review = Review(frame, reviewer="ada")
@@ -369,6 +437,7 @@ def test_pace_is_a_median_without_pauses(monkeypatch):
     class Clock:
         min, fromisoformat = __import__("datetime").datetime.min, __import__("datetime").datetime.fromisoformat
         now = staticmethod(lambda zone: __import__("datetime").datetime.fromtimestamp(next(clock), zone))
+
     monkeypatch.setattr("rmkit.review.datetime", Clock)
     assert review.pace() is None
     for row in range(6):
@@ -379,8 +448,16 @@ def test_pace_is_a_median_without_pauses(monkeypatch):
 # A better set --------------------------------------------------------------------------------------------------------
 
 PLAIN = dict(prompt="The sky is", chosen=" blue, I think.", rejected=" green.")
-CHAT = dict(prompt=said("What colour?"), chosen=[dict(role="assistant", content="Blue.")], rejected=[dict(role="assistant", content="Green.")])
-CALL = dict(role="assistant", content="", tool_calls=[dict(type="function", function=dict(name="look", arguments=dict(at="sky")))])
+CHAT = dict(
+    prompt=said("What colour?"),
+    chosen=[dict(role="assistant", content="Blue.")],
+    rejected=[dict(role="assistant", content="Green.")],
+)
+CALL = dict(
+    role="assistant",
+    content="",
+    tool_calls=[dict(type="function", function=dict(name="look", arguments=dict(at="sky")))],
+)
 HH = dict(chosen="\n\nHuman: What colour?\n\nAssistant: Blue.", rejected="\n\nHuman: What colour?\n\nAssistant: Green.")
 LAYOUTS = {  # of one row; its id and its source stay
     "plain text": [PLAIN, PLAIN | dict(prompt="")],
@@ -389,23 +466,65 @@ LAYOUTS = {  # of one row; its id and its source stay
     "implicit messages": [{name: CHAT["prompt"] + CHAT[name] for name in ("chosen", "rejected")}],
     "no prompt": [{name: CHAT[name] for name in ("chosen", "rejected")}],
     "transcripts": [HH],
-    "ShareGPT": [dict(conversations=[{"from": "human", "value": "What?"}], chosen={"from": "gpt", "value": "Blue."},
-                      rejected={"from": "gpt", "value": "Green."})],
-    "tools": [CHAT | dict(chosen=[CALL, dict(role="tool", content="blue", name="look"), *CHAT["chosen"]],
-                          tools=[dict(type="function", function=dict(name="look", parameters=dict(at="str")))])],
+    "ShareGPT": [
+        dict(
+            conversations=[{"from": "human", "value": "What?"}],
+            chosen={"from": "gpt", "value": "Blue."},
+            rejected={"from": "gpt", "value": "Green."},
+        )
+    ],
+    "tools": [
+        CHAT
+        | dict(
+            chosen=[CALL, dict(role="tool", content="blue", name="look"), *CHAT["chosen"]],
+            tools=[dict(type="function", function=dict(name="look", parameters=dict(at="str")))],
+        )
+    ],
     "JSON": [{name: json.dumps(messages) for name, messages in CHAT.items()}],
     "turns": [dict(question="What colour is it?", chosen="Blue, I think.", rejected="Green.")],
-    "system": [dict(system="Be brief.", question="What colour is it?", chosen="Blue, I think.", rejected="Green."),
-               dict(system="", question="What colour is it?", chosen="Blue, I think.", rejected="Green.")],
+    "system": [
+        dict(system="Be brief.", question="What colour is it?", chosen="Blue, I think.", rejected="Green."),
+        dict(system="", question="What colour is it?", chosen="Blue, I think.", rejected="Green."),
+    ],
     "instruction": [dict(instruction="Say a colour.", input="The sky", output=["Blue, I think.", "Green."])],
-    "history": [dict(history=[["Hi", "Yes?"]], prompt="What colour is it?", chosen="Blue, I think.", rejected="Green.")],
-    "votes": [dict(prompt=CHAT["prompt"], response_a=CHAT["rejected"], response_b=CHAT["chosen"], winner="response_b", votes_a=1, votes_b=3)],
-    "arena": [dict(conversation_a=CHAT["prompt"] + CHAT["rejected"], conversation_b=CHAT["prompt"] + CHAT["chosen"], winner="model_b",
-                   model_a="x", model_b="y")],
+    "history": [
+        dict(history=[["Hi", "Yes?"]], prompt="What colour is it?", chosen="Blue, I think.", rejected="Green.")
+    ],
+    "votes": [
+        dict(
+            prompt=CHAT["prompt"],
+            response_a=CHAT["rejected"],
+            response_b=CHAT["chosen"],
+            winner="response_b",
+            votes_a=1,
+            votes_b=3,
+        )
+    ],
+    "arena": [
+        dict(
+            conversation_a=CHAT["prompt"] + CHAT["rejected"],
+            conversation_b=CHAT["prompt"] + CHAT["chosen"],
+            winner="model_b",
+            model_a="x",
+            model_b="y",
+        )
+    ],
     "scores": [CHAT | dict(score_chosen=4.5, score_rejected=1.0), CHAT | dict(score_chosen=2.0, score_rejected=2.0)],
-    "ranking": [dict(prompt="Name a colour.", responses=["Blue.", "A dog, I think.", "Red or blue."], scores=[2.0, 0.5, 1.0])],
-    "ratings": [dict(prompt="Name a colour.", response="Blue, I think.", score=5), dict(prompt="Name a colour.", response="A dog.", score=1)],
-    "older ids": [dict(input_ids_chosen=[5, 6, 7], attention_mask_chosen=[1, 1, 1], input_ids_rejected=[5, 8], attention_mask_rejected=[1, 1])],
+    "ranking": [
+        dict(prompt="Name a colour.", responses=["Blue.", "A dog, I think.", "Red or blue."], scores=[2.0, 0.5, 1.0])
+    ],
+    "ratings": [
+        dict(prompt="Name a colour.", response="Blue, I think.", score=5),
+        dict(prompt="Name a colour.", response="A dog.", score=1),
+    ],
+    "older ids": [
+        dict(
+            input_ids_chosen=[5, 6, 7],
+            attention_mask_chosen=[1, 1, 1],
+            input_ids_rejected=[5, 8],
+            attention_mask_rejected=[1, 1],
+        )
+    ],
     "j and k": [dict(input_ids_j=[5, 6, 7], attention_mask_j=[1, 1, 1], input_ids_k=[5, 8], attention_mask_k=[1, 1])],
     "ids": [dict(chosen_ids=[5, 6, 7], rejected_ids=[5, 8])],
     "other names": [CHAT | dict(p_chosen=0.9, length_chosen=3, reward_margin=1.5)],
@@ -434,7 +553,9 @@ def ids_of(dataset, model):
 def test_rows_that_are_kept_give_the_same_token_ids(layout, template, model, plain_model):
     model = model if template else plain_model
     rows = [row | dict(id=f"r{i}") for i, row in enumerate(LAYOUTS[layout] * 2)]
-    if not template and any(isinstance(value, list) and value and isinstance(value[0], dict) for value in rows[0].values()):
+    if not template and any(
+        isinstance(value, list) and value and isinstance(value[0], dict) for value in rows[0].values()
+    ):
         return  # messages need a template
     if not template and layout in ("ShareGPT", "JSON", "history"):
         return
@@ -442,8 +563,9 @@ def test_rows_that_are_kept_give_the_same_token_ids(layout, template, model, pla
     scores = model.score_pairs(dataset)
     before, same = ids_of(dataset, model), corrected(scores, {})
     assert ids_of(same, model) == before
-    assert {name for name in dataset.column_names} - set(same.column_names) <= {
-        *TAKEN.get(layout, ())}, "a column of the original is lost"
+    assert {name for name in dataset.column_names} - set(same.column_names) <= {*TAKEN.get(layout, ())}, (
+        "a column of the original is lost"
+    )
     entries = {1: dict(mark="", note="", decision="swap")}
     swapped = ids_of(corrected(scores, entries), model)
     assert swapped[0] == before[0] and swapped[1][1:3] == before[1][2:0:-1] and swapped[1][3] in (None, 0.0)
@@ -451,9 +573,19 @@ def test_rows_that_are_kept_give_the_same_token_ids(layout, template, model, pla
 
 
 # columns that hold the answers or the question are called prompt, chosen and rejected now
-TAKEN = {"ShareGPT": ["conversations"], "votes": ["response_a", "response_b"], "arena": ["conversation_a", "conversation_b"],
-         "ranking": ["responses", "scores"], "ratings": ["response", "score"], "instruction": ["output"], "history": ["history"],
-         "system": ["question"], "turns": ["question"], "older ids": list(LAYOUTS["older ids"][0]), "j and k": list(LAYOUTS["j and k"][0])}
+TAKEN = {
+    "ShareGPT": ["conversations"],
+    "votes": ["response_a", "response_b"],
+    "arena": ["conversation_a", "conversation_b"],
+    "ranking": ["responses", "scores"],
+    "ratings": ["response", "score"],
+    "instruction": ["output"],
+    "history": ["history"],
+    "system": ["question"],
+    "turns": ["question"],
+    "older ids": list(LAYOUTS["older ids"][0]),
+    "j and k": list(LAYOUTS["j and k"][0]),
+}
 
 
 def entry(decision="", **more):
@@ -461,36 +593,83 @@ def entry(decision="", **more):
 
 
 def test_every_decision_is_carried_out_and_undone():
-    scores = table(8, score_chosen=range(8, 16), score_rejected=range(8), margin=np.ones(8), chosen_model=list("abcdefgh"),
-                   rejected_model=list("ijklmnop"), made=[date(2026, 1, i + 1) for i in range(8)], source=["x", None] * 4)
-    entries = {0: entry("keep"), 1: entry("swap"), 2: entry("tie"), 3: entry("both bad"), 4: entry("drop"), 6: entry(edit=dict(chosen="mended")),
-               7: entry("swap", edit=dict(rejected="best"), note="n", mark="mislabelled")}
+    scores = table(
+        8,
+        score_chosen=range(8, 16),
+        score_rejected=range(8),
+        margin=np.ones(8),
+        chosen_model=list("abcdefgh"),
+        rejected_model=list("ijklmnop"),
+        made=[date(2026, 1, i + 1) for i in range(8)],
+        source=["x", None] * 4,
+    )
+    entries = {
+        0: entry("keep"),
+        1: entry("swap"),
+        2: entry("tie"),
+        3: entry("both bad"),
+        4: entry("drop"),
+        6: entry(edit=dict(chosen="mended")),
+        7: entry("swap", edit=dict(rejected="best"), note="n", mark="mislabelled"),
+    }
     better = corrected(scores, entries)
     assert better["id"] == [scores.at[i, "id"] for i in (0, 1, 2, 3, 5, 6, 7)]
     assert better["decision"] == ["keep", "swap", "tie", "both bad", "", "", "swap"]
-    assert better["tie"] == [False, False, True, True, False, False, False] and better["margin"] == [1, 0, 1, 1, 1, 1, 0]
+    assert better["tie"] == [False, False, True, True, False, False, False] and better["margin"] == [
+        1,
+        0,
+        1,
+        1,
+        1,
+        1,
+        0,
+    ]
     row = better[1]
-    assert (row["chosen"], row["rejected"], row["score_chosen"], row["score_rejected"], row["chosen_model"]) == ("bad 1", "good 1", 1, 9, "j")
+    assert (row["chosen"], row["rejected"], row["score_chosen"], row["score_rejected"], row["chosen_model"]) == (
+        "bad 1",
+        "good 1",
+        1,
+        9,
+        "j",
+    )
     assert better[5]["chosen"] == "mended" and (better[6]["chosen"], better[6]["rejected"]) == ("best", "good 7")
-    assert not {"reward_chosen", "reward_margin", "p_chosen"} & set(better.column_names) and better[5]["made"] == date(2026, 1, 7)
+    assert not {"reward_chosen", "reward_margin", "p_chosen"} & set(better.column_names) and better[5]["made"] == date(
+        2026, 1, 7
+    )
     done = changes(scores, entries, [f"k{i}" for i in range(8)], {1: "ben"})
-    assert list(done.columns[:6]) == ["row", "key", "done", "mark", "note", "reviewer"] and done["row"].tolist() == list(entries)
+    assert list(done.columns[:6]) == ["row", "key", "done", "mark", "note", "reviewer"] and done[
+        "row"
+    ].tolist() == list(entries)
     assert done["reviewer"].tolist()[1] == "ben" and done["key"].tolist()[1] == "k1"
-    assert done["done"].tolist() == ["kept as labelled", "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; "
-                                     "margin set to 0", "a tie", "both bad, so a tie", "dropped", "chosen edited",
-                                     "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0; rejected edited"]
+    assert done["done"].tolist() == [
+        "kept as labelled",
+        "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0",
+        "a tie",
+        "both bad, so a tie",
+        "dropped",
+        "chosen edited",
+        "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0; "
+        "rejected edited",
+    ]
     assert done["chosen"].tolist()[1] == "good 1" and done["score_chosen"].tolist()[1] == 9
     original = original_set(scores)
     assert restore(better, done).to_list() == original.to_list() and restore(better, done).features == original.features
     for row in entries:  # one decision taken back is as if it hadn't been made
-        assert restore(better, done, [row]).to_list() == corrected(scores, {i: e for i, e in entries.items() if i != row}).to_list()
+        assert (
+            restore(better, done, [row]).to_list()
+            == corrected(scores, {i: e for i, e in entries.items() if i != row}).to_list()
+        )
 
 
 def test_restore_knows_its_own_set():
     scores = table(5)
     entries = {1: entry("swap"), 3: entry("drop")}
     better, done = corrected(scores, entries), changes(scores, entries)
-    for other in (better.select([3, 2, 1, 0]), better.select([0, 2, 3]), original_set(scores).add_column("decision", [""] * 5)):
+    for other in (
+        better.select([3, 2, 1, 0]),
+        better.select([0, 2, 3]),
+        original_set(scores).add_column("decision", [""] * 5),
+    ):
         with pytest.raises(ValueError, match="not what these changes made|no change of row"):
             restore(other, done)
     with pytest.raises(ValueError, match="no change of row 2"):
@@ -523,16 +702,25 @@ def test_scores_that_would_be_a_margin_don_t_contradict_swapped_labels(model):
     better = corrected(scores, {1: entry("swap")})
     assert better["margin"] == [2, 0, 4] and prepare_dataset(better, model.tokenizer)[0]["margin"] == [2, 0, 4]
     done = changes(scores, {1: entry("swap")})
-    assert restore(better, done).to_list() == original_set(scores).to_list() and restore(better, done, [1])["margin"] == [2, 3, 4]
+    assert restore(better, done).to_list() == original_set(scores).to_list() and restore(better, done, [1])[
+        "margin"
+    ] == [2, 3, 4]
     assert "margin" not in corrected(scores, {1: entry("tie")}).column_names
 
 
 def test_what_can_t_be_corrected_says_which_row():
     scores = table(3)
-    talk = scores.assign(chosen=pd.Series([[dict(role="assistant", content="a")] * 2] * 3), rejected=pd.Series([[dict(role="assistant", content="b")]] * 3),
-                         prompt=pd.Series([said("Hi")] * 3))
-    for frame, edit, error in [(scores, dict(chosen="bad 1"), "row 1: the edited answer is the same"), (talk, dict(chosen="c"), "row 1: .* 2 messages"),
-                               (scores, dict(chosen=said("c")), "row 1: the edited chosen is messages"), (scores, dict(chosen="  "), "row 1: column 'chosen': found str")]:
+    talk = scores.assign(
+        chosen=pd.Series([[dict(role="assistant", content="a")] * 2] * 3),
+        rejected=pd.Series([[dict(role="assistant", content="b")]] * 3),
+        prompt=pd.Series([said("Hi")] * 3),
+    )
+    for frame, edit, error in [
+        (scores, dict(chosen="bad 1"), "row 1: the edited answer is the same"),
+        (talk, dict(chosen="c"), "row 1: .* 2 messages"),
+        (scores, dict(chosen=said("c")), "row 1: the edited chosen is messages"),
+        (scores, dict(chosen="  "), "row 1: column 'chosen': found str"),
+    ]:
         with pytest.raises(ValueError, match=error):
             corrected(frame, {1: entry(edit=edit)})
     assert corrected(talk, {1: entry(edit=dict(rejected="c"))})[1]["rejected"] == [dict(role="assistant", content="c")]
@@ -546,7 +734,10 @@ def test_a_set_that_would_be_read_otherwise_is_an_error(model):
     "Here the answer repeats a long prompt, which prepare_dataset would take off once more"
     prompt = "What is the colour of the sky on a fine day in May? "
     scores = pair_scores([prompt], [prompt + "Blue."], [prompt + "Green."], [1.0], [0.0])
-    with pytest.raises(ValueError, match="can't be brought back .* row 0, the prompt is read as|can't be brought back .* row 0, the chosen"):
+    with pytest.raises(
+        ValueError,
+        match="can't be brought back .* row 0, the prompt is read as|can't be brought back .* row 0, the chosen",
+    ):
         corrected(scores, {})
 
 
@@ -556,12 +747,24 @@ def test_columns_about_one_answer_are_named(caplog):
 
 
 def test_sides():
-    names = ["prompt", "chosen", "rejected", "chosenScore", "rejected_score", "rejectedScore", "score_j", "score_k", "better_by", "id"]
+    names = [
+        "prompt",
+        "chosen",
+        "rejected",
+        "chosenScore",
+        "rejected_score",
+        "rejectedScore",
+        "score_j",
+        "score_k",
+        "better_by",
+        "id",
+    ]
     assert side_columns(names)[0] == ("chosen", "rejected") and ("score_j", "score_k") in side_columns(names)
     assert len({name for two in side_columns(names) for name in two}) == 2 * len(side_columns(names))
 
 
 # Ties ----------------------------------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("values", [[True, False, None], ["True", "false", ""], [1, 0, 0], [1.0, 0.0, float("nan")]])
 @pytest.mark.parametrize("layout", ["plain text", "implicit messages", "ids"])
@@ -569,24 +772,36 @@ def test_a_tie_is_left_out_and_counted(values, layout, model):
     rows = [LAYOUTS[layout][0] | dict(id=i, tie=value) for i, value in enumerate(values)]
     for dataset in (Dataset.from_list(rows), Dataset.from_list(rows).to_iterable_dataset()):
         prepared, report = prepare_dataset(dataset, model.tokenizer)
-        assert [row["id"] for row in prepared] == [1, 2] and report.dropped == {"tie": 1} and "1 dropped (tie)" in str(report)
+        assert (
+            [row["id"] for row in prepared] == [1, 2]
+            and report.dropped == {"tie": 1}
+            and "1 dropped (tie)" in str(report)
+        )
 
 
 def test_a_bad_tie_names_its_row_and_column(model):
     rows = [PLAIN | dict(tie=value) for value in ("true", "false", "perhaps")]
     with pytest.raises(BadRowError, match="row 2, column 'tie': found str 'perhaps'; expected true or false"):
         prepare_dataset(Dataset.from_list(rows), model.tokenizer)
-    assert prepare_dataset(Dataset.from_list(rows), model.tokenizer, on_bad_row="drop")[1].dropped == {"tie": 1, "bad tie": 1}
+    assert prepare_dataset(Dataset.from_list(rows), model.tokenizer, on_bad_row="drop")[1].dropped == {
+        "tie": 1,
+        "bad tie": 1,
+    }
 
 
 def test_neckties_are_not_ties(model):
-    prepared, report = prepare_dataset(Dataset.from_list([PLAIN | dict(tie="silk"), PLAIN | dict(tie="wool")]), model.tokenizer)
+    prepared, report = prepare_dataset(
+        Dataset.from_list([PLAIN | dict(tie="silk"), PLAIN | dict(tie="wool")]), model.tokenizer
+    )
     assert len(prepared) == 2 and "column 'tie' is not read" in str(report) and "'silk'" in str(report)
 
 
 def test_a_tie_s_prompt_is_not_on_both_sides_of_a_split():
     from rmkit.data import split_by_prompt
-    whole = [{name: CHAT["prompt"] + CHAT[name] for name in ("chosen", "rejected")} | dict(tie=tie) for tie in (True, False)]
+
+    whole = [
+        {name: CHAT["prompt"] + CHAT[name] for name in ("chosen", "rejected")} | dict(tie=tie) for tie in (True, False)
+    ]
     parts = split_by_prompt(Dataset.from_list(whole * 4), 0.5)
     assert not len(parts["test"]) or not len(parts["train"])
 
@@ -594,7 +809,15 @@ def test_a_tie_s_prompt_is_not_on_both_sides_of_a_split():
 def test_the_trainer_takes_the_corrected_set_and_says_how_many_ties_it_leaves_out(model, tmp_path, caplog):
     scores = model.score_pairs(make_pairs(12, seed=0))
     better = corrected(scores, {0: entry("swap"), 1: entry("tie"), 2: entry("both bad"), 3: entry("drop")})
-    config = RewardConfig(tmp_path, max_steps=1, per_device_train_batch_size=4, use_cpu=True, report_to="none", save_strategy="no", disable_tqdm=True)
+    config = RewardConfig(
+        tmp_path,
+        max_steps=1,
+        per_device_train_batch_size=4,
+        use_cpu=True,
+        report_to="none",
+        save_strategy="no",
+        disable_tqdm=True,
+    )
     trainer = RewardTrainer(tiny_model(seed=0), config, train_dataset=better, processing_class=tiny_tokenizer())
     assert len(trainer.train_dataset) == 9 and "2 ties are left out" in caplog.text
     assert trainer.train_dataset[0]["chosen"] == make_pairs(12, seed=0)[0]["rejected"]
