@@ -694,7 +694,8 @@ def export(
 # %% ../nbs/63_visualizer.ipynb #c048
 def _key(prompt, chosen, rejected):
     "What a pair says, however it is stored."
-    def text(value): return value if isinstance(value, str) else [dict(m, content=m["text"]) if "text" in m else m for m in value]
+    def message(m): return dict(m, content=m["text"]) if "text" in m else m
+    def text(value): return value if isinstance(value, str) else list(map(message, value))
     return tuple(visible(as_text(text(value))) for value in (prompt, chosen, rejected))
 
 def _ours(line, name):
@@ -727,10 +728,11 @@ def take_marks(
     rows = rows_of(self.scores, found)
     for i, row in zip(rows, found):
         if i is not None: self.mark(i, _ours(row, "mark") or "", _ours(row, "note") or "")
-    if lost := rows.count(None): logger.warning(f"{lost} of {len(found)} marks belong to pairs that are not in this table, and are left out")
+    if lost := rows.count(None):
+        logger.warning(f"{lost} of {len(found)} marks belong to pairs that are not in this table, and are left out")
     return lost
 
-# %% ../nbs/63_visualizer.ipynb #t030a
+# %% ../nbs/63_visualizer.ipynb #t031
 def _ranks(x_N):
     "Ranks within 0..1, equal numbers sharing the mean of their places; NaN has none."
     return (pd.Series(x_N).rank().to_numpy() - 1) / max(np.isfinite(x_N).sum() - 1, 1)
@@ -752,10 +754,10 @@ def _numbers(table, moves):
         found["moved"] = np.where(known_SN.sum(0) > 1, spread_N, np.nan)
     return found
 
-# %% ../nbs/63_visualizer.ipynb #t031
+# %% ../nbs/63_visualizer.ipynb #t031a
 DECISIONS = ("keep", "swap", "tie", "both bad", "drop")
-CHOICES = dict(verdict=("", "right", "wrong", "tie", "none"), decision=("", *DECISIONS, "decided", "undecided", "unseen"),
-               mark=("", *MARKS, "any", "note", "without"))
+CHOICES = dict(verdict=("", "right", "wrong", "tie", "none"), mark=("", *MARKS, "any", "note", "without"),
+               decision=("", *DECISIONS, "decided", "undecided", "unseen"))
 FILTERS = (*CHOICES, "text", "from", "to", "columns", "pictures")
 
 def _known(value, names, what):
@@ -862,12 +864,13 @@ def ordered(
         raise ValueError(f"the order {by!r} needs the {needs[by].replace('_', ' ')} of each pair, which isn't known.")
     margin_N = numbers["reward_margin"]
     orders = dict(wrong=lambda: margin_N, unsure=lambda: np.abs(margin_N), right=lambda: -margin_N,
-                  data=lambda: np.arange(len(table), dtype=float), gap=lambda: -np.abs(numbers["length_gap"]),
+                  data=lambda: np.arange(len(table)), gap=lambda: -np.abs(numbers["length_gap"]),
                   label=lambda: -numbers["disagreement"], moved=lambda: -numbers["moved"])
     if by in orders: keys_N = orders[by]()
     else:
         facet = _column(table, by, moves)
-        keys_N = np.array(facet["values"] if facet["kind"] == "number" else [code if code >= 0 else np.nan for code in facet["codes"]], dtype=float)
+        keys_N = np.array(facet["values"] if facet["kind"] == "number" else facet["codes"], dtype=np.float64)
+        if facet["kind"] == "category": keys_N[keys_N < 0] = np.nan
     return np.argsort(-keys_N if sort.get("down") else keys_N, kind="stable").tolist()  # NaN last
 
 # %% ../nbs/63_visualizer.ipynb #c052
@@ -987,6 +990,7 @@ def _saved_rows(self: RewardVisualizer, traces):
         tokens, note = found.get(i, (None, left_out))
         yield _reading(i, *row, [[name, values[i]] for name, values in facts]) | dict(tokens=tokens, tokens_note=note)
 
+# %% ../nbs/63_visualizer.ipynb #t050
 @patch
 def save(
     self: RewardVisualizer,
@@ -996,11 +1000,12 @@ def save(
     """Write the view as one self-contained page, in which sorting, filtering, paging and reading work without a kernel.
     A page of more than 50 MB is said to be large."""
     meta = self.meta() | dict(can=dict(score=False, mark=True, export=True))
-    data = json.dumps(dict(meta=meta, rows=list(self._saved_rows(traces))), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    data = dict(meta=meta, rows=list(self._saved_rows(traces)))
+    data = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     script = front_end("explorer") + START
     policy = "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = SAVED.format(policy=policy, title=escape(visible(self.title)), style=style(), table=self.scores._repr_html_(),
-                        data=data.replace("<", "\\u003c"), script=script)
+    page = SAVED.format(policy=policy, title=escape(visible(self.title)), style=style(), data=data, script=script,
+                        table=self.scores._repr_html_())
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     size = path.write_bytes(page.encode("utf-8", "backslashreplace"))  # half of a surrogate pair as its code, in JSON
