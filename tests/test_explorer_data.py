@@ -16,7 +16,7 @@ from hostile import PAYLOADS
 from rmkit import RewardModel, visualizer
 from rmkit.data import message_text
 from rmkit.scoring import pair_scores, visible
-from rmkit.visualizer import (COMMON, ISLAND, RewardVisualizer, complete, exported, facets, matches, messages, ordered, rows_of,
+from rmkit.visualizer import (COMMON, ISLAND, RewardVisualizer, complete, exported, facets, matches, messages, ordered,
                               rows_with, search_terms, searchable, word_diff)
 
 CHAT = [dict(role="user", content="2 + 2?")]
@@ -313,8 +313,7 @@ def test_duplicates_keep_their_marks_apart(tmp_path):
     again = RewardVisualizer(pd.concat([FRAME] * 3))
     assert again.take_marks(file) == 0 and again.marks == viz.marks
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [line["row"] for line in lines] == [2, 3, 4] and rows_of(viz.scores, [dict(line, row=99) for line in lines]) == [0, 1, 2]
-    assert rows_of(complete(FRAME), lines) == [0, 1, 0] and rows_of(complete(FRAME), [dict(lines[0], chosen="x")]) == [None]
+    assert [line["row"] for line in lines] == [2, 3, 4]
 
 
 def test_columns_of_the_users_keep_their_names(tmp_path, caplog):
