@@ -123,8 +123,9 @@ function pairFacts(view) {
 function pairTools(view) {
   const {can} = view.meta, press = (name, text, key) => toggle([text, kbd(key)], view.show[name], () => flipPart(view, name),
     {"data-keep": name, "aria-label": text, "aria-keyshortcuts": key, title: `key ${key}`});
+  view.nodes.drafted = element("span", {class: "rmkit-soft"}, draftSign(view));
   return element("div", {class: "rmkit-bar rmkit-tools"}, press("tokens", "Tokens", "R"),
-    canEdit(view) && press("edit", can.score ? "Edit and rescore" : "Edit", "E"));
+    canEdit(view) && [press("edit", can.score ? "Edit and rescore" : "Edit", "E"), view.nodes.drafted]);
 }
 
 // A part below the texts is opened or closed; what was opened comes into sight.

@@ -202,7 +202,7 @@ function hitsNote(view) {
 
 // ---- page: Markdown
 
-const MARKDOWN_MOST = 100_000; // characters
+const MARKDOWN_MOST = 30_000; // characters: the worst of texts takes seconds for these, and its square for more
 
 // Nothing in a text chooses a class, a name, a style or an address: what Markdown itself is made of is let through.
 const MARKUP = {RETURN_DOM_FRAGMENT: true, ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false,

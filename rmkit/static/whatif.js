@@ -49,9 +49,12 @@ function sendDraft(view, id, draft, texts, wait = 0) {
   }, wait);
 }
 
-// Drafts changed elsewhere: what is being written here goes first.
+const draftSign = ({pair, draftsKept}) => draftsKept?.[pair.id] ? "Edited, not yet kept" : "";
+
+// Drafts changed, here or elsewhere: what is being written here goes first.
 function takeDrafts(view) {
   for (const draft of view.drafts.values()) if (!draft.unsent) draft.texts = null;
+  if (view.pair) view.nodes.drafted.textContent = draftSign(view);
   if (view.pair?.chosen && view.show.edit) fillEdit(view);
 }
 
