@@ -14,11 +14,13 @@ FLAGS.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
 HANGS = 90  # seconds after which nothing is waited for any more; what is, takes some on an idle machine
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "build" / "screenshots"
 
-# The lowest contrast of any text with what is behind it, by the formula of WCAG 2.1, and whose it is
-CONTRAST = """selector => {
-  const channels = colour => colour.match(/[\\d.]+/g).map(Number);
+# A colour's channels from 0 to 255, mixed ones too, and the light in it, by the formula of WCAG 2.1
+LIGHT = """
+  const channels = colour => colour.match(/[\\d.]+(e-\\d+)?/g).map(Number).map((c, i) => colour.startsWith('color(') && i < 3 ? 255 * c : c);
   const light = rgb => rgb.slice(0, 3).map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);"""
+# The lowest contrast of any text with what is behind it, and whose it is
+CONTRAST = """selector => {""" + LIGHT + """
   const behind = el => { const layers = []; for (; el; el = el.parentElement) {
       const layer = channels(getComputedStyle(el).backgroundColor); if (layer.length < 4) layer.push(1);
       if (layer[3] > 0) layers.push(layer); if (layer[3] === 1) break }

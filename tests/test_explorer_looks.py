@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 
-from browser import CONTRAST, Visit
+from browser import CONTRAST, LIGHT, Visit
 from explorer import EXPLORER, Reader, an_explorer
 from hostile import PAYLOADS
 from jupyter import Server
@@ -151,11 +151,12 @@ def test_views_on_one_page_leave_each_other_alone(browser, viz, saved, tmp_path,
                 visit.page.locator(".rmkit-row").first.click()
                 visit.page.locator(".rmkit-pair .rmkit-text").first.wait_for()
             alone[view] = visit.page.evaluate(STYLES, view), visit.page.evaluate("""view => [
-                [...document.querySelectorAll('style')].map(one => one.textContent).join(''), document.querySelector(view).outerHTML]""", view)
+                [...document.querySelectorAll('style')].map(one => one.textContent).join(''), document.querySelector(view).outerHTML,
+                document.querySelector(view).getBoundingClientRect().width]""", view)
     together = tmp_path / "together.html"
     parts = [alone[list(VIEWS)[i]][1] for i in order]
-    together.write_text("<!doctype html><title>together</title><body>" + "".join(f"<style>{css}</style>{html}" for css, html in parts),
-                        encoding="utf-8")
+    together.write_text("<!doctype html><title>together</title><body>" + "".join(
+        f"<style>{css}</style><div style='width: {width}px'>{html}</div>" for css, html, width in parts), encoding="utf-8")
     with Visit(browser, together.as_uri(), width=1300) as visit:
         for view, (styles, _) in alone.items():
             assert not differences(visit.page.evaluate(STYLES, view), styles), view
@@ -231,9 +232,7 @@ def test_nothing_overlaps_or_is_cut(browser, tmp_path, made):
 # Colours ------------------------------------------------------------------------------------------------------------
 
 # The contrast of each control's border, or of its ring when it has the focus, with what is beside it
-EDGES = """() => { const channels = colour => colour.match(/[\\d.]+/g).map(Number);
-  const light = rgb => rgb.slice(0, 3).map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
-    .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+EDGES = """() => {""" + LIGHT + """
   const behind = el => { for (; el; el = el.parentElement) { const c = channels(getComputedStyle(el).backgroundColor); if (c[3] !== 0) return c } return [255, 255, 255] };
   const contrast = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => p - q); return (y + .05) / (x + .05) };
   return [...document.querySelectorAll('.rmkit :is(button, select, textarea, input:not([type=range], [type=radio], [type=checkbox]), .rmkit-menu > summary)')]
@@ -299,7 +298,7 @@ def test_paper_is_light_and_texts_are_whole(browser, tmp_path, scheme):
         assert visit.page.evaluate(CONTRAST, ".rmkit *")[0] >= 4.5
         hidden = visit.page.evaluate("[...document.querySelectorAll('.rmkit :is(.rmkit-text, .rmkit-list)')].filter(el => el.scrollHeight > el.clientHeight + 1).length")
         assert hidden == 0, "on paper nothing can be scrolled"
-        for name in ("button", "select", "input"):
+        for name in (".rmkit-button", "select", "input"):
             assert not visit.page.locator(f".rmkit {name}:visible").count(), name
         assert visit.page.locator(".rmkit-pair .rmkit-side:visible").count() == 2
 
