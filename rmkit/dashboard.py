@@ -166,11 +166,12 @@ def tiles(self:RunView) -> list[tuple[str, str, str]]: # name, value, note
     last = self.latest()
     def known(*keys): return all(key in last for key in keys)
     def held_out(metric, write): return [f"{visible(name)} {write(last[f'{prefix}_{metric}'])}" for name, prefix in held_out_sets(last).items() if known(f"{prefix}_{metric}")]
-    def tile(name, key, *notes, write=short_number): return [(name, write(last[key]), " · ".join(notes))] if known(key) else []
+    def tile(name, key, *notes, write=short_number):
+        return [(name, write(last[key]) if known(key) else "–", " · ".join(notes))] if known(key) or notes else []
     interval = [f"95%: {percent(last['accuracy_low'])} to {percent(last['accuracy_high'])}"] if known("accuracy_low", "accuracy_high") and not math.isnan(last["accuracy_low"]) else []
     spread = [f"spread {short_number(last['std_reward_chosen'])}, {short_number(last['std_reward_rejected'])}"] if known("std_reward_chosen", "std_reward_rejected") else []
-    found = tile("Loss", "loss", *held_out("loss", short_number)) + tile("Accuracy", "accuracy", *interval, *held_out("accuracy", percent), write=percent)
-    if not known("loss"): found = tile("Loss", "train_loss", "mean of the run", *held_out("loss", short_number)) + found
+    of_run = ["mean of the run"] if known("train_loss") and not known("loss") else []
+    found = tile("Loss", "train_loss" if of_run else "loss", *of_run, *held_out("loss", short_number)) + tile("Accuracy", "accuracy", *interval, *held_out("accuracy", percent), write=percent)
     found += tile("Reward margin", "margin", *held_out("margin", short_number))
     if known("mean_reward_chosen", "mean_reward_rejected"):
         found.append(("Chosen, rejected", " · ".join(f"{last[f'mean_reward_{which}']:.2f}" for which in ("chosen", "rejected")), " · ".join(["mean", *spread])))
@@ -258,13 +259,17 @@ class Frame(NamedTuple):
     values: tuple[float, float] # lowest and highest
     left: float # pixels left of the first step
 
-    def x(self, step_K):
+    def x(self,
+        step_K, # steps
+    ):
         "Pixels from the left"
         first, last = self.steps
         share = (np.asarray(step_K, float) - first) / (last - first) if last > first else .5 + 0 * np.asarray(step_K, float)
         return self.left + share * (WIDTH - 14 - self.left)
 
-    def y(self, value_K):
+    def y(self,
+        value_K, # of a curve
+    ):
         "Pixels from the top"
         low, high = self.values
         return HEIGHT - 22 - (np.asarray(value_K, float) - low) / (high - low) * (HEIGHT - 46)
@@ -342,10 +347,10 @@ def _figures(view):
     rows, heads = view.closing(), ("", "Loss", "Accuracy", "95% interval", "Reward margin", "Step")
     strokes = [_image(f'<path d="M0 6h24" {_stroke(curve)}/>', 24, 12, "") for curve, *_ in rows]
     lines = [[f"{stroke} {escape(visible(curve.name))}", *map(escape, texts)] for stroke, (curve, *texts) in zip(strokes, rows)]
-    body = "".join(f'<tr><th scope="row">{head}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for head, *cells in lines)
+    body = "".join(f'<tr><th scope="row" style="text-align: left">{head}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for head, *cells in lines)
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
-    in_table = {"Accuracy", "Reward margin"} | ({"Loss"} if "loss" in view.latest() else set())
+    in_table = {"Accuracy", "Reward margin", *(["Loss"] if any(loss for _, loss, *_ in rows) else [])}
     more = "; ".join(f"{name.lower()}: {value}" for name, value, _ in view.tiles() if name not in in_table)
     return table + (f"<p>{escape(more)}</p>" if more else "")
 

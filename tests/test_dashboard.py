@@ -7,18 +7,20 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.resources import files
 
 import pytest
 import torch
 from browser import CONTRAST, Visit, chromium
 from hostile import PAYLOADS
-from transformers import PrinterCallback, ProgressCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from rmkit import RewardConfig, RewardTrainer
-from rmkit.dashboard import STATUS, Dashboard, RunView, WidgetDisplay, _widget_class, clock, read_run
-from rmkit.scoring import visible
+from rmkit.dashboard import _STAYS, STATUS, Dashboard, RunView, WidgetDisplay, _widget_class, clock, read_run
+from rmkit.scoring import pair_scores, visible
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import is_torn
+from rmkit.trainer import RunningMetrics, is_torn
+from rmkit.visualizer import RewardVisualizer
 
 browser = pytest.fixture(scope="module")(chromium)
 
@@ -40,11 +42,11 @@ class Recorder:
         self.closed += 1
 
 
-def trainer_of(folder, shown=None, **kwargs):
+def trainer_of(folder, shown=None, kind=RewardTrainer, **kwargs):
     kwargs = dict(max_steps=6, per_device_train_batch_size=4, logging_steps=2, learning_rate=1e-3, save_strategy="no", report_to="none",
                   disable_tqdm=True, use_cpu=True, seed=1) | kwargs
-    return RewardTrainer(tiny_model(seed=0), RewardConfig(str(folder), **kwargs), train_dataset=make_pairs(64, seed=0), eval_dataset=make_pairs(16, seed=1),
-                         processing_class=tiny_tokenizer(), callbacks=[shown] if shown else None)
+    return kind(tiny_model(seed=0), RewardConfig(str(folder), **kwargs), train_dataset=make_pairs(64, seed=0),
+                eval_dataset=make_pairs(16, seed=1), processing_class=tiny_tokenizer(), callbacks=[shown] if shown else None)
 
 
 def a_log(n, **more):
@@ -109,6 +111,84 @@ def test_text_and_page_of_any_log(log):
     assert ("Nothing was logged." in bundle["text/html"]) == (not log) and len(bundle["text/html"]) < 60_000
 
 
+SETS = [f"held-out {n}" for n in range(7)]
+
+
+def a_log_of_sets(names=SETS):
+    return [row for row in a_log(4) if "loss" in row] + [{"step": 4} | {f"eval_{name}_{metric}": .6 + .01 * i for metric in ("loss", "accuracy", "margin")}
+                       for i, name in enumerate(names)]
+
+
+@pytest.mark.filterwarnings("error")
+def test_many_held_out_sets_are_told_apart():
+    view = RunView("a", a_log_of_sets())
+    assert [curve.name for curve, *_ in view.closing()] == ["training", *(f"held out: {name}" for name in SETS)]
+    assert len(set(re.findall(r'<th scope="row"[^>]*><img[^>]*src="([^"]*)"', view.page()))) == 8
+    figure = view.figure()
+    figure.canvas.draw()  # matplotlib warns where a legend leaves no room for the axes
+    assert all(ax.get_position().width > .1 and ax.get_position().height > .08 for ax in figure.axes)
+    loss = next(ax for ax in figure.axes if ax.get_title(loc="left") == "Loss")
+    assert len({(line.get_color(), str(line._unscaled_dash_pattern)) for line in loss.lines}) == 8
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_not_finite_is_said(bad):
+    def ended(*rows, status="finished"):
+        view = RunView("a", [dict(step=1, loss=.7, mean_reward=0., eval_easy_loss=.7, eval_hard_loss=.7), *rows])
+        view.status = status
+        return view.word(), view.notes()
+    assert ended(dict(step=2, loss=bad)) == ("Ended without a finite loss", "Not finite: loss, first at step 2.")
+    assert ended(dict(step=9, loss=bad, not_finite_from=5))[1] == "Not finite: loss, first at step 5."
+    assert ended(dict(step=2, max_reward=bad)) == ("Ended without finite rewards", "Not finite: rewards, first at step 2.")
+    assert ended(dict(step=2, eval_easy_loss=bad), dict(step=2, eval_hard_loss=.6)) == (
+        "Ended without a finite held-out loss (easy)", "Not finite: held-out loss (easy), first at step 2.")
+    assert ended(dict(step=2, loss=bad), dict(step=3, loss=.6)) == ("Finished", "Not finite: loss, first at step 2.")
+    assert ended(dict(step=2, loss=bad), status="stopped")[0] == "Stopped"
+    assert ended(dict(step=2, grad_norm=bad)) == ("Finished", "")  # as float16 skips a step
+    assert read_run([dict(step=3, train_loss=bad)]).word() == "Ended without a finite loss"
+
+
+# What stays in a notebook
+
+def css_of_dashboard():
+    return (files("rmkit")/"static"/"dashboard.css").read_text(encoding="utf-8")
+
+
+def rules(css):
+    "The selectors of a style sheet, those inside of @container and @media too"
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.S)
+    heads = re.findall(r"([^{};]+)\{", re.sub(r"@[^{]*\{", "", css))
+    return [one.strip() for head in heads for one in re.split(r",(?![^()]*\))", head)]
+
+
+def test_no_rule_leaves_its_view():
+    for css, root in ((css_of_dashboard(), "dashboard"), (_STAYS, "ended")):
+        found = rules(css)
+        assert len(found) > 10
+        own = re.compile(rf"((html|body)\S+ )?\.rmkit-{root}(?![\w-])")
+        assert not [selector for selector in found if not own.match(selector)]
+
+
+def test_the_explorer_looks_the_same_beside_the_dashboard(browser, tmp_path):
+    scores = pair_scores(["a"] * 4, ["b"] * 4, ["c"] * 4, [1., 2., 3., 4.], [0., 3., 1., 4.])
+    looks = """() => [...document.querySelectorAll('.rmkit:not(.rmkit-dashboard) *')].map(one => [one.getAttribute('class'),
+        ...[...getComputedStyle(one)].map(name => getComputedStyle(one).getPropertyValue(name))].join())"""
+    adopt = """css => { const sheet = new CSSStyleSheet(); sheet.replaceSync(css);
+        document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet] }"""  # which the page's policy allows
+    with Visit(browser, RewardVisualizer(scores).save(tmp_path/"explorer.html").as_uri(), 1200) as visit:
+        page = visit.page
+        page.wait_for_selector(".rmkit-picture svg")
+        page.evaluate(adopt, ".rmkit, .rmkit * { transition: none !important }")
+        page.evaluate("""() => { const panel = document.createElement('section'), view = document.createElement('div');
+            panel.className = 'rmkit-panel'; view.className = 'rmkit rmkit-dashboard'; view.append(panel);
+            document.body.append(view) }""")
+        before = page.evaluate(looks)
+        page.evaluate(adopt, css_of_dashboard())
+        borders = "all => all.map(one => getComputedStyle(one).borderTopWidth)"
+        assert page.eval_on_selector_all(".rmkit-panel", borders) == ["0px", "1px"], "each its own"
+        assert len(before) > 100 and page.evaluate(looks) == before
+
+
 # A training
 
 def test_off_outside_notebooks(tmp_path, monkeypatch):
@@ -152,6 +232,118 @@ def test_it_shows_the_log_and_nothing_is_printed_beside_it(tmp_path, capsys):
     assert {panel["name"] for panel in json.loads(view.panels()) if panel["curves"]} == set("loss accuracy margin rewards learning_rate grad_norm pairs_per_second tokens_per_second memory_gib".split())
     trainer.evaluate()  # outside of training transformers speaks as ever
     assert "eval_loss" in capsys.readouterr().out
+
+
+def test_a_run_without_a_log_shows_its_curves_and_its_numbers(tmp_path):
+    "Logs further apart than the run is long, or none at all"
+    for steps, more in ((6, dict(logging_steps=1000)), (6, dict(logging_strategy="no")), (1, dict(logging_steps=1000))):
+        dashboard = Dashboard(Recorder())
+        trainer_of(tmp_path, dashboard, max_steps=steps, **more).train()
+        exact = Dashboard(Recorder())
+        trainer_of(tmp_path, exact, max_steps=steps, logging_steps=1).train()
+        keys = ("step", "loss", "accuracy", "margin", "mean_reward_chosen")
+        curves = [[[row[key] for key in keys] for row in one.view.drawn() if "loss" in row] for one in (dashboard, exact)]
+        assert curves[0] == [pytest.approx(row) for row in curves[1]] and len(curves[0]) == steps
+        last = dashboard.view.latest()
+        assert last["loss"] == pytest.approx(last["train_loss"]) and last["step"] == steps and "learning_rate" in last
+        assert dashboard.view.page().count('width="320"') >= 4
+        state = read_run(list(dashboard.view.rows))
+        assert state.closing() == dashboard.view.closing() and state.status == "finished"
+
+
+def test_looks_of_a_long_run_are_few_and_cover_it(tmp_path):
+    dashboard = Dashboard(Recorder())
+    trainer = trainer_of(tmp_path, dashboard, max_steps=150, logging_steps=100)
+    trainer.train()
+    looks = dashboard.view.looks
+    assert 30 <= len(looks) <= 60 and looks[-1]["step"] == 150 and dashboard.view.finer() is looks
+    n = [part.n for part in dashboard.stretches.parts]
+    mean = sum(k * row["loss"] for k, row in zip(n, looks)) / sum(n)
+    assert sum(n) == 150 and mean == pytest.approx(trainer.state.log_history[-1]["train_loss"])
+
+
+@pytest.mark.parametrize("step, looks", [(1, 0), (3, 2)])
+def test_a_run_that_fails_or_is_interrupted_shows_what_it_had(tmp_path, step, looks):
+    for error, word in ((OSError("disk"), "Ended by an error"), (KeyboardInterrupt(), "Interrupted")):
+        dashboard = Dashboard(Recorder())
+        trainer = trainer_of(tmp_path, dashboard, logging_steps=1000)
+        def fail(*args, keep=trainer.training_step, **kwargs):
+            if trainer.state.global_step == step - 1: raise error
+            return keep(*args, **kwargs)
+        trainer.training_step = fail
+        with pytest.raises(type(error)): trainer.train()
+        page = dashboard.view.page()
+        assert word in page and len(dashboard.view.drawn()) == looks and ("Nothing was logged" in page) == (not looks)
+        assert (dashboard.view.latest().get("loss") is not None) == bool(looks)
+
+
+def test_a_loss_of_ones_own_is_not_taken_for_the_sum(tmp_path):
+    class Double(RewardTrainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+            loss, out = super().compute_loss(model, inputs, return_outputs=True)
+            return (2 * loss, out) if return_outputs else 2 * loss
+    dashboard = Dashboard(Recorder())
+    trainer = trainer_of(tmp_path, dashboard, logging_steps=1000, kind=Double)
+    trainer.train()
+    assert all("loss" not in row and "margin" in row for row in dashboard.view.looks)
+    name, value, note = dashboard.view.tiles()[0]
+    assert (name, note) == ("Loss", "mean of the run") and float(value) == pytest.approx(trainer.state.log_history[-1]["train_loss"], 1e-3)
+
+
+def test_a_run_that_was_only_evaluated(tmp_path):
+    dashboard = Dashboard(Recorder())
+    trainer = trainer_of(tmp_path, dashboard)
+    assert dashboard.view.word() == "Not started"
+    accuracy = trainer.evaluate(num_print_samples=0)["eval_accuracy"]
+    assert dashboard.view.word() == read_run(trainer.state.log_history).word() == "Evaluated, not trained"
+    assert dashboard.view.closing()[0][2] == f"{accuracy:.1%}"
+    assert ("Accuracy", "–", f"held out {accuracy:.1%}") in dashboard.view.tiles() and "–" not in dashboard.view.page()
+
+
+def test_the_step_at_which_it_broke_is_known_and_kept(tmp_path):
+    "Between two logs, and in a run that goes on from a checkpoint"
+    class Breaks(TrainerCallback):
+        def on_step_end(self, args, state, control, model=None, **kwargs):
+            if state.global_step == 3: model.score.weight.data.fill_(math.nan)
+    dashboard = Dashboard(Recorder())
+    trainer = trainer_of(tmp_path, dashboard, save_strategy="steps", save_steps=5, logging_steps=6)
+    trainer.add_callback(Breaks())
+    trainer.train()
+    assert dashboard.view.word() == "Ended without a finite loss" and "loss, first at step 4;" in dashboard.view.notes()
+    assert "Ended without a finite loss" in Dashboard.replay(tmp_path/"checkpoint-6").view.text()
+    dashboard = Dashboard(Recorder())
+    resumed = trainer_of(tmp_path, dashboard, save_strategy="steps", save_steps=5, logging_steps=6, max_steps=8)
+    resumed.train(resume_from_checkpoint=str(tmp_path/"checkpoint-5"))
+    assert dashboard.view.latest()["not_finite_from"] == 4
+    assert dashboard.view.status == "finished" and dashboard.view.state()["status"] == "failed"
+
+
+def test_rewards_without_a_number_have_no_accuracy():
+    run = RunningMetrics()
+    run.add(torch.tensor([[.5, math.nan, 0., 3., 3., math.nan], [.5, 1., 0., 3., 3., math.nan]]))
+    assert all(math.isnan(x) for name, x in run.means().items() if name.startswith(("accuracy", "margin")))
+
+
+def test_one_table_of_samples_replaced_in_place(tmp_path, monkeypatch):
+    "Three sets, three evaluations: one display, and one more after the run"
+    shown = []
+    class Handle:
+        def update(self, page): shown.append(("again", page.data))
+    monkeypatch.setattr("rmkit.trainer.in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda page, **kwargs: shown.append(("new", page.data)) or Handle())
+    trainer = trainer_of(tmp_path, eval_strategy="steps", eval_steps=2, dashboard=False)
+    trainer.eval_dataset = {name: trainer.eval_dataset for name in ("easy", "hard", "odd")}
+    for _ in range(2):
+        shown.clear()
+        trainer.train()
+        assert [kind for kind, _ in shown] == ["new", "again", "again"]
+        assert "eval, step 6: 6 pairs" in shown[-1][1] and all(f"{name}, " in shown[-1][1] for name in trainer.eval_dataset)
+    trainer.evaluate()
+    assert shown[-1][0] == "new"
+    trainer.evaluate(num_print_samples=0)
+    assert len(shown) == 4
+    trainer.evaluate(trainer.eval_dataset["easy"])
+    assert len(shown) == 5 and "eval, step 6: 4 pairs" in shown[-1][1]
 
 
 def test_resumed_runs_show_what_came_before(tmp_path):
@@ -399,6 +591,38 @@ def test_hostile_names(browser, tmp_path, start):
             visit.check()
             assert visit.page.locator(".rmkit h2").text_content() == visible(text)
         view.figure().canvas.draw()
+        (tmp_path/"page.html").write_text(f"<!doctype html><meta charset=utf-8><title>ended</title>{view.page()}", encoding="utf-8")
+        with Visit(browser, (tmp_path/"page.html").as_uri(), 700) as visit:
+            visit.check()
+            assert visible(text).split() == visit.page.locator(".rmkit-ended b").first.text_content().split()
+
+
+def test_looks_are_drawn_and_give_way(browser, tmp_path):
+    "Before the first log there is a curve; where logs are as fine, theirs"
+    view = live_view([])
+    view.looks = a_log(10)[:9]
+    view.looks = [row for row in view.looks if "loss" in row]
+    points = "[data-panel=loss] .rmkit-line"
+    with Visit(browser, page_of(tmp_path/"page.html", view), 900) as visit:
+        visit.wait_for("[data-panel=loss] svg", 1)
+        count = lambda: visit.page.locator(points).first.get_attribute("d").count("L") + 1
+        assert count() == len(view.looks) and visit.page.locator("[data-panel=learning_rate] svg").count() == 1
+        view.add([row for row in a_log(20) if "loss" in row])
+        assert view.finer() == []
+        visit.page.evaluate("([news, panels]) => window.tell(news, panels)", [json.loads(view.news()), json.loads(view.panels())])
+        visit.page.wait_for_function("([points, n]) => document.querySelector(points).getAttribute('d').split('L').length === n",
+                                     arg=[points, 20])
+        visit.check()
+
+
+def test_held_out_sets_differ_in_the_browser(browser, tmp_path):
+    with Visit(browser, page_of(tmp_path/"page.html", live_view(a_log_of_sets())), 900, 1400) as visit:
+        visit.wait_for("[data-panel=loss] .rmkit-legend line", 8)
+        looks = visit.page.eval_on_selector_all("[data-panel=loss] .rmkit-legend line",
+                                                "all => all.map(one => [getComputedStyle(one).stroke, one.getAttribute('stroke-dasharray')].join())")
+        assert len(set(looks)) == 8
+        visit.shoot("dashboard-seven-sets")
+        visit.check()
 
 
 def test_text_never_becomes_markup():
