@@ -253,7 +253,9 @@ def _pairs_html(table, n, title, max_chars):
     more = f'<div class="rmkit-note">{len(table) - n:,} more pairs; <code>.show(-1)</code> shows all</div>' if n < len(table) else ""
     widths = '<colgroup><col style="width: 28%"><col style="width: 29%"><col style="width: 29%"><col style="width: 14%"></colgroup>'
     head = "".join(f'<th scope="col">{name}</th>' for name in ("prompt", "chosen", "rejected", "P(chosen)"))
-    return (f'<div class="rmkit-pairs mathjax_ignore tex2jax_ignore"><style>{_CSS}</style><table class="rmkit-t"><caption>{escape(visible(_headline(table, title)))}'
+    scrolled = 'tabindex="0" role="group" aria-label="pairs"'  # by keyboard, in a narrow window
+    return (f'<div class="rmkit-pairs mathjax_ignore tex2jax_ignore" {scrolled}><style>{_CSS}</style>'
+            f'<table class="rmkit-t"><caption>{escape(visible(_headline(table, title)))}'
             f"</caption>{widths}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}</div>")
 
 def in_notebook():
