@@ -141,7 +141,8 @@ def _read_line(raw, number, place):
     keyed = isinstance(line, dict) and {"key", "reviewer"} <= set(line)
     older = isinstance(line, dict) and {*PAIR_TEXTS} <= set(line) and {"mark", "note"} & set(line)
     if keyed or older:
-        line = {name: value for name, value in line.items() if value is not None}
+        ours = {name: line[f"rmkit_{name}"] for name in ("row", *STATE) if f"rmkit_{name}" in line}  # beside a dataset's own
+        line = {name: value for name, value in (line | ours).items() if value is not None}
         if line.get("mark", "") in ("", *MARKS) and line.get("decision", "") in ("", *DECISIONS):
             return line
     raise ValueError(f"line {number} of {place} is not a decision about a pair: found {raw[:60]!r}, expected JSON with "

@@ -538,7 +538,8 @@ def state(self: RewardVisualizer) -> dict[str, dict]:
                for i, entry in self.review.entries.items()}
     file = self.review.path and visible(self.review.path.name)
     return dict(
-        review=dict(entries=entries, seen=sorted(self.review.seen), undo=self.review.can_undo, pace=self.review.pace(), file=file),
+        review=dict(entries=entries, seen=sorted(self.review.seen), undo=self.review.can_undo, pace=self.review.pace(),
+                    file=file, reviewer=self.review.reviewer),
         place=dict(filters=self.filters, sort=self.sort, open=self.selected), drafts=self.drafts)
 
 @patch
@@ -755,8 +756,7 @@ def _sort_keys(table, by, entries, moves):
     if by == "verdict": return np.sign(_numbers(table, moves)["reward_margin"])
     facet = _column(table, by, moves)
     if facet["kind"] == "number": return np.array(facet["values"], dtype=float)
-    place = {name: k for k, name in enumerate(sorted(facet["names"]))}
-    return np.array([place[facet["names"][code]] if code >= 0 else np.nan for code in facet["codes"]], dtype=float)
+    return np.array([np.nan if code < 0 else code for code in facet["codes"]], dtype=float)  # numbered in their order
 
 def ordered(
     table: PairScores,  # from `complete`

@@ -134,7 +134,7 @@ def test_filters_and_orders(cases, case):
     table, entries = cases
     passed = matches(table, case["filters"], entries, CASES["seen"], moves=CASES["moves"])
     assert passed == sorted(case["rows"])
-    assert [i for i in ordered(table, case["sort"], CASES["moves"]) if i in passed] == case["rows"]
+    assert [i for i in ordered(table, case["sort"], entries, CASES["moves"]) if i in passed] == case["rows"]
 
 
 def test_a_filter_may_ask_elsewhere(cases):
@@ -355,7 +355,7 @@ def test_a_saved_page_takes_any_text_and_says_when_it_is_large(tmp_path, monkeyp
     viz = RewardVisualizer(rows, title=PAYLOADS[0])
     viz.mark(0, "unclear", "half \ud83d </script>")
     data = saved(viz, tmp_path / "page.html")
-    assert [row["chosen"][0]["text"] for row in data["rows"]] == [visible(text) for text in PAYLOADS] and data["meta"]["marks"]["0"]["note"] == "half \ud83d </script>"
+    assert [row["chosen"][0]["text"] for row in data["rows"]] == [visible(text) for text in PAYLOADS] and data["meta"]["review"]["entries"]["0"]["note"] == "half \ud83d </script>"
     assert not caplog.records
     monkeypatch.setattr(visualizer, "LARGE", 1000)
     with caplog.at_level(logging.WARNING): viz.save(tmp_path / "page.html")

@@ -235,8 +235,9 @@ const FOLLOWED = {
 };
 
 // What the kernel never heard, as a file that `take_marks` reads.
-function pendingFile({pending}) {
-  const rows = pending.map(({pair, fields, key}) => ({key, row: pair, ...fields}));
+function pendingFile({pending, marks, review}) {
+  const time = new Date().toISOString(), rows = pending.map(({pair, key}) =>
+    ({key, row: pair, ...reviewed(marks[pair] ?? {}), reviewer: review.reviewer, time}));
   return {name: "review.jsonl", mime: "application/jsonl", text: rows.map(row => JSON.stringify(row) + "\n").join("")};
 }
 

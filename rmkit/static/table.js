@@ -78,7 +78,7 @@ function sortsOf({columns, facets}) {
     ...Object.entries(REVIEW_SORTS), ...[...facets.keys()].filter(name => !(name in columns)).map(name => [name, name])];
 }
 
-// A row's place in an order; null where it has none. Texts come in the order of their code units.
+// A row's place in an order; null where it has none. The values of a category are numbered in their order.
 function sortKey(table, by, entries) {
   const {columns, facets, verdicts} = table, place = (list, value) => { const at = list.indexOf(value); return at < 0 ? null : at; };
   const number = value => Number.isNaN(value) ? null : value;
@@ -89,8 +89,7 @@ function sortKey(table, by, entries) {
   if (columns[by]) return i => number(columns[by][i]);
   const facet = facets.get(by);
   if (!facet) return i => i;
-  if (facet.kind === "number") return i => number(facet.values[i]);
-  return i => facet.names[facet.codes[i]] ?? null;
+  return facet.kind === "number" ? i => number(facet.values[i]) : i => facet.codes[i] < 0 ? null : facet.codes[i];
 }
 
 // All pairs in an order, equal ones in the order of the data; what has no key comes last, both ways.
@@ -107,7 +106,9 @@ function orderOf(table, {by, down}, entries = {}) {
 
 const noFilters = () => ({verdict: "", decision: "", mark: "", text: "", from: null, to: null, columns: {}, pictures: {}});
 
-const within = (value, low, high) => value >= (low ?? -Infinity) && value <= (high ?? Infinity);
+// Whether a number lies between two, which are in it; with neither, anything does.
+const within = (value, low = null, high = null) =>
+  low === null && high === null || value >= (low ?? -Infinity) && value <= (high ?? Infinity);
 
 // What a picture filters by is data: {columns, low, high, closed} | {source} | {step, low, high, closed} | {mean, std} | {region, ...} | {step, became}
 function pictureTest(table, filter) {
@@ -127,9 +128,9 @@ const DECISION_TESTS = {decided: entry => Boolean(entry?.decision), undecided: e
 const MARK_TESTS = {any: entry => Boolean(entry?.mark), note: entry => Boolean(entry?.note), without: entry => !entry?.mark};
 
 function columnTest(table, name, filter) {
-  const facet = table.facets.get(name);
-  if (!facet) return () => true;
-  if (facet.kind === "number") return i => within(facet.values[i], filter.from, filter.to);
+  const facet = table.facets.get(name), values = facet?.values ?? table.columns[name];
+  if (values) return i => within(values[i], filter.from, filter.to);
+  if (!facet || !filter.values?.length) return () => true;
   const wanted = new Set(filter.values.map(value => value === null ? -1 : facet.names.indexOf(value)));
   return i => wanted.has(facet.codes[i]);
 }
