@@ -136,8 +136,9 @@ def test_live(browser, servers, viz, app, tmp_path):
 def page_of(folder, viz):
     "A page with the live view, whose source answers with nothing: no kernel's time is in what it takes"
     meta = json.dumps(viz.meta(), allow_nan=False).replace("<", "\\u003c")
-    start = "const begun = performance.now(); mount(document.body, {meta: META, ask: async ({what, ids}) => what === 'rows' " \
-            "? ids.map(id => ({id, prompt: '', chosen: '', rejected: ''})) : {ids: [1, 2, 3]}}); document.body.dataset.ms = performance.now() - begun"
+    start = "const begun = performance.now(); mount(document.body, {get: name => name === 'meta' ? META : {}, follow: () => () => {}, " \
+            "ask: async ({what, ids}) => what === 'rows' ? ids.map(id => ({id, prompt: '', chosen: '', rejected: ''})) " \
+            ": {ids: [1, 2, 3], terms: []}}); document.body.dataset.ms = performance.now() - begun"
     path = folder / "large.html"
     path.write_text(f"<!doctype html><meta charset=utf-8><title>large</title><style>{style()}</style><body><script type=application/json id=meta>{meta}"
                     f"</script><script type=module>{front_end('explorer')}\nconst META = JSON.parse(document.getElementById('meta').textContent);{start}</script>",
@@ -158,12 +159,14 @@ def test_twenty_thousand_pairs(browser, tmp_path):
         print(f"opening took {kernel:.2f} s in the kernel and {opened:.2f} s in the page")
         reader.tab("Pairs")
         slowest = {}
-        for label in ("Sort", "Verdict", "Source", "Mark"):
+        for label in ("Sort", "Verdict", "Decision", "Mark"):
             options = reader.root.get_by_label(label, exact=True).locator("option").all_inner_texts()
             for option in options[:8]:
                 reader.choose(label, option)
                 slowest[f"{label}: {option}"] = reader.ms()
             reader.choose(label, options[0])
+        reader.column("source", "source 1", "source 2")
+        slowest["two sources"] = reader.ms()
         reader.fill("Reward from", "-0.5")
         slowest["Reward from"] = reader.ms()
         name, ms = max(slowest.items(), key=lambda item: item[1])

@@ -30,7 +30,7 @@ function exportedRow({meta, rows}, entries, id) {
   const {source, ...columns} = meta.columns, entry = entries[id] ?? {};
   const known = Object.entries(columns).filter(([, list]) => list), values = known.map(([name, list]) => [name, list[id]]);
   const own = (meta.facets ?? []).map(({name, codes, names, values}) => [name, codes ? names[codes[id]] ?? null : values[id]]);
-  return {row: id, key: meta.keys?.[id], ...Object.fromEntries(own), prompt: asContent(rows[id].prompt),
+  return {row: id, ...Object.fromEntries(own), prompt: asContent(rows[id].prompt),
     chosen: asContent(rows[id].chosen), rejected: asContent(rows[id].rejected), ...reviewed(entry), ...Object.fromEntries(values)};
 }
 
