@@ -519,6 +519,11 @@ def take(
                 if theirs and not known or known and _when(known[-1]) < _when(line):
                     lines.append(self._line(row, NOTHING | theirs, who, line["time"]))
         lines += [self._line(row, dict(seen=True)) for row in other.seen - self.seen if not isinstance(row, str)]
+        replaced = {line["row"] for line in lines if line["reviewer"] == self.reviewer and "mark" in line} & set(before)
+        if replaced := [row for row in sorted(replaced) if self.reviewers[row] == self.reviewer]:
+            logger.warning(f"{len(replaced)} entries of {self.reviewer} are newer there and take the place of those here, "
+                           f"first row {replaced[0]}. Was it somebody else of that name? `undo` takes them back; give "
+                           "each person a `reviewer`.")
         self._write(lines)
         taken = sum(self.entries[row] != before.get(row) for row in self.entries)
         return dict(taken=taken, agree=verdicts.count(True), differ=verdicts.count(False), lost=other.lost)
@@ -640,6 +645,13 @@ def _correct(row, entry, sides, format):
     return row
 
 # %% ../nbs/55_review.ipynb #c088
+def _check_entries(entries, n):
+    "A ValueError or TypeError for entries of rows that aren't there, or that say what can't be said."
+    if wrong := [row for row in entries if isinstance(row, str) or row not in range(n)]:
+        raise ValueError(f"there is an entry for a row {wrong[0]!r}; expected numbers from 0 to {n - 1}.")
+    for entry in entries.values():
+        _check_change(entry)
+
 def _own_columns(original):
     "Columns of the dataset that stand where a decision has to be written, and mean something else."
     names, other = set(original.column_names), []
@@ -668,6 +680,7 @@ def corrected(
     entries: Mapping[int, Mapping],  # by row, as in `Review.entries`
 ) -> Dataset:  # for `RewardTrainer(train_dataset=...)`: all columns of the original, and `tie` and `decision`
     "The dataset with what was decided carried out. A ValueError where that can't be done, or nothing is left."
+    _check_entries(entries, len(table))
     original = original_set(table)
     original = original.rename_columns(_own_columns(original))
     format, sides, made = _reading(original), side_columns(original.column_names), []
@@ -719,6 +732,7 @@ def changes(
     reviewers: Mapping[int, str] | None = None,  # by row, as in `Review.reviewers`
 ) -> pd.DataFrame:  # row, key, what was done, mark, note, reviewer, and the row as it was
     "What `corrected` does to a set, for a person to read and for `restore`."
+    _check_entries(entries, len(table))
     original, rows = original_set(table), sorted(entries)
     keys, sides = keys or pair_keys(table), side_columns(original.column_names)
     noted = [dict(row=i, key=keys[i], done=_done(entries[i], sides, "margin" in original.column_names),
