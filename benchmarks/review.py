@@ -5,7 +5,7 @@ pairs the model found least likely while it was learning; the first 20, 50 or 10
 keep, as the true reward says), and a model is trained from the same start on the corrected set. Accuracy is the share
 of untouched pairs, of other requests, that are put in the order of their true rewards.
 
-    python benchmarks/review.py                # 20 seeds, some minutes; writes benchmarks/results/review_cpu.json
+    python benchmarks/review.py                # 12 seeds, some minutes; writes benchmarks/results/review_cpu.json
     python benchmarks/review.py --seeds 2      # a look
 """
 
@@ -138,7 +138,7 @@ def summarize(
 def main():
     "Run all seeds, print the table and write the results"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=20, help="how many (default: 20)")
+    parser.add_argument("--seeds", type=int, default=12, help="how many (default: 12)")
     parser.add_argument(
         "--out", type=Path, default=Path(__file__).parent / "results" / "review_cpu.json", help="the file to write"
     )

@@ -394,6 +394,13 @@ def test_one_s_own_page_brings_back_what_is_newer(tmp_path):
     assert here.take("\ufeff" + text.replace("\n", "\r\n"))["taken"] == 0 and here.entries[0]["decision"] == "keep"
 
 
+def test_two_people_of_one_name_are_warned(caplog):
+    one, two = Review(table(), reviewer="jovyan"), Review(table(), reviewer="jovyan")
+    one.change(2, decision="swap"), two.change(2, decision="keep"), two.change(3, decision="tie")
+    assert one.take(two.text())["taken"] == 2 and "1 entries of jovyan are newer there" in caplog.text
+    assert one.undo() == 3 and one.undo() == 2 and one.entries == {2: entry("swap")}
+
+
 def test_pairs_that_are_not_here_are_counted():
     other = Review(table(3, id=list("xyz")).assign(prompt="elsewhere"), reviewer="ben")
     other.change(0, decision="swap"), other.change(1, seen=True)
@@ -739,6 +746,13 @@ def test_a_set_that_would_be_read_otherwise_is_an_error(model):
         match="can't be brought back .* row 0, the prompt is read as|can't be brought back .* row 0, the chosen",
     ):
         corrected(scores, {})
+
+
+@pytest.mark.parametrize("entries", [{3: entry("swap")}, {"0": entry("swap")}, {-1: entry("tie")}, {0: entry("swapped")}])
+def test_entries_of_no_row_or_of_no_meaning_are_not_passed_over(entries):
+    for work in (corrected, changes):
+        with pytest.raises(ValueError, match="entry for a row|not a decision"):
+            work(table(3), entries)
 
 
 def test_columns_about_one_answer_are_named(caplog):
