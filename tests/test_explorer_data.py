@@ -402,7 +402,16 @@ def test_decisions_are_in_the_file():
     found = exported(complete(FRAME), [1, 0], {1: dict(mark="", note="", decision="swap")})
     assert found["decision"].tolist() == ["swap", ""] and found["row"].tolist() == [1, 0]
     assert "decision" not in exported(complete(FRAME), [0], {})
-    with pytest.raises(ValueError, match="row 2 is not in this table"): exported(complete(FRAME), [2], {})
+
+
+def test_rows_are_numbers_or_truth_values(tmp_path):
+    table = complete(FRAME)
+    for rows in ([1], np.array([1]), pd.Index([1]), {1}, iter([1]), 1, [False, True], table["reward_margin"] < 0):
+        assert exported(table, rows, {})["row"].tolist() == [1]
+    assert RewardVisualizer(table).export(tmp_path / "none.jsonl", []).read_text() == ""
+    for rows, words in (([2], "row 2 is not"), ([-1], "row -1 is not"), ([True], "found 1 values"), (["a"], "the text 'a'"),
+                        ([0.5], "the number 0.5")):
+        with pytest.raises(ValueError, match=words): exported(table, rows, {})
 
 
 # A saved page -------------------------------------------------------------------------------------------------------
