@@ -112,10 +112,11 @@ def _message_fault(message):
 # %% ../nbs/63_visualizer.ipynb #t004a
 def _text_fault(name, value):
     "Why a value of a column is neither text nor messages, and what to do; None where it is one of them."
-    if isinstance(value, str) or value == [] and name == "prompt": return None
+    is_empty = isinstance(value, list) and not value
+    if isinstance(value, str) or is_empty and name == "prompt": return None
     if _is_missing(value):
         return f"is {_said(value)}", f"drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
-    if value == []: return "is an empty list", "write '' for an empty response"
+    if is_empty: return "is an empty list", "write '' for an empty response"
     if not isinstance(value, list):
         return f"is {_said(value)}", f"convert the column with `scores[{name!r}].astype(str)`"
     faults = ((k, _message_fault(message)) for k, message in enumerate(value))

@@ -96,6 +96,17 @@ def test_messages_from_parquet(tmp_path):
      "row 1 of column 'chosen' is missing"),
     (FRAME.assign(prompt=[np.nan, "a"]), "row 0 of column 'prompt' is missing"),
     (FRAME.assign(chosen=["4", 6]), "row 1 of column 'chosen' is the number 6"),
+    (FRAME.assign(chosen=4), "row 0 of column 'chosen' is the number 4"),
+    (FRAME.assign(prompt=0.5), "row 0 of column 'prompt' is the number 0.5"),
+    (FRAME.assign(prompt=True), "row 0 of column 'prompt' is the number True"),
+    (FRAME.assign(rejected=pd.Timestamp("2026-01-01")), "row 0 of column 'rejected' is of type Timestamp"),
+    (FRAME.assign(rejected=pd.Categorical([1, 2])), "row 0 of column 'rejected' is the number 1"),
+    (FRAME.assign(rejected=pd.array([1, 2], dtype="Int64")), "row 0 of column 'rejected' is the number 1"),
+    (FRAME.assign(rejected=[np.zeros(2), np.zeros(2)]), "row 0 of column 'rejected' has a message, number 0"),
+    (FRAME.assign(rejected=[np.zeros((0, 2)), "x"]), "row 0 of column 'rejected' is an empty list"),
+    (FRAME.assign(margin=[dict(a=1), 2]), "row 0 of column 'margin' is of type dict"),
+    (FRAME.assign(margin=[np.zeros(1), 2]), "row 0 of column 'margin' is of type ndarray"),
+    (FRAME.assign(margin=pd.Categorical(["1", "2"])), "row 0 of column 'margin' is the text '1'"),
     (FRAME.assign(chosen=[[], []]), "row 0 of column 'chosen' is an empty list"),
     (FRAME.assign(rejected=[CHAT, [dict(role="user")]]),
      "row 1 of column 'rejected' has a message, number 0, that has no 'content'"),
@@ -107,7 +118,7 @@ def test_messages_from_parquet(tmp_path):
     (FRAME.assign(chosen=b"4"), "of type bytes"),
     (FRAME.assign(prompt=[CHAT, [dict(role="user", content=["a"])]]), "has a part that is the text 'a'"),
     (FRAME.assign(prompt=[CHAT, [dict(role="user", content=4)]]), "has no 'content'"),
-], ids=range(33))
+], ids=range(44))
 def test_what_is_no_table_is_said(table, words):
     with pytest.raises((ValueError, TypeError), match=re.escape(words)): RewardVisualizer(table)
 
