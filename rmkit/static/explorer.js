@@ -15,6 +15,7 @@ function refresh(view) {
   view.shown = matching(view.table, view.filters, view.sort, view.marks);
   view.cursor = 0;
   drawStatus(view);
+  textsChanged(view);
   drawRows(view);
   if (view.pair) view.nodes.pair.querySelector("header").replaceWith(pairHead(view));
   view.root.dataset.ms = (performance.now() - start).toFixed(1);
