@@ -377,13 +377,12 @@ READ_MARKDOWN = """async n => {
   return left }""".replace("LEFT", LEFT)
 
 
-def hostile_markdown():
-    texts = EXTRA + PAYLOADS
+def hostile_markdown(payloads=PAYLOADS):
+    texts = EXTRA + payloads
     return pair_scores(texts, texts[1:] + texts[:1], texts[2:] + texts[:2], np.zeros(len(texts)), np.ones(len(texts)))
 
 
-def reads_hostile_markdown(panel):
-    n = len(EXTRA) + len(PAYLOADS)
+def reads_hostile_markdown(panel, n):
     panel.open(0)
     panel.page.keyboard.press("m")
     left = panel.page.evaluate(READ_MARKDOWN, n)
@@ -397,7 +396,7 @@ def test_hostile_markdown_runs_nothing_and_fetches_nothing(browser, tmp_path, st
     table = hostile_markdown()
     url = RewardVisualizer(table).save(tmp_path / "md.html").as_uri() if strict else held_page(tmp_path, table)
     with Visit(browser, url, width=900) as visit:
-        reads_hostile_markdown(Panel(visit))
+        reads_hostile_markdown(Panel(visit), len(table))
         visit.check()
 
 
@@ -537,8 +536,8 @@ def test_live_texts_come_before_a_slow_models_token_rewards(browser, tmp_path):
     here = str(Path(__file__).resolve().parent)
     cells = [SLOW, f"""
 import sys; sys.path.insert(0, {here!r})
-from test_explorer_reading import hostile_markdown
-visualizer.RewardVisualizer(hostile_markdown())"""]
+from test_explorer_reading import PAYLOADS, hostile_markdown
+visualizer.RewardVisualizer(hostile_markdown(PAYLOADS[::4]))"""]
     root = tmp_path / "server" / "root"
     with Server("lab", tmp_path / "server") as server, server.open(browser, cells, width=1300) as book:
         book.run(0)
@@ -559,6 +558,6 @@ visualizer.RewardVisualizer(hostile_markdown())"""]
         book.check()
         panel.root.evaluate("root => root.remove()")
         book.run(1)
-        reads_hostile_markdown(Panel(book, book.cell(1)))
+        reads_hostile_markdown(Panel(book, book.cell(1)), len(EXTRA) + len(PAYLOADS[::4]))
         book.shoot("lab-hostile-markdown")
         book.check()
