@@ -1,4 +1,4 @@
-"How one pair is read: texts at once, switches that stay, Markdown, drafts; a page whose answers come when a test says so"
+"How one pair is read: texts at once, switches that stay, Markdown, drafts; answers come when a test says so"
 import json
 import re
 from pathlib import Path
@@ -38,7 +38,8 @@ def a_table():
     rejected = ["cat, cat.", "plain text", LONG + "\nmore\n" * 100, "four five six"]
     prompts = [[dict(role="user", content="first turn: cat"), dict(role="assistant", content="a reply"),
                 dict(role="user", content="Name 2 cats.")]] + [f"prompt {k}" for k in range(1, 4)]
-    return pair_scores(prompts, chosen, rejected, np.array([2.0, 1, 0, -1]), np.zeros(4), length_chosen=range(4), length_rejected=range(4))
+    return pair_scores(prompts, chosen, rejected, np.array([2.0, 1, 0, -1]), np.zeros(4), length_chosen=range(4),
+                       length_rejected=range(4))
 
 
 # A request is in window.asked at once. Those that are held wait until the test says answer(what), the first first.
@@ -57,7 +58,8 @@ HELD = """source => {
   source.follow = callback => { window.follow = callback; return follow(callback); };
   return source;
 }"""
-SIDE = dict(text=["Hi", "\n\n", " ", "\t", "", "  \n", "cat"], reward=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0], special=[0] * 7, start=1)
+SIDE = dict(text=["Hi", "\n\n", " ", "\t", "", "  \n", "cat"], reward=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0],
+            special=[0] * 7, start=1)
 
 
 def held_page(folder, table=None, hold=(), change=lambda data: None, drafts={}):
@@ -91,7 +93,8 @@ class Panel(Reader):
         return [request for request in self.page.evaluate("window.asked") if request["what"] == what]
 
     def waits(self, what, n):
-        self.page.wait_for_function("([what, n]) => window.asked.filter(each => each.what === what).length === n", arg=[what, n])
+        count = "([what, n]) => window.asked.filter(each => each.what === what).length === n"
+        self.page.wait_for_function(count, arg=[what, n])
 
     def switch(self, name):
         return self.pair().get_by_role("button", name=name, exact=True)
@@ -275,14 +278,15 @@ def hits(panel, selector=".rmkit-hit"):
 
 
 def test_search_hits_are_marked_and_counted(browser, tmp_path):
-    table = pair_scores(["a"] * 3, ["x (a|b) cat dog", "**C**at \\*", MARKDOWN], ["cat  \n dog", "$1.5 [a-z]", "a" * 3000],
-                        np.ones(3), np.zeros(3))
+    chosen, rejected = ["x (a|b) cat dog", "**C**at \\*", MARKDOWN], ["cat  \n dog", "$1.5 [a-z]", "a" * 3000]
+    table = pair_scores(["a"] * 3, chosen, rejected, np.ones(3), np.zeros(3))
     with Visit(browser, held_page(tmp_path, table, change=shares(0, 0, 0)), width=1000) as visit:
         panel = Panel(visit)
         panel.open(0)
         panel.fill("Search", "CAT")
         expect(panel.pair().locator(".rmkit-hits")).to_have_text("2 hits of the search")
-        assert hits(panel) == ["cat", "cat"] and panel.on("Differences") and panel.pair().locator("mark:not(.rmkit-hit)").count()
+        assert hits(panel) == ["cat", "cat"]
+        assert panel.on("Differences") and panel.pair().locator("mark:not(.rmkit-hit)").count()
         panel.fill("Search", "(a|b)")
         expect(panel.pair().locator(".rmkit-hits")).to_have_text("1 hit of the search")
         assert "".join(hits(panel)) == "(a|b)", "no pattern, and one hit though differences cut it"
@@ -317,24 +321,29 @@ def test_a_text_is_copied_or_given_to_copy(browser, tmp_path):
 
 EXTRA = [
     f"[a](javascript:{HIT}) [b](JaVaScRiPt&colon;{HIT}) [c](data:text/html,<script>{HIT}</script>) <javascript:{HIT}>",
-    f"![x]({EVIL}/i.png \"t\\\" onerror={HIT}\") ![](data:image/svg+xml,<svg/onload={HIT}>) [![y]({EVIL}/y.png)]({EVIL})",
+    f"![x]({EVIL}/i.png \"t\\\" onerror={HIT}\") ![](data:image/svg+xml,<svg/onload={HIT}>)",
+    f"[![y]({EVIL}/y.png)]({EVIL})",
     f"[ref]: javascript:{HIT}\n[ref] ![ref] [x][ref]",
-    f"<div><p>**b** <a href=\"javascript:{HIT}\" style=\"position:fixed;inset:0\">x</a><img src={EVIL}/n.png onerror={HIT}></div>",
+    f"<div><p>**b** <a href=\"javascript:{HIT}\" style=\"position:fixed;inset:0\">x</a><img src={EVIL}/n.png></div>",
     f"`</code></pre><img src=x onerror={HIT}>` and ``` </script><script>{HIT}</script>",
     f"```\"><img src=x onerror={HIT}>\n</code></pre><script>{HIT}</script>\n```",
     f"<math><mtext><table><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror={HIT}&gt;\">",
     f"<svg></p><style><a id=\"</style><img src=1 onerror={HIT}>\">",
     f"<form><math><mtext></form><form><mglyph><svg><mtext><style><path id=\"</style><img onerror={HIT} src>\">",
-    f"<noscript><p title=\"</noscript><img src=x onerror={HIT}>\"> <select><option><style></option></select><img src onerror={HIT}>",
+    f"<noscript><p title=\"</noscript><img src=x onerror={HIT}>\">",
+    f"<select><option><style></option></select><img src onerror={HIT}>",
     f"| a | b |\n|---|---|\n| <img src=x onerror={HIT}> | [x](javascript:{HIT}) |\n| a<br>b | <br/><br onload={HIT}> |",
     "| a " * 300 + "|\n" + "|---" * 300 + "|\n" + ("| b " * 300 + "|\n") * 10,
     "> " * 3000 + "deep", "- " * 3000 + "deep", "[" * 5000, "*a _b " * 5000, "![" * 3000 + "](" * 3000, "`" * 10_001,
-    f"<a id=rmkit class=rmkit-pair name=hit href={EVIL}>x</a> <style>*{{display:none}}</style> {EVIL}/auto www.evil.invalid",
+    f"<a id=rmkit class=rmkit-pair name=hit href={EVIL}>x</a> <style>*{{display:none}}</style>",
+    f"{EVIL}/auto www.evil.invalid <{EVIL}> someone@evil.invalid",
     f"# {HIT} {{#id .rmkit-row onclick={HIT}}}\n- [ ] <input autofocus onfocus={HIT}>",
 ]
-LEFT = """() => { const found = [...document.querySelectorAll('.rmkit-markdown *')], allowed = /^(P|BR|HR|H5|H6|STRONG|EM|DEL|CODE|PRE|BLOCKQUOTE|UL|OL|LI|TABLE|THEAD|TBODY|TR|TH|TD)$/;
-    return [...found.filter(el => !allowed.test(el.tagName)).map(el => el.tagName),
-        ...found.flatMap(el => [...el.attributes]).map(a => a.name).filter(name => !['align', 'start'].includes(name))] }"""
+LEFT = """() => {
+    const tags = 'P BR HR H5 H6 STRONG EM DEL CODE PRE BLOCKQUOTE UL OL LI TABLE THEAD TBODY TR TH TD'.split(' ');
+    const found = [...document.querySelectorAll('.rmkit-markdown *')], names = ['align', 'start'];
+    return [...found.map(el => el.tagName).filter(tag => !tags.includes(tag)),
+        ...found.flatMap(el => [...el.attributes]).map(a => a.name).filter(name => !names.includes(name))] }"""
 
 
 def test_markdown_is_rendered_with_code_and_tables(browser, tmp_path):
@@ -350,15 +359,16 @@ def test_markdown_is_rendered_with_code_and_tables(browser, tmp_path):
         assert chosen.locator("pre code").inner_text() == 'def f(x): return "<b>" + x\n'
         assert chosen.locator("li").all_inner_texts() == ["☑ done", "☐ not yet"]
         assert chosen.locator("td").last.evaluate("cell => getComputedStyle(cell).textAlign") == "right"
-        assert visit.page.evaluate("[typeof window.marked, typeof window.DOMPurify]") == 2 * ["undefined"], "no global name"
+        names = visit.page.evaluate("[typeof window.marked, typeof window.DOMPurify]")
+        assert names == ["undefined", "undefined"], "a library left a global name"
         visit.check()
 
 
 # Opens one pair after the other, and takes down what isn't Markdown's own, and the widest thing
 READ_MARKDOWN = """async n => {
-  const root = document.querySelector('.rmkit'), left = [], frame = () => new Promise(requestAnimationFrame), check = LEFT;
+  const root = document.querySelector('.rmkit'), left = [], check = LEFT, frame = () => new Promise(requestAnimationFrame);
   for (let k = 0; k < n; k++) {
-    const there = () => { const pair = root.querySelector('.rmkit-pair'); return pair.getAttribute('aria-label') === `Pair ${k}` && pair.getAttribute('aria-busy') !== 'true' };
+    const there = () => root.querySelector(`.rmkit-pair[aria-label="Pair ${k}"]:not([aria-busy])`);
     if (k) root.querySelector('[aria-label="Next pair"]').click();
     while (!there()) await frame();
     const wide = root.scrollWidth - root.clientWidth;
@@ -367,13 +377,12 @@ READ_MARKDOWN = """async n => {
   return left }""".replace("LEFT", LEFT)
 
 
-def hostile_markdown():
-    texts = EXTRA + PAYLOADS
+def hostile_markdown(payloads=PAYLOADS):
+    texts = EXTRA + payloads
     return pair_scores(texts, texts[1:] + texts[:1], texts[2:] + texts[:2], np.zeros(len(texts)), np.ones(len(texts)))
 
 
-def reads_hostile_markdown(panel):
-    n = len(EXTRA) + len(PAYLOADS)
+def reads_hostile_markdown(panel, n):
     panel.open(0)
     panel.page.keyboard.press("m")
     left = panel.page.evaluate(READ_MARKDOWN, n)
@@ -387,7 +396,7 @@ def test_hostile_markdown_runs_nothing_and_fetches_nothing(browser, tmp_path, st
     table = hostile_markdown()
     url = RewardVisualizer(table).save(tmp_path / "md.html").as_uri() if strict else held_page(tmp_path, table)
     with Visit(browser, url, width=900) as visit:
-        reads_hostile_markdown(Panel(visit))
+        reads_hostile_markdown(Panel(visit), len(table))
         visit.check()
 
 
@@ -403,8 +412,8 @@ def test_what_is_written_is_sent_and_followed(browser, tmp_path):
         area.press("End")
         page.keyboard.type(" and more")
         panel.waits("draft", 1)
-        prompt = ["first turn: cat", "a reply", "Name 2 cats."]
-        assert panel.asked("draft")[0]["texts"] == dict(prompt=prompt, chosen=["cat, dog. and more"], rejected=["cat, cat."])
+        prompt, chosen = ["first turn: cat", "a reply", "Name 2 cats."], ["cat, dog. and more"]
+        assert panel.asked("draft")[0]["texts"] == dict(prompt=prompt, chosen=chosen, rejected=["cat, cat."])
         page.keyboard.type("!")
         panel.open(1)  # leaving the field sends what is left
         panel.waits("draft", 2)
@@ -412,7 +421,8 @@ def test_what_is_written_is_sent_and_followed(browser, tmp_path):
         assert panel.asked("draft")[1]["texts"]["chosen"] == ["cat, dog. and more!"]
         panel.open(0)
         expect(area).to_have_value("cat, dog. and more!")
-        page.evaluate("""() => { window.drafts = {0: {prompt: ['p', 'q', 'r'], chosen: ['from elsewhere'], rejected: ['s']}};
+        page.evaluate("""() => {
+            window.drafts = {0: {prompt: ['p', 'q', 'r'], chosen: ['from elsewhere'], rejected: ['s']}};
             window.follow('drafts') }""")
         expect(area).to_have_value("from elsewhere")
         panel.press("Reset")
@@ -423,7 +433,8 @@ def test_what_is_written_is_sent_and_followed(browser, tmp_path):
 
 
 def test_a_draft_of_before_is_there_and_one_that_does_not_fit_is_not(browser, tmp_path):
-    kept = {0: dict(prompt=["a", "b", "c"], chosen=["kept"], rejected=["r"]), 1: dict(prompt=[], chosen=["kept"], rejected=["r"])}
+    prompts = {0: ["a", "b", "c"], 1: []}
+    kept = {i: dict(prompt=prompt, chosen=["kept"], rejected=["r"]) for i, prompt in prompts.items()}
     with Visit(browser, held_page(tmp_path, drafts=kept), width=1000) as visit:
         panel = Panel(visit)
         panel.open(0)
@@ -447,11 +458,12 @@ def test_an_edit_is_kept_as_a_correction_and_taken_back(browser, tmp_path):
         panel.pair().locator(".rmkit-edit-prompt textarea").last.fill("Name 2 animals.")
         panel.press("Keep as correction")
         expect(panel.boxes("chosen").first).to_have_text("cat, <i>fish</i>.")
-        kept = panel.asked("change")[-1]
-        assert kept == dict(what="change", pair=0, edit=dict(prompt=[None, None, "Name 2 animals."], chosen=["cat, <i>fish</i>."]))
+        edit = dict(prompt=[None, None, "Name 2 animals."], chosen=["cat, <i>fish</i>."])
+        assert panel.asked("change")[-1] == dict(what="change", pair=0, edit=edit)
         expect(panel.pair().get_by_role("group", name="Correction")).to_contain_text("prompt, turn 3; chosen")
         assert panel.pair().locator(".rmkit-side .rmkit-corrected").count() == 1
-        visit.page.wait_for_function("window.asked.findLast(each => each.what === 'draft').texts === null")  # no draft any more
+        no_draft = "window.asked.findLast(each => each.what === 'draft').texts === null"
+        visit.page.wait_for_function(no_draft)
         panel.open(1), panel.open(0)
         expect(panel.boxes("chosen").first).to_have_text("cat, <i>fish</i>.")
         panel.press("Show the original")
@@ -469,7 +481,8 @@ def test_an_opened_pair_comes_into_sight(browser, tmp_path):
     "In one column, below the list; what is there already stays where it is"
     with Visit(browser, held_page(tmp_path), width=600, height=700) as visit:
         panel, page = Panel(visit), visit.page
-        header = "() => { const at = document.querySelector('.rmkit-pair header').getBoundingClientRect(); return [at.top, at.bottom] }"
+        header = """() => { const {top, bottom} = document.querySelector('.rmkit-pair header').getBoundingClientRect();
+            return [top, bottom] }"""
         page.evaluate("scrollTo(0, 0)")
         for key in ("click", "Enter", "j"):
             panel.row(2).click() if key == "click" else page.keyboard.press(key)
@@ -494,8 +507,9 @@ def test_facts_do_not_depend_on_a_front_ends_lists(browser, tmp_path):
         panel = Panel(visit)
         panel.open(0)
         facts = panel.pair().get_by_role("listitem")
-        assert facts.first.inner_text().split() == ["reward", "margin", ":", "+2.00"] and not panel.pair().locator("dl").count()
-        assert len(set(facts.evaluate_all("found => found.map(one => Math.round(one.getBoundingClientRect().top))"))) == 1
+        assert facts.first.inner_text().split() == ["reward", "margin", ":", "+2.00"]
+        tops = facts.evaluate_all("found => found.map(one => Math.round(one.getBoundingClientRect().top))")
+        assert len(set(tops)) == 1 and not panel.pair().locator("dl").count()
         visit.check()
 
 
@@ -522,8 +536,8 @@ def test_live_texts_come_before_a_slow_models_token_rewards(browser, tmp_path):
     here = str(Path(__file__).resolve().parent)
     cells = [SLOW, f"""
 import sys; sys.path.insert(0, {here!r})
-from test_explorer_reading import hostile_markdown
-visualizer.RewardVisualizer(hostile_markdown())"""]
+from test_explorer_reading import PAYLOADS, hostile_markdown
+visualizer.RewardVisualizer(hostile_markdown(PAYLOADS[::4]))"""]
     root = tmp_path / "server" / "root"
     with Server("lab", tmp_path / "server") as server, server.open(browser, cells, width=1300) as book:
         book.run(0)
@@ -544,6 +558,6 @@ visualizer.RewardVisualizer(hostile_markdown())"""]
         book.check()
         panel.root.evaluate("root => root.remove()")
         book.run(1)
-        reads_hostile_markdown(Panel(book, book.cell(1)))
+        reads_hostile_markdown(Panel(book, book.cell(1)), len(EXTRA) + len(PAYLOADS[::4]))
         book.shoot("lab-hostile-markdown")
         book.check()

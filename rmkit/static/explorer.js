@@ -54,6 +54,7 @@ function refresh(view) {
   view.shown = matching(view.table, view.filters, view.sort, view.review, view.found);
   view.cursor = 0;
   drawStatus(view);
+  textsChanged(view);
   drawRows(view);
   drawPairHead(view);
   view.root.dataset.ms = (performance.now() - start).toFixed(1);

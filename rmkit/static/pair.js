@@ -40,7 +40,8 @@ function drawPair(view) {
   if (!pair) return;
   part.className = "rmkit-pair rmkit-card";
   part.setAttribute("aria-label", `Pair ${pair.id}`);
-  nodes.switches = element("div", {class: "rmkit-bar rmkit-tools", role: "group", "aria-label": "Reading", tabindex: -1});
+  nodes.switches = element("div",
+    {class: "rmkit-bar rmkit-tools", role: "group", "aria-label": "Reading", tabindex: -1});
   nodes.texts = element("div", {class: "rmkit-texts", tabindex: -1});
   nodes.texts.addEventListener("scroll", event => scrollTogether(view, event), true);
   nodes.facts = pairFacts(view);
@@ -61,7 +62,8 @@ function pairHead(view) {
   const place = at < 0 ? "not in the list" : `${countText(at + 1)} of ${countText(shown.length)} in the list`;
   const step = (text, name, key, by, disabled) => button(text, () => stepPair(view, by),
     {"aria-label": `${name} pair`, "aria-keyshortcuts": key, title: key, "data-keep": name.toLowerCase(), disabled});
-  return element("header", {class: "rmkit-bar"}, element("h3", null, `Pair ${pair.id}`), verdictSign(table.verdicts[pair.id]),
+  return element("header", {class: "rmkit-bar"}, element("h3", null, `Pair ${pair.id}`),
+    verdictSign(table.verdicts[pair.id]),
     source && element("span", {class: "rmkit-soft"}, "source ", isolated(cut(source, 100))),
     element("span", {class: "rmkit-spring"}), element("span", {class: "rmkit-soft"}, place),
     step("‹ Previous", "Previous", "K", -1, at === 0 || !shown.length),
@@ -74,7 +76,8 @@ function promptPart(view) {
     const {text, corrected} = shownText(view, "prompt", k), hits = hitsIn(text, pattern).length;
     const {box, copy, place, note} = textParts(view, text, `prompt, turn ${k + 1}`);
     const summary = element("summary", null, `turn ${k + 1} of ${prompt.length} · `, isolated(cut(role ?? "", 40)),
-      ` · ${counted(text.length, "character")}`, hits > 0 && ` · ${counted(hits, "hit")}`, corrected && correctedSign());
+      ` · ${counted(text.length, "character")}`, hits > 0 && ` · ${counted(hits, "hit")}`,
+      corrected && correctedSign());
     return element("details", {class: "rmkit-turn", open: show.turns || k === prompt.length - 1},
       summary, copy, box, note, place);
   }));
@@ -98,8 +101,9 @@ function responseCard(view, side) {
     element("span", {class: "rmkit-reward"}, "reward ", element("b", null, numberText(reward))),
     finite(length) && element("span", {class: "rmkit-soft"}, `length ${countText(length)}`));
   const parts = messages.flatMap(({role}, k) => {
-    const {text, corrected} = shownText(view, side, k), diff = single && marksDifferences(view) ? pair.diff[side] : null;
-    const {box, copy, place, note} = textParts(view, text, `${side} response${single ? "" : `, message ${k + 1}`}`, diff);
+    const {text, corrected} = shownText(view, side, k), label = `${side} response${single ? "" : `, message ${k + 1}`}`;
+    const diff = single && marksDifferences(view) ? pair.diff[side] : null;
+    const {box, copy, place, note} = textParts(view, text, label, diff);
     const title = single ? head : element("p", {class: "rmkit-role"}, isolated(cut(role ?? "", 40)));
     const bar = [title, corrected && correctedSign(), element("span", {class: "rmkit-spring"}), copy];
     return [element("div", {class: "rmkit-bar"}, ...bar), box, note, place];
@@ -121,7 +125,8 @@ function pairFacts(view) {
 }
 
 function pairTools(view) {
-  const {can} = view.meta, press = (name, text, key) => toggle([text, kbd(key)], view.show[name], () => flipPart(view, name),
+  const {meta: {can}, show} = view;
+  const press = (name, text, key) => toggle([text, kbd(key)], show[name], () => flipPart(view, name),
     {"data-keep": name, "aria-label": text, "aria-keyshortcuts": key, title: `key ${key}`});
   view.nodes.drafted = element("span", {class: "rmkit-soft"}, draftSign(view));
   return element("div", {class: "rmkit-bar rmkit-tools"}, press("tokens", "Tokens", "R"),

@@ -118,7 +118,8 @@ function textsChanged(view) {
 function failedTexts(view) {
   const {failed, id} = view.pair;
   return element("div", {class: "rmkit-failed", role: "alert"},
-    element("p", null, "The texts couldn't be read: ", isolated(failed)), button("Try again", () => loadPair(view, id), {"data-keep": "again"}));
+    element("p", null, "The texts couldn't be read: ", isolated(failed)),
+    button("Try again", () => loadPair(view, id), {"data-keep": "again"}));
 }
 
 // A text in its box, and what belongs to it. `diff` are its pieces, where differences are marked.
@@ -206,8 +207,8 @@ const MARKDOWN_MOST = 30_000; // characters: the worst of texts takes seconds fo
 
 // Nothing in a text chooses a class, a name, a style or an address: what Markdown itself is made of is let through.
 const MARKUP = {RETURN_DOM_FRAGMENT: true, ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false,
-  ALLOWED_ATTR: ["align", "start"], ALLOWED_TAGS: ["#text", "p", "br", "hr", "h5", "h6", "strong", "em", "del", "code", "pre", "blockquote", "ul", "ol", "li",
-    "table", "thead", "tbody", "tr", "th", "td"]};
+  ALLOWED_ATTR: ["align", "start"], ALLOWED_TAGS: ["#text", "p", "br", "hr", "h5", "h6", "strong", "em", "del", "code",
+    "pre", "blockquote", "ul", "ol", "li", "table", "thead", "tbody", "tr", "th", "td"]};
 
 const escapedText = text => text.replace(/[&<>"']/g, letter => `&#${letter.charCodeAt(0)};`);
 const addressText = href => ` <code>${escapedText(href)}</code>`;

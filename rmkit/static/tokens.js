@@ -10,15 +10,16 @@ function drawTokens(view) {
   const {pair: {traces}, nodes, show} = view, hint = (...text) => element("p", {class: "rmkit-hint"}, ...text);
   if (!show.tokens) return nodes.tokens.replaceChildren();
   if (!traces) {
-    nodes.tokens.replaceChildren(element("p", {class: "rmkit-hint", role: "status"}, "Reading both responses token by token…"));
+    nodes.tokens.replaceChildren(
+      element("p", {class: "rmkit-hint", role: "status"}, "Reading both responses token by token…"));
     return askTokens(view);
   }
   const again = () => { delete view.pair.traces; drawTokens(view); };
   const failed = traces.failed && element("div", {class: "rmkit-failed", role: "alert"},
     element("p", null, "The token rewards couldn't be read: ", isolated(traces.failed)),
     button("Try again", again, {"data-keep": "read again"}));
-  const {tokens, note} = traces, none = !failed && !tokens && !note && hint("There are no token readings for this pair.");
-  redrawn(view, nodes.tokens, [failed, none, tokens && tokenView(tokens, view.tokens), note && hint(isolated(note))]);
+  const {tokens, note} = traces, none = !failed && !tokens && !note;
+  redrawn(view, nodes.tokens, [failed, none && hint("There are no token readings for this pair."), tokens && tokenView(tokens, view.tokens), note && hint(isolated(note))]);
 }
 
 const SETTLED = 250; // milliseconds on a pair, after which its reader isn't just passing
@@ -105,8 +106,8 @@ function blankToken(text) {
 function tokenNode(trace, i, by, {centre, span}, first) {
   const text = trace.text[i], value = tokenValue(trace, i, by), blank = blankToken(text);
   const away = finite(value) ? clamp((value - centre) / span, -1, 1) : 0;
-  const name = ["rmkit-token", trace.special[i] && "rmkit-special", i < trace.start && "rmkit-before", blank && "rmkit-blank",
-    away >= 0 ? "rmkit-up" : "rmkit-down"].filter(Boolean).join(" ");
+  const name = ["rmkit-token", trace.special[i] && "rmkit-special", i < trace.start && "rmkit-before",
+    blank && "rmkit-blank", away >= 0 ? "rmkit-up" : "rmkit-down"].filter(Boolean).join(" ");
   return element("span", {class: name, "data-i": i, role: "option", tabindex: first ? 0 : -1, "aria-label": blank?.name,
     "data-sign": blank?.sign, style: {"--rm-away": Math.abs(away).toFixed(2)}}, text);
 }

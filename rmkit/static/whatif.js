@@ -147,7 +147,8 @@ function editKeys(view, event) {
 function editButtons(view) {
   const {can} = view.meta;
   return element("div", {class: "rmkit-bar"},
-    can.score && button("Rescore", () => rescore(view), {class: "rmkit-button rmkit-first rmkit-rescore", title: "Ctrl+Enter"}),
+    can.score && button("Rescore", () => rescore(view),
+      {class: "rmkit-button rmkit-first rmkit-rescore", title: "Ctrl+Enter"}),
     can.mark && button("Keep as correction", () => keepCorrection(view)),
     button("Copy as a preference row", () => copyRow(view)), button("Reset", () => resetDraft(view)),
     can.score && element("span", {class: "rmkit-soft"}, "Ctrl+Enter rescores"));
