@@ -70,6 +70,7 @@ def test_nothing_of_a_front_end_reaches_a_view(browser, tmp_path, app, request):
             for name in ("Tokens", "Edit and rescore"):
                 reader.press(name)
             reader.root.locator(".rmkit-token").first.wait_for()
+            reader.root.locator(".rmkit-edit textarea").first.wait_for()
             for theme in ("JupyterLab Light", "JupyterLab Dark"):
                 book.theme(theme)
                 for view, number in VIEWS.items():
