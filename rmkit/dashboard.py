@@ -356,14 +356,16 @@ def _figures(view):
 
 # %% ../nbs/64_dashboard.ipynb #d214
 _STAYS = """
-.rmkit-ended {font: 13px/1.5 system-ui, sans-serif; color: inherit}
-.rmkit-ended p {margin: 0 0 6px; max-height: 6em; overflow: auto; overflow-wrap: anywhere; white-space: pre-line}
-.rmkit-ended table, .rmkit-ended thead, .rmkit-ended tr, .rmkit-ended tbody tr:nth-child(n) {background: none; border: 0; font-size: 13px}
-.rmkit-ended table {border-collapse: collapse; margin: 0 0 6px; width: auto; color: inherit; font-variant-numeric: tabular-nums}
-.rmkit-ended th, .rmkit-ended td {padding: 2px 16px 2px 0; border: 0; border-bottom: 1px solid rgba(128, 128, 128, .4); text-align: right; font-weight: 400}
-.rmkit-ended th:first-child {text-align: left; min-width: 9em; max-width: 24em; overflow-wrap: anywhere; white-space: normal}
-.rmkit-ended img {display: inline-block; margin: 0 12px 6px 0; max-width: 100%; vertical-align: middle; background: none}
-.rmkit-ended th img {margin: 0 4px 0 0}
+:is(.rmkit-ended, #rmkit) {
+& {all: initial; display: block; font: 13px/1.5 system-ui, sans-serif; color: inherit}
+& :where(:not(img)) {all: revert}
+& p {margin: 0 0 6px; max-height: 6em; overflow: auto; overflow-wrap: anywhere; white-space: pre-line}
+& table {border-collapse: collapse; margin: 0 0 6px; color: inherit; font-size: 13px; font-variant-numeric: tabular-nums}
+& :is(th, td) {padding: 2px 16px 2px 0; border-bottom: 1px solid rgba(128, 128, 128, .4); text-align: right; font-weight: 400}
+& th:first-child {text-align: left; min-width: 9em; max-width: 24em; overflow-wrap: anywhere}
+& img {display: inline-block; margin: 0 12px 6px 0; max-width: 100%; vertical-align: middle; background: none}
+& th img {margin: 0 4px 0 0}
+}
 body[data-jp-theme-light="false"] .rmkit-ended img, body.vscode-dark .rmkit-ended img, html[theme="dark"] .rmkit-ended img {filter: brightness(1.5)}
 """
 

@@ -124,7 +124,7 @@ PAGE = """<!doctype html>
 <section class="tiles">{% for name, value, note in headline %}
   <div class="tile"><span>{{ name }}</span><b>{{ value }}</b><span>{{ note }}</span></div>{% endfor %}</section>
 {% if facts %}<h2>The run</h2><dl>{% for name, value in facts.items() %}<dt>{{ name }}</dt><dd>{{ value }}</dd>{% endfor %}</dl>{% endif %}
-<h2>By subset</h2><div class="scroll"><table>
+<h2>By subset</h2><div class="scroll" tabindex="0" role="group" aria-label="by subset"><table>
   <tr>{% for name in subsets.names %}<th>{{ name }}</th>{% endfor %}</tr>{% for row in subsets.rows %}
   <tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}</table></div>
 <h2>Pictures</h2><section class="figures">{% for caption, svg in pictures.items() %}
@@ -132,9 +132,9 @@ PAGE = """<!doctype html>
 {% for name, rows in pairs.items() if rows %}<h2>{{ name }}</h2><section class="pairs">{% for row in rows %}
   <article class="pair"><div class="soft"><span>reward margin <b>{{ '%+.2g' | format(row.reward_margin) }}</b></span>
     <span>P(chosen) <b>{{ '%.0f' | format(100 * row.p_chosen) }}%</b></span><span>{{ row.source }}</span></div>
-    <div class="text" dir="auto">{{ row.prompt }}</div>
+    <div class="text" dir="auto" tabindex="0" role="group" aria-label="prompt">{{ row.prompt }}</div>
     <div class="sides">{% for side, kind in (("chosen", "good"), ("rejected", "bad")) %}
-      <div><h3 class="{{ kind }}">{{ side }} {{ '%.2f' | format(row["reward_" + side]) }}</h3><div class="text" dir="auto">{{ row[side] }}</div></div>{% endfor %}
+      <div><h3 class="{{ kind }}">{{ side }} {{ '%.2f' | format(row["reward_" + side]) }}</h3><div class="text" dir="auto" tabindex="0" role="group" aria-label="{{ side }}">{{ row[side] }}</div></div>{% endfor %}
     </div></article>{% endfor %}</section>{% endfor %}
 </body></html>
 """

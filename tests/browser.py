@@ -26,7 +26,7 @@ CONTRAST = """selector => {""" + LIGHT + """
       if (layer[3] > 0) layers.push(layer); if (layer[3] === 1) break }
     return layers.reduceRight((under, over) => under.map((c, i) => over[3] * over[i] + (1 - over[3]) * c), [255, 255, 255]) };
   const seen = el => el.checkVisibility({opacityProperty: true, visibilityProperty: true}) && el.getBoundingClientRect().width > 1
-    && !el.disabled && [...el.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+    && !el.closest(':disabled') && [...el.childNodes].some(node => node.nodeType === 3 && node.data.trim());
   return [...document.querySelectorAll(selector)].filter(seen).map(el => {
     const style = getComputedStyle(el), ground = behind(el), ink = channels(el.closest('svg') ? style.fill : style.color);
     let alpha = ink[3] ?? 1; for (let up = el; up; up = up.parentElement) alpha *= getComputedStyle(up).opacity;

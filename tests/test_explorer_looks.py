@@ -26,19 +26,20 @@ from rmkit.dashboard import RunView, _widget_class
 run = RunView("a run", a_log(20))
 _widget_class()(panels=run.panels(), news=run.news())
 """
-VIEWS = {".rmkit:not(.rmkit-dashboard)": 0, ".rmkit-pairs": 1, ".rmkit-dashboard": 2}
+LEFT = "from IPython.display import HTML; HTML(run.page())"
+VIEWS = {".rmkit:not(.rmkit-dashboard)": 0, ".rmkit-pairs": 1, ".rmkit-dashboard": 2, ".rmkit-ended": 3}
 
 # Every property of one element of each kind; places and sizes, which the window decides, left out. A colour that is the
 # text's is called so: a table has the page's own.
 STYLES = """selector => {
-  const size = /^(inline-size|block-size|width|height|(perspective|transform)-origin|grid-template-.*|top|left|right|bottom|inset-.*)$/;
+  const size = /^(inline-size|block-size|width|height|(perspective|transform)-origin|grid-template-.*|top|left|right|bottom|inset-.*|[cr]?[dxyr]|(flood|lighting|stop)-color)$/;
   const styles = {}, name = el => el ? el.tagName.toLowerCase() + [...el.classList].map(one => '.' + one).join('')
     + ['aria-pressed', 'aria-selected', 'disabled', 'type'].map(key => el.getAttribute(key)).filter(Boolean) : '';
   for (const root of document.querySelectorAll(selector)) for (const el of [root, ...root.querySelectorAll('*')]) {
     const kind = name(el.parentElement === root ? null : el.parentElement) + ' > ' + name(el);
     if (kind in styles || el.tagName === 'STYLE') continue;
     const all = getComputedStyle(el);
-    styles[kind] = Object.fromEntries([...all].filter(one => !size.test(one)).map(one => [one, all[one] === all.color ? 'ink' : all[one]]));
+    styles[kind] = Object.fromEntries([...all].filter(one => !size.test(one) && (one !== 'fill' || el.closest('svg'))).map(one => [one, all[one] === all.color ? 'ink' : all[one]]));
   } return styles }"""
 # The same with every style sheet taken away that isn't ours: what differs came from a front end
 ALONE = """() => { for (const sheet of [...document.styleSheets, ...document.adoptedStyleSheets])
@@ -59,7 +60,7 @@ def test_nothing_of_a_front_end_reaches_a_view(browser, tmp_path, app, request):
     "The styles of every kind of element, and axe-core in light and dark"
     kernel = [request.getfixturevalue("python")] if app == "widgets7" else []
     here = f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})\n"
-    cells = [here + EXPLORER + "viz", TABLE, here + DASHBOARD]
+    cells = [here + EXPLORER + "viz", TABLE, here + DASHBOARD, LEFT]
     with Server("lab" if app == "widgets7" else app, tmp_path / "server", *kernel) as server:
         with server.open(browser, cells, width=1400, height=1000) as book:
             for number in VIEWS.values():
@@ -70,6 +71,7 @@ def test_nothing_of_a_front_end_reaches_a_view(browser, tmp_path, app, request):
             for name in ("Tokens", "Edit and rescore"):
                 reader.press(name)
             reader.root.locator(".rmkit-token").first.wait_for()
+            reader.root.locator(".rmkit-edit textarea").first.wait_for()
             for theme in ("JupyterLab Light", "JupyterLab Dark"):
                 book.theme(theme)
                 for view, number in VIEWS.items():
@@ -98,7 +100,9 @@ def table_page(folder, viz, scheme="light"):
 def sheets(viz):
     "Each style sheet by the view whose it is"
     dashboard = (Path(style.__globals__["__file__"]).parent / "static" / "dashboard.css").read_text(encoding="utf-8")
-    return {".rmkit": style(), ".rmkit-pairs": re.search("<style>(.*)</style>", table_html(viz), re.S)[1], ".rmkit-dashboard": dashboard}
+    inner = {".rmkit-pairs": table_html(viz), ".rmkit-ended": RunView("a run", a_log(9)).page()}
+    inner = {view: re.search("<style>(.*)</style>", html, re.S)[1] for view, html in inner.items()}
+    return {".rmkit": style(), ".rmkit-dashboard": dashboard} | inner
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +116,7 @@ def saved(viz, tmp_path_factory):
 
 
 def test_selectors_begin_with_their_view(viz):
-    outer = re.compile(r"(@media[^{]*\{\s*)?((html|body)\S* )?(:is\()?\.rmkit(-page|-pairs|-dashboard)?[ ,{.:>+]|html\.rmkit-page[ ,]")
+    outer = re.compile(r"(@media[^{]*\{\s*)?((html|body)\S* )?(:is\()?\.rmkit(-page|-pairs|-dashboard|-ended)?[ ,{.:>+]|html\.rmkit-page[ ,]")
     for name, sheet in sheets(viz).items():
         sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.S)
         depth, start = 0, 0
@@ -127,7 +131,7 @@ def test_selectors_begin_with_their_view(viz):
 def test_a_style_sheet_touches_nothing_outside_its_view(browser, viz, tmp_path):
     "A page with one element of each tag for each class that a sheet names, outside of any view, before and after"
     for name, sheet in sheets(viz).items():
-        classes = sorted(set(re.findall(r"\.(rmkit[\w-]*)", sheet)) - {"rmkit", "rmkit-page", "rmkit-pairs", "rmkit-dashboard"})
+        classes = sorted(set(re.findall(r"\.(rmkit[\w-]*)", sheet)) - {"rmkit", "rmkit-page", "rmkit-pairs", "rmkit-dashboard", "rmkit-ended"})
         tags = "div p span table td dl dt dd h2 h3 button summary input select textarea mark code details section label".split()
         body = "".join(f'<{tag} class="{one}"></{tag}>' for one in [*classes, "plain"] for tag in tags)
         path = tmp_path / "outside.html"
