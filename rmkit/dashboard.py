@@ -177,7 +177,7 @@ def tiles(self:RunView) -> list[tuple[str, str, str]]: # name, value, note
         found.append(("Chosen, rejected", " · ".join(f"{last[f'mean_reward_{which}']:.2f}" for which in ("chosen", "rejected")), " · ".join(["mean", *spread])))
     found += tile("Learning rate", "learning_rate") + tile("Gradient norm", "grad_norm")
     found += tile("Pairs/s", "pairs_per_second", *([f"{short_number(last['tokens_per_second'])} tokens/s"] if known("tokens_per_second") else []))
-    return found + tile("Memory", "memory_gib", "peak", write=lambda gib: f"{gib:.1f} GiB")
+    return found + tile("Memory", "memory_gib", *(["peak"] if known("memory_gib") else []), write=lambda gib: f"{gib:.1f} GiB")
 
 # %% ../nbs/64_dashboard.ipynb #c018
 def _json(value):
