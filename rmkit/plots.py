@@ -302,7 +302,8 @@ def held_out_sets(
 def _held_out_curves(metric, sets):
     "The curves of one metric, one a held-out set."
     return [Curve(name, f"{prefix}_{metric}", f"{prefix}_{metric}_low", f"{prefix}_{metric}_high",
-                  colour=i % len(HELD_OUT_COLOURS), dash=DASHES[i % len(DASHES)]) for i, (name, prefix) in enumerate(sets.items())]
+                  colour=i % len(HELD_OUT_COLOURS), dash=DASHES[i % len(DASHES)])
+            for i, (name, prefix) in enumerate(sets.items())]
 
 def training_panels(
     keys: Iterable[str],  # names of the metrics that were logged
@@ -393,7 +394,8 @@ def plot_panel(
     if len(panel.curves) > 1:
         names = [_short(curve.name) for curve in panel.curves]
         columns = _legend_columns(names, ax.figure.get_figwidth() * ax.get_position().width)
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, borderpad=0, ncols=columns, fontsize="small")
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.1, borderpad=0, ncols=columns,
+                  fontsize="small")
         ax.set_title(panel.title, loc="left", fontsize="medium", pad=6 + 14 * -(-len(names) // columns))
     return ax
 
@@ -413,5 +415,6 @@ def plot_dashboard(
         lines |= drawn
     if len(lines) > 1:
         columns = _legend_columns(list(lines), figure.get_figwidth())
-        figure.legend(lines.values(), lines.keys(), loc="outside lower left", ncols=columns, frameon=False, fontsize="small")
+        figure.legend(lines.values(), lines.keys(), loc="outside lower left", ncols=columns, frameon=False,
+                      fontsize="small")
     return figure

@@ -115,8 +115,9 @@ SETS = [f"held-out {n}" for n in range(7)]
 
 
 def a_log_of_sets(names=SETS):
-    return [row for row in a_log(4) if "loss" in row] + [{"step": 4} | {f"eval_{name}_{metric}": .6 + .01 * i for metric in ("loss", "accuracy", "margin")}
-                       for i, name in enumerate(names)]
+    return [row for row in a_log(4) if "loss" in row] + [
+        {"step": 4} | {f"eval_{name}_{metric}": .6 + .01 * i for metric in ("loss", "accuracy", "margin")}
+        for i, name in enumerate(names)]
 
 
 @pytest.mark.filterwarnings("error")
@@ -272,7 +273,8 @@ def test_a_loss_of_ones_own_is_not_taken_for_the_sum(tmp_path):
     trainer.train()
     assert all("loss" not in row and "margin" in row for row in dashboard.view.looks)
     name, value, note = dashboard.view.tiles()[0]
-    assert (name, note) == ("Loss", "mean of the run") and float(value) == pytest.approx(trainer.state.log_history[-1]["train_loss"], 1e-3)
+    assert (name, note) == ("Loss", "mean of the run")
+    assert float(value) == pytest.approx(trainer.state.log_history[-1]["train_loss"], 1e-3)
 
 
 def test_a_run_that_was_only_evaluated(tmp_path):
@@ -576,7 +578,8 @@ def test_hostile_names(browser, tmp_path, start):
             visit.check()
             assert visit.page.locator(".rmkit h2").text_content() == visible(text)
         view.figure().canvas.draw()
-        (tmp_path/"page.html").write_text(f"<!doctype html><meta charset=utf-8><title>ended</title>{view.page()}", encoding="utf-8")
+        page = f"<!doctype html><meta charset=utf-8><title>ended</title>{view.page()}"
+        (tmp_path/"page.html").write_text(page, encoding="utf-8")
         with Visit(browser, (tmp_path/"page.html").as_uri(), 700) as visit:
             visit.check()
             assert visible(text).split() == visit.page.locator(".rmkit-ended b").first.text_content().split()
@@ -594,17 +597,18 @@ def test_looks_are_drawn_and_give_way(browser, tmp_path):
         assert count() == len(view.looks) and visit.page.locator("[data-panel=learning_rate] svg").count() == 1
         view.add([row for row in a_log(20) if "loss" in row])
         assert view.finer() == []
-        visit.page.evaluate("([news, panels]) => window.tell(news, panels)", [json.loads(view.news()), json.loads(view.panels())])
-        visit.page.wait_for_function("([points, n]) => document.querySelector(points).getAttribute('d').split('L').length === n",
-                                     arg=[points, 20])
+        told = [json.loads(text) for text in (view.news(), view.panels())]
+        visit.page.evaluate("([news, panels]) => window.tell(news, panels)", told)
+        drawn = "([points, n]) => document.querySelector(points).getAttribute('d').split('L').length === n"
+        visit.page.wait_for_function(drawn, arg=[points, 20])
         visit.check()
 
 
 def test_held_out_sets_differ_in_the_browser(browser, tmp_path):
     with Visit(browser, page_of(tmp_path/"page.html", live_view(a_log_of_sets())), 900, 1400) as visit:
         visit.wait_for("[data-panel=loss] .rmkit-legend line", 8)
-        looks = visit.page.eval_on_selector_all("[data-panel=loss] .rmkit-legend line",
-                                                "all => all.map(one => [getComputedStyle(one).stroke, one.getAttribute('stroke-dasharray')].join())")
+        look = "all => all.map(one => [getComputedStyle(one).stroke, one.getAttribute('stroke-dasharray')].join())"
+        looks = visit.page.eval_on_selector_all("[data-panel=loss] .rmkit-legend line", look)
         assert len(set(looks)) == 8
         visit.shoot("dashboard-seven-sets")
         visit.check()

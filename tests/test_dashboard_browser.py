@@ -24,11 +24,12 @@ class AtStep(TrainerCallback):
         if state.global_step == self.step: self.act(model)
 
 def a_run(name, sets=0, act=None, **kwargs):
-    config = dict(max_steps=4, per_device_train_batch_size=8, logging_steps=1000, report_to="none", use_cpu=True, run_name=name,
-                  save_strategy="no", seed=1, learning_rate=1e-3) | kwargs
+    config = dict(max_steps=4, per_device_train_batch_size=8, logging_steps=1000, report_to="none", use_cpu=True,
+                  run_name=name, save_strategy="no", seed=1, learning_rate=1e-3) | kwargs
     held_out = {word: make_pairs(8, seed=i, split="test") for i, word in enumerate("easy hard odd".split()[:sets])}
-    return RewardTrainer(tiny_model(seed=0), RewardConfig(tempfile.mkdtemp(), **config), train_dataset=make_pairs(64, seed=0),
-                         eval_dataset=held_out or None, processing_class=tiny_tokenizer(), callbacks=[AtStep(2, act)] if act else None)
+    return RewardTrainer(tiny_model(seed=0), RewardConfig(tempfile.mkdtemp(), **config), eval_dataset=held_out or None,
+                         train_dataset=make_pairs(64, seed=0), processing_class=tiny_tokenizer(),
+                         callbacks=[AtStep(2, act)] if act else None)
 
 def broken(model): model.score.weight.data.fill_(math.nan)
 def fail(model): raise OSError("the disk is full")
@@ -48,9 +49,10 @@ def ended(book, number):
 
 def check_ended(book):
     "What each run has left: numbers, curves that are drawn, and nothing of the widget"
-    for number, words, pictures in ((SHORT, "short · Finished · step 20 of 20", 5), (THREE, "three · Finished · step 10 of 10", 9),
-                                    (BROKEN, "broken · Ended without a finite loss · step 4 of 4", 5),
-                                    (FULL, "full · Ended by an error", 5), (ONE, "one · Finished · step 1 of 1", 5)):
+    runs = ((SHORT, "short · Finished · step 20 of 20", 5), (THREE, "three · Finished · step 10 of 10", 9),
+            (BROKEN, "broken · Ended without a finite loss · step 4 of 4", 5),
+            (FULL, "full · Ended by an error", 5), (ONE, "one · Finished · step 1 of 1", 5))
+    for number, words, pictures in runs:
         root = ended(book, number)
         expect(root).to_have_count(1)
         expect(root).to_contain_text(words)
@@ -72,7 +74,7 @@ def goes(browser, server, name):
     with server.open(browser, RUNS, name=name, height=1000) as book:
         for number in range(SLOW): book.run(number)
         check_ended(book)
-        assert book.cell(THREE).locator(".rmkit-pairs").count() == 1, "one table of samples, however often one evaluates"
+        assert book.cell(THREE).locator(".rmkit-pairs").count() == 1, "one table, however often one evaluates"
         assert book.cell(THREE).locator(".rmkit-pairs tbody tr").count() == 6
         for number, most in ((SHORT, 650), (THREE, 3500)):
             assert book.cell(number).locator(".jp-Cell-outputArea").bounding_box()["height"] < most
@@ -110,8 +112,10 @@ def comes_back(browser, server, name):
             notebook["cells"].append(dict(notebook["cells"][0], id="another", source="changed elsewhere", outputs=[]))
             file.write_text(json.dumps(notebook))
         with server.reopen(browser, name, height=1000) as book:
-            assert book.page.evaluate("""() => { const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
-                return [...Array(cells.length).keys()].slice(1, 6).every(i => cells.get(i).trusted) }""") == (again == "trusted")
+            trusted = book.page.evaluate("""() => {
+                const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+                return [...Array(cells.length).keys()].slice(1, 6).every(i => cells.get(i).trusted) }""")
+            assert trusted == (again == "trusted")
             book.theme("JupyterLab Dark")
             check_ended(book)
             ended(book, THREE).evaluate("root => root.scrollIntoView()")

@@ -1,8 +1,8 @@
 // The view of a training run. charts.js stands in front of this file, in the same module.
 // A source is {panels(), news(), onchange(callback), onreply(callback), send(message)}: a kernel, or a run that is over.
 //   panels: [{name, title, percent, curves: [{name, key, low, high, spread, colour, dash}]}]
-//   news:   {from, rows, looks, first, state}: log entries from number `from` on, means of short stretches of steps after
-//           step `first` (by column; {} where the log is as fine), and where the run stands, in words
+//   news:   {from, rows, looks, first, state}: log entries from number `from` on, means of short stretches of steps
+//           after step `first` (by column; {} where the log is as fine), and where the run stands, in words
 // Texts are set as text, never as markup.
 
 const LARGE = ["loss", "accuracy", "margin", "rewards"], PIXELS_A_POINT = 4, BANDS = 3, PAUSE = 200, PATIENCE = 5000;
@@ -18,7 +18,8 @@ function lookOf({name, colour = 0, dash = []}) {
 
 // What curves are drawn of: log entries, and where that is finer the looks in the place of what was trained on since.
 function drawnRows(rows, looks, first) {
-  const finer = (looks.step ?? []).map((_, i) => Object.fromEntries(Object.entries(looks).map(([key, all]) => [key, all[i]])));
+  const columns = Object.entries(looks);
+  const finer = (looks.step ?? []).map((_, i) => Object.fromEntries(columns.map(([key, all]) => [key, all[i]])));
   if (!finer.length) return rows;
   const coarse = row => "accuracy" in row && row.step > first;
   const rest = row => Object.fromEntries(Object.entries(row).filter(([key]) => key === "step" || !(key in looks)));
@@ -79,7 +80,8 @@ function drawn(panel, rows, width, height) {
   const guide = panel.name === "accuracy" ? [0.5] : panel.name === "margin" ? [0] : [];
   const values = series.flatMap(one => [one.y, one.low, one.high].filter(Boolean).flat());
   const more = 16 * Math.max(0, legendRows(series, 4, width).length - 2); // many held-out sets
-  return lineChart({series, xlabel: "step", width, height: height + more, ytext: text, ydomain: niceDomain([...values, ...guide]), label: `${panel.title} by step`});
+  return lineChart({series, xlabel: "step", width, height: height + more, ytext: text,
+    ydomain: niceDomain([...values, ...guide]), label: `${panel.title} by step`});
 }
 
 // ---- the page
