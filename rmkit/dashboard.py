@@ -66,7 +66,9 @@ class RunView:
         self.title, self.first, self.step, self.max_steps, self.epochs = visible(str(title)), step, step, max_steps, epochs
         self.rows, self.last = [], {} # numbers of each log entry, and the last of each
         self.looks, self.since = [], {} # means of short stretches of steps, and of all pairs since the last log
-        self.status, self.epoch, self.seconds, self.note, self.can_stop, self.reached = "waiting", 0.0, 0.0, "", False, False
+        self.status, self.note = "waiting", ""
+        self.epoch = self.seconds = 0.0
+        self.can_stop = self.reached = False
         self.add(log_history)
 
     def add(self,
@@ -168,16 +170,19 @@ def tiles(self:RunView) -> list[tuple[str, str, str]]: # name, value, note
     def held_out(metric, write): return [f"{visible(name)} {write(last[f'{prefix}_{metric}'])}" for name, prefix in held_out_sets(last).items() if known(f"{prefix}_{metric}")]
     def tile(name, key, *notes, write=short_number):
         return [(name, write(last[key]) if known(key) else "–", " · ".join(notes))] if known(key) or notes else []
-    interval = [f"95%: {percent(last['accuracy_low'])} to {percent(last['accuracy_high'])}"] if known("accuracy_low", "accuracy_high") and not math.isnan(last["accuracy_low"]) else []
+    ends = [last.get(f"accuracy_{end}", math.nan) for end in ("low", "high")]
+    interval = [] if math.isnan(sum(ends)) else ["95%: " + " to ".join(map(percent, ends))]
     spread = [f"spread {short_number(last['std_reward_chosen'])}, {short_number(last['std_reward_rejected'])}"] if known("std_reward_chosen", "std_reward_rejected") else []
     of_run = ["mean of the run"] if known("train_loss") and not known("loss") else []
-    found = tile("Loss", "train_loss" if of_run else "loss", *of_run, *held_out("loss", short_number)) + tile("Accuracy", "accuracy", *interval, *held_out("accuracy", percent), write=percent)
+    found = tile("Loss", "train_loss" if of_run else "loss", *of_run, *held_out("loss", short_number))
+    found += tile("Accuracy", "accuracy", *interval, *held_out("accuracy", percent), write=percent)
     found += tile("Reward margin", "margin", *held_out("margin", short_number))
     if known("mean_reward_chosen", "mean_reward_rejected"):
         found.append(("Chosen, rejected", " · ".join(f"{last[f'mean_reward_{which}']:.2f}" for which in ("chosen", "rejected")), " · ".join(["mean", *spread])))
     found += tile("Learning rate", "learning_rate") + tile("Gradient norm", "grad_norm")
     found += tile("Pairs/s", "pairs_per_second", *([f"{short_number(last['tokens_per_second'])} tokens/s"] if known("tokens_per_second") else []))
-    return found + tile("Memory", "memory_gib", "peak", write=lambda gib: f"{gib:.1f} GiB")
+    peak = ["peak"] if known("memory_gib") else []
+    return found + tile("Memory", "memory_gib", *peak, write=lambda gib: f"{gib:.1f} GiB")
 
 # %% ../nbs/64_dashboard.ipynb #c018
 def _json(value):
@@ -195,8 +200,8 @@ def state(self:RunView) -> dict:
     share = self.step / self.max_steps if self.max_steps else 0.0
     word = self.word()
     status = self.status if word == STATUS[self.status] else "failed"
-    return dict(title=self.title, status=status, word=word, line=self.line(), share=share, note=self.notes(), tiles=self.tiles(),
-                can_stop=self.can_stop, reached=self.reached)
+    return dict(title=self.title, status=status, word=word, line=self.line(), share=share, note=self.notes(),
+                tiles=self.tiles(), can_stop=self.can_stop, reached=self.reached)
 
 @patch
 def news(self:RunView,
@@ -204,7 +209,8 @@ def news(self:RunView,
 ) -> str: # JSON
     "What changed"
     finer, curves = self.finer(), [curve for panel in self._panels() for curve in panel.curves]
-    keys = ["step", *{key for curve in curves for key in (curve.key, curve.low, curve.high, curve.spread)} & set(*finer[:1])]
+    drawn = {key for curve in curves for key in (curve.key, curve.low, curve.high, curve.spread)}
+    keys = ["step", *drawn & set(*finer[:1])]
     looks = {key: [float(f"{row.get(key, math.nan):.5g}") for row in finer] for key in keys} if finer else {}
     return _json({"from": start, "rows": self.rows[start:], "looks": looks, "first": self.first, "state": self.state()})
 
@@ -216,7 +222,8 @@ def _panels(self:RunView):
 @patch
 def panels(self:RunView) -> str: # JSON
     "The panels, for the browser"
-    return _json([panel._asdict() | dict(curves=[curve._asdict() for curve in panel.curves]) for panel in self._panels()])
+    return _json([panel._asdict() | dict(curves=[curve._asdict() for curve in panel.curves])
+                  for panel in self._panels()])
 
 # %% ../nbs/64_dashboard.ipynb #c021
 INK = "#767676" # with the others, at least 4:1 on white and on #111
@@ -263,8 +270,8 @@ class Frame(NamedTuple):
         step_K, # steps
     ):
         "Pixels from the left"
-        first, last = self.steps
-        share = (np.asarray(step_K, float) - first) / (last - first) if last > first else .5 + 0 * np.asarray(step_K, float)
+        (first, last), step_K = self.steps, np.asarray(step_K, float)
+        share = (step_K - first) / (last - first) if last > first else .5 + 0 * step_K
         return self.left + share * (WIDTH - 14 - self.left)
 
     def y(self,
@@ -288,7 +295,8 @@ def _frame(points, guide, write):
 def _legend(curves):
     "What is what among rewards; held-out sets are told apart in the table"
     places = range(150, WIDTH, 90)
-    return "".join(f'<path d="M{x} 10h18" {_stroke(curve)}/>' + _text(x + 23, 14, curve.name) for x, curve in zip(places, curves))
+    return "".join(f'<path d="M{x} 10h18" {_stroke(curve)}/>' + _text(x + 23, 14, curve.name)
+                   for x, curve in zip(places, curves))
 
 def _axes(frame, ticks, write):
     "Grid and labels"
@@ -337,7 +345,8 @@ def closing(self:RunView) -> list[tuple]: # curve, then texts: loss, accuracy, i
     for name, prefix in _prefixes(last).items():
         def of(key, write): return write(last[prefix + key]) if prefix + key in last else ""
         ends = [last.get(f"{prefix}accuracy_{end}", math.nan) for end in ("low", "high")]
-        texts = [of("loss", short_number), of("accuracy", percent), "" if math.isnan(sum(ends)) else " to ".join(map(percent, ends)), of("margin", short_number)]
+        interval = "" if math.isnan(sum(ends)) else " to ".join(map(percent, ends))
+        texts = [of("loss", short_number), of("accuracy", percent), interval, of("margin", short_number)]
         step = step_of.get(prefix + "loss", self.step) if prefix else self.step
         if any(texts): found.append((curves.get(name) or Curve(name, ""), *texts, f"{step:,.0f}"))
     return found
@@ -346,8 +355,10 @@ def _figures(view):
     "The table of closing numbers, and a line of what else is known"
     rows, heads = view.closing(), ("", "Loss", "Accuracy", "95% interval", "Reward margin", "Step")
     strokes = [_image(f'<path d="M0 6h24" {_stroke(curve)}/>', 24, 12, "") for curve, *_ in rows]
-    lines = [[f"{stroke} {escape(visible(curve.name))}", *map(escape, texts)] for stroke, (curve, *texts) in zip(strokes, rows)]
-    body = "".join(f'<tr><th scope="row" style="text-align: left">{head}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>' for head, *cells in lines)
+    body = ""
+    for stroke, (curve, *texts) in zip(strokes, rows):
+        cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
+        body += f'<tr><th scope="row" style="text-align: left">{stroke} {escape(visible(curve.name))}</th>{cells}</tr>'
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
     in_table = {"Accuracy", "Reward margin", *(["Loss"] if any(loss for _, loss, *_ in rows) else [])}
@@ -360,13 +371,16 @@ _STAYS = """
 & {all: initial; display: block; font: 13px/1.5 system-ui, sans-serif; color: inherit}
 & :where(:not(img)) {all: revert}
 & p {margin: 0 0 6px; max-height: 6em; overflow: auto; overflow-wrap: anywhere; white-space: pre-line}
-& table {border-collapse: collapse; margin: 0 0 6px; color: inherit; font-size: 13px; font-variant-numeric: tabular-nums}
-& :is(th, td) {padding: 2px 16px 2px 0; border-bottom: 1px solid rgba(128, 128, 128, .4); text-align: right; font-weight: 400}
+& table {border-collapse: collapse; margin: 0 0 6px; color: inherit; font-size: 13px;
+  font-variant-numeric: tabular-nums}
+& :is(th, td) {padding: 2px 16px 2px 0; border-bottom: 1px solid rgba(128, 128, 128, .4); text-align: right;
+  font-weight: 400}
 & th:first-child {text-align: left; min-width: 9em; max-width: 24em; overflow-wrap: anywhere}
 & img {display: inline-block; margin: 0 12px 6px 0; max-width: 100%; vertical-align: middle; background: none}
 & th img {margin: 0 4px 0 0}
 }
-body[data-jp-theme-light="false"] .rmkit-ended img, body.vscode-dark .rmkit-ended img, html[theme="dark"] .rmkit-ended img {filter: brightness(1.5)}
+body[data-jp-theme-light="false"] .rmkit-ended img, body.vscode-dark .rmkit-ended img,
+html[theme="dark"] .rmkit-ended img {filter: brightness(1.5)}
 """
 
 @patch
@@ -377,10 +391,11 @@ def page(self:RunView) -> str:
     names = ", ".join(panel.title[0].lower() + panel.title[1:] for panel in panels[4:] if panel.curves)
     more = f"<details><summary>How it went: {escape(names)}</summary>{small}</details>" if small else ""
     figures = _figures(self) + main + more
-    head = " · ".join(filter(None, [f"<b>{escape(self.title)}</b>" if self.title else "", f"<b>{self.word()}</b>", escape(self.line())]))
+    bold = "".join(f"<b>{escape(text)}</b> · " for text in (self.title, self.word()) if text)
+    head = f"{bold}{escape(self.line())}"
     note = f"<p>{escape(self.notes())}</p>" if self.notes() else ""
-    return (f'<div class="rmkit-ended mathjax_ignore tex2jax_ignore" dir="auto"><style>{_STAYS}</style><p>{head}</p>{note}'
-            f'{figures or "<p>Nothing was logged.</p>"}</div>')
+    return (f'<div class="rmkit-ended mathjax_ignore tex2jax_ignore" dir="auto"><style>{_STAYS}</style>'
+            f'<p>{head}</p>{note}{figures or "<p>Nothing was logged.</p>"}</div>')
 
 @patch
 def text(self:RunView) -> str:
@@ -392,8 +407,10 @@ def text(self:RunView) -> str:
 @patch
 def figure(self:RunView):
     "All panels as a matplotlib `Figure`"
-    figure, head = plot_dashboard(self.drawn(), Figure(figsize=(11, 7.6), layout="constrained")), ": ".join(filter(None, [self.title, self.word()]))
-    figure.suptitle("\n".join(filter(None, [f"{head[:120]}, {self.line()}", self.notes()])), x=.01, ha="left", fontsize="medium", parse_math=False)
+    figure = plot_dashboard(self.drawn(), Figure(figsize=(11, 7.6), layout="constrained"))
+    head = ": ".join(filter(None, [self.title, self.word()]))
+    lines = filter(None, [f"{head[:120]}, {self.line()}", self.notes()])
+    figure.suptitle("\n".join(lines), x=.01, ha="left", fontsize="medium", parse_math=False)
     return figure
 
 @patch
@@ -611,7 +628,7 @@ def on_log(self:Dashboard, args, state, control, logs=None, **kwargs):
     "Take in what was logged"
     self.view.add(state.log_history[len(self.view.rows):])
     if "accuracy" in (logs or {}): self.view.since = {} # its pairs are those of the log
-    if self.live and len(self.view.rows) < self.stretches.most: self.look_at = 0.0 # the first logs show where looks are finer
+    if self.live and len(self.view.rows) < self.stretches.most: self.look_at = 0.0 # looks may be finer than so few logs
     if self.live: return self.tell()
     if self.view.status == "waiting" and held_out_sets(self.view.last): self.view.status = "evaluated"
     self._outside("on_log", args, state, control, logs=logs, **kwargs)

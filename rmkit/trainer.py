@@ -159,9 +159,11 @@ def means_of(self:RunningMetrics,
     "Means over these pairs, `{}` if there are none"
     s = dict(zip(self.names, sums))
     if not (n := s["pairs"]): return {}
-    metrics = dict(loss=s["loss"]/n, accuracy=s["correct"]/n, ties=s["ties"]/n, margin=s["margin"]/n, mean_reward=s["reward"]/n)
+    metrics = dict(loss=s["loss"]/n, accuracy=s["correct"]/n, ties=s["ties"]/n, margin=s["margin"]/n,
+                   mean_reward=s["reward"]/n)
     known = math.isfinite(metrics["accuracy"])
-    metrics["accuracy_low"], metrics["accuracy_high"] = wilson_interval(metrics["accuracy"], n) if known else (math.nan, math.nan)
+    interval = wilson_interval(metrics["accuracy"], n) if known else (math.nan, math.nan)
+    metrics["accuracy_low"], metrics["accuracy_high"] = interval
     for which in ("chosen", "rejected"):
         metrics[f"mean_reward_{which}"], metrics[f"std_reward_{which}"] = _spread(s[which], s[f"{which}_squared"], n)
     return metrics

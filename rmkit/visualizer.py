@@ -117,10 +117,11 @@ def _message_fault(message):
 # %% ../nbs/63_visualizer.ipynb #t004a
 def _text_fault(name, value):
     "Why a value of a column is neither text nor messages, and what to do; None where it is one of them."
-    if isinstance(value, str) or value == [] and name == "prompt": return None
+    is_empty = isinstance(value, list) and not value
+    if isinstance(value, str) or is_empty and name == "prompt": return None
     if _is_missing(value):
         return f"is {_said(value)}", f"drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
-    if value == []: return "is an empty list", "write '' for an empty response"
+    if is_empty: return "is an empty list", "write '' for an empty response"
     if not isinstance(value, list):
         return f"is {_said(value)}", f"convert the column with `scores[{name!r}].astype(str)`"
     faults = ((k, _message_fault(message)) for k, message in enumerate(value))
@@ -927,19 +928,29 @@ def _file(table, kind):
     columns = {name: [_json_value(value) for value in table[name].array] for name in table}
     return "".join(json.dumps(dict(zip(columns, line))) + "\n" for line in zip(*columns.values())).encode()
 
+# %% ../nbs/63_visualizer.ipynb #t040
+def _row_numbers(table, rows):
+    "Rows as numbers, given as such or as one truth value a row; a ValueError for what is no row of the table."
+    rows_N = np.array([rows] if isinstance(rows, Number) else list(rows))
+    if rows_N.dtype == bool and len(rows_N) == len(table): return np.flatnonzero(rows_N).tolist()
+    if len(rows_N) and rows_N.dtype.kind not in "iu":
+        raise ValueError(f"expected row numbers, or a truth value for each of {len(table):,} rows; found "
+                         f"{len(rows_N):,} values, the first {_said(rows_N[0])}.")
+    if (outside := rows_N[(rows_N < 0) | (rows_N >= len(table))]).size:
+        raise ValueError(f"row {outside[0]} is not in this table, which has the rows 0 to {len(table) - 1}.")
+    return rows_N.tolist()
+
 # %% ../nbs/63_visualizer.ipynb #t041
 def exported(
     table: PairScores,  # from `complete`
-    rows: Iterable[int],  # rows of the table
+    rows,  # numbers of rows, or a truth value for each row
     entries: Mapping[int, Mapping],  # mark, note and perhaps decision by row
 ) -> PairScores:  # those rows, with `row`, `mark`, `note`, and `decision` where one was made
     "Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so."
-    rows = list(rows)
-    if outside := [i for i in rows if not 0 <= i < len(table)]:
-        raise ValueError(f"row {outside[0]} is not in this table, which has the rows 0 to {len(table) - 1}.")
+    rows = _row_numbers(table, rows)
     decided = ["decision"] * any("decision" in entries.get(i, ()) for i in rows)
     marks = {name: [entries.get(i, {}).get(name, "") for i in rows] for name in ["mark", "note", *decided]}
-    found = table.iloc[rows].reset_index(drop=True)
+    found = table.iloc[np.array(rows, dtype=int)].reset_index(drop=True)
     for name, values in dict(row=rows, **marks).items():
         while name in table:
             logger.warning(f"the dataset has a column {name!r} of its own; the explorer's is written as 'rmkit_{name}'")
@@ -956,7 +967,7 @@ def _picked(self: RewardVisualizer, rows):
 def export(
     self: RewardVisualizer,
     path,  # a .jsonl or .parquet file to write
-    rows=None,  # rows of the table; None: the marked pairs
+    rows=None,  # numbers of rows, or a truth value for each row; None: the marked pairs
 ) -> Path:
     "Write marked pairs, or some rows, with their rewards, marks and row numbers; a ValueError for what can't be written."
     path = Path(path)
