@@ -150,8 +150,7 @@ def test_progress_next_unseen_and_a_number(visit, viz):
 
 def test_heads_sort_both_ways_and_columns_filter(visit, viz):
     reader, scores = visit.reader, viz.scores
-    for head, values in {"Margin": scores["reward_margin"], "P(chosen)": scores["p_chosen"],
-                         "Length gap": scores["length_chosen"] - scores["length_rejected"]}.items():
+    for head, values in {"Margin": scores["reward_margin"], "P(chosen)": scores["p_chosen"], "Pair": scores.index}.items():
         reader.root.locator(".rmkit-headcell", has_text=head).click()
         assert reader.ids() == order(values)[:20], head
         reader.root.locator(".rmkit-headcell", has_text=head).click()
