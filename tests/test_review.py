@@ -748,7 +748,9 @@ def test_a_set_that_would_be_read_otherwise_is_an_error(model):
         corrected(scores, {})
 
 
-@pytest.mark.parametrize("entries", [{3: entry("swap")}, {"0": entry("swap")}, {-1: entry("tie")}, {0: entry("swapped")}])
+@pytest.mark.parametrize(
+    "entries", [{3: entry("swap")}, {"0": entry("swap")}, {-1: entry("tie")}, {0: entry("swapped")}]
+)
 def test_entries_of_no_row_or_of_no_meaning_are_not_passed_over(entries):
     for work in (corrected, changes):
         with pytest.raises(ValueError, match="entry for a row|not a decision"):
