@@ -117,8 +117,9 @@ def _text_fault(name, value):
     if _is_missing(value):
         return f"is {_said(value)}", f"drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
     if is_empty: return "is an empty list", "write '' for an empty response"
-    if not isinstance(value, list):
-        return f"is {_said(value)}", f"convert the column with `scores[{name!r}].astype(str)`"
+    if isinstance(value, Mapping): return "is a dict", "put a single message into a list"
+    if isinstance(value, bytes): return "is of type bytes", f"decode the column with `scores[{name!r}].str.decode('utf-8')`"
+    if not isinstance(value, list): return f"is {_said(value)}", f"convert it with `scores[{name!r}].astype(str)`"
     faults = ((k, _message_fault(message)) for k, message in enumerate(value))
     wrong = next((f"has a message, number {k}, that {fault}" for k, fault in faults if fault), None)
     return wrong and (wrong, "a message is {'role': 'user', 'content': 'text'}")
