@@ -98,7 +98,7 @@ def test_messages_from_parquet(tmp_path):
     (FRAME.assign(chosen=["4", 6]), "row 1 of column 'chosen' is the number 6"),
     (FRAME.assign(chosen=4), "row 0 of column 'chosen' is the number 4"),
     (FRAME.assign(prompt=0.5), "row 0 of column 'prompt' is the number 0.5"),
-    (FRAME.assign(prompt=True), "row 0 of column 'prompt' is the number True"),
+    (FRAME.assign(prompt=True), "row 0 of column 'prompt' is of type bool"),
     (FRAME.assign(rejected=pd.Timestamp("2026-01-01")), "row 0 of column 'rejected' is of type Timestamp"),
     (FRAME.assign(rejected=pd.Categorical([1, 2])), "row 0 of column 'rejected' is the number 1"),
     (FRAME.assign(rejected=pd.array([1, 2], dtype="Int64")), "row 0 of column 'rejected' is the number 1"),
@@ -114,8 +114,8 @@ def test_messages_from_parquet(tmp_path):
     (FRAME.assign(prompt=[CHAT, CHAT + ["hello"]]),
      "row 1 of column 'prompt' has a message, number 1, that is the text 'hello'"),
     (FRAME.assign(prompt=[CHAT, ["a", "b"]]), "is the text 'a'"), (FRAME.assign(chosen=[CHAT, CHAT[0]]),
-                                                                   "row 1 of column 'chosen' is of type dict"),
-    (FRAME.assign(chosen=b"4"), "of type bytes"),
+                                                                   "row 1 of column 'chosen' is a dict"),
+    (FRAME.assign(chosen=b"4"), "str.decode('utf-8')"),
     (FRAME.assign(prompt=[CHAT, [dict(role="user", content=["a"])]]), "has a part that is the text 'a'"),
     (FRAME.assign(prompt=[CHAT, [dict(role="user", content=4)]]), "has no 'content'"),
 ], ids=range(44))
@@ -420,7 +420,8 @@ def test_rows_are_numbers_or_truth_values(tmp_path):
     for rows in ([1], np.array([1]), pd.Index([1]), {1}, iter([1]), 1, [False, True], table["reward_margin"] < 0):
         assert exported(table, rows, {})["row"].tolist() == [1]
     assert RewardVisualizer(table).export(tmp_path / "none.jsonl", []).read_text() == ""
-    for rows, words in (([2], "row 2 is not"), ([-1], "row -1 is not"), ([True], "found 1 values"), (["a"], "the text 'a'"),
+    for rows, words in (([2], "row 2 is not"), ([-1], "row -1 is not"), ([True], "found 1 values"),
+                        (["a"], "the text 'a'"),
                         ([0.5], "the number 0.5")):
         with pytest.raises(ValueError, match=words): exported(table, rows, {})
 
