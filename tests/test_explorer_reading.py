@@ -472,6 +472,34 @@ def test_an_edit_is_kept_as_a_correction_and_taken_back(browser, tmp_path):
         expect(panel.pair().get_by_role("group", name="Correction")).to_have_count(0)
         assert panel.asked("change")[-1] == dict(what="change", pair=0, edit=None)
         expect(panel.boxes("chosen").first).to_have_text("cat, dog.")
+        expect(panel.pair().locator(".rmkit-edit-chosen textarea")).to_have_value("cat, dog.")
+        visit.check()
+
+
+def test_what_is_written_while_a_correction_is_kept_or_taken_back_stays(browser, tmp_path):
+    with Visit(browser, held_page(tmp_path, hold=["change"]), width=1000) as visit:
+        panel, page = Panel(visit), visit.page
+        panel.open(0)
+        page.evaluate("window.answer('change')")  # that it was seen
+        panel.press("Edit")
+        area = panel.pair().locator(".rmkit-edit-chosen textarea")
+        area.fill("first")
+        panel.press("Keep as correction")
+        area.fill("first and second")
+        page.evaluate("window.answer('change')")
+        expect(panel.pair()).to_contain_text("Kept as a correction.")
+        area.blur()
+        page.wait_for_function("window.asked.findLast(each => each.what === 'draft').texts.chosen[0] === 'first and second'")
+        panel.press("Take back")
+        page.evaluate("window.answer('change')")
+        expect(panel.pair()).to_contain_text("The correction is taken back.")
+        expect(area).to_have_value("first and second")
+        page.evaluate("window.fails.draft = 'gone'")
+        area.fill("third")
+        area.blur()
+        expect(panel.root.get_by_role("alert").first).to_contain_text("gone")
+        page.evaluate("window.follow('drafts')")
+        expect(area).to_have_value("third")
         visit.check()
 
 

@@ -19,7 +19,8 @@ function drawTokens(view) {
     element("p", null, "The token rewards couldn't be read: ", isolated(traces.failed)),
     button("Try again", again, {"data-keep": "read again"}));
   const {tokens, note} = traces, none = !failed && !tokens && !note;
-  redrawn(view, nodes.tokens, [failed, none && hint("There are no token readings for this pair."), tokens && tokenView(tokens, view.tokens), note && hint(isolated(note))]);
+  redrawn(view, nodes.tokens, [failed, none && hint("There are no token readings for this pair."),
+    tokens && tokenView(tokens, view.tokens), note && hint(isolated(note))]);
 }
 
 const SETTLED = 250; // milliseconds on a pair, after which its reader isn't just passing
@@ -34,9 +35,9 @@ async function askTokens(view) {
     pair = view.pair;
     await new Promise(done => setTimeout(done, SETTLED));
   } while (view.alive && view.pair !== pair);
-  if (view.alive && view.show.tokens) pair.traces = await answered(view, {what: "tokens", pair: pair.id});
+  if (view.alive && pair && view.show.tokens) pair.traces = await answered(view, {what: "tokens", pair: pair.id});
   view.askingTokens = false;
-  if (view.alive) drawTokens(view);
+  if (view.alive && view.pair) drawTokens(view);
 }
 
 function tokenView(tokens, state) {

@@ -44,8 +44,8 @@ function sendDraft(view, id, draft, texts, wait = 0) {
   const turn = ++draft.unsent;
   clearTimeout(draft.timer);
   draft.timer = setTimeout(async () => {
-    await ask(view, {what: "draft", pair: id, texts: structuredClone(texts)});
-    if (draft.unsent === turn) draft.unsent = 0;
+    const kept = await ask(view, {what: "draft", pair: id, texts: structuredClone(texts)});
+    if (kept && draft.unsent === turn) draft.unsent = 0;
   }, wait);
 }
 
@@ -72,11 +72,23 @@ function resetDraft(view) {
   drawEdit(view);
 }
 
+const sayOfEdit = (view, text) => view.nodes.edit.querySelector(".rmkit-copied")?.replaceChildren(text);
+
+// What is kept is no draft any more; what was written while it was sent still is.
 async function changeEdit(view, edit, said) {
-  const {pair} = view, draft = draftOf(view);
+  const {pair} = view, draft = draftOf(view), sent = JSON.stringify(draft.texts);
   if (!await change(view, pair.id, {edit})) return;
-  sendDraft(view, pair.id, draft, null);
-  if (view.pair === pair) view.nodes.edit.querySelector(".rmkit-copied")?.replaceChildren(said);
+  if (JSON.stringify(draft.texts) === sent) sendDraft(view, pair.id, draft, null);
+  if (view.pair === pair) sayOfEdit(view, said);
+}
+
+// The fields go back to the original, unless something else is being written there.
+async function takeBack(view) {
+  const {pair} = view, draft = draftOf(view), untouched = JSON.stringify(draft.texts) === JSON.stringify(ownTexts(view));
+  if (!await change(view, pair.id, {edit: null}) || view.pair !== pair) return;
+  if (untouched) draft.texts = ownTexts(view);
+  if (view.show.edit) fillEdit(view);
+  sayOfEdit(view, "The correction is taken back.");
 }
 
 function keepCorrection(view) {
@@ -86,7 +98,7 @@ function keepCorrection(view) {
   }
   if (Object.keys(edit).length) return changeEdit(view, edit, "Kept as a correction.");
   if (view.marks[pair.id]?.edit) return changeEdit(view, null, "Nothing is changed any more: it is taken back.");
-  view.nodes.edit.querySelector(".rmkit-copied").replaceChildren("Nothing is changed, so there is nothing to keep.");
+  sayOfEdit(view, "Nothing is changed, so there is nothing to keep.");
 }
 
 // The text of a message as it is read: corrected where a correction is kept, unless the original is asked for.
@@ -109,8 +121,7 @@ function correctionBar(view) {
   return element("div", {class: "rmkit-bar rmkit-correction", role: "group", "aria-label": "Correction"},
     element("span", null, correctedSign(), ` ${names}. The rewards are those of the original.`),
     toggle("Show the original", Boolean(pair.original), flip, {"data-keep": "original"}),
-    meta.can?.mark && button("Take back", () => changeEdit(view, null, "The correction is taken back."),
-      {"data-keep": "take back"}));
+    meta.can?.mark && button("Take back", () => takeBack(view), {"data-keep": "take back"}));
 }
 
 // A textarea knows one kind of line end.
