@@ -535,6 +535,16 @@ def _agree(one, other):
     return None
 
 @patch
+def _warn_of_own(self: Review, lines):
+    "Say where lines from elsewhere go by the reviewer's own name, and take the place of what is here."
+    own = {line["row"] for line in lines if line["reviewer"] == self.reviewer and "mark" in line}
+    replaced = sorted(row for row in own if self.reviewers.get(row) == self.reviewer)
+    if replaced:
+        logger.warning(f"{len(replaced)} entries of {self.reviewer} are newer there and take the place of those here, "
+                       f"first row {replaced[0]}. Was it somebody else of that name? `undo` takes them back; give each "
+                       "person a `reviewer`.")
+
+@patch
 def take(
     self: Review,
     path_or_text: str | Path,  # a file of another's (or one's own, from a saved page), or its text
@@ -553,11 +563,7 @@ def take(
                 if theirs and not known or known and _when(known[-1]) < _when(line):
                     lines.append(self._line(row, NOTHING | theirs, who, line["time"]))
         lines += [self._line(row, dict(seen=True)) for row in other.seen - self.seen if not isinstance(row, str)]
-        replaced = {line["row"] for line in lines if line["reviewer"] == self.reviewer and "mark" in line} & set(before)
-        if replaced := [row for row in sorted(replaced) if self.reviewers[row] == self.reviewer]:
-            logger.warning(f"{len(replaced)} entries of {self.reviewer} are newer there and take the place of those here, "
-                           f"first row {replaced[0]}. Was it somebody else of that name? `undo` takes them back; give "
-                           "each person a `reviewer`.")
+        self._warn_of_own(lines)
         self._write(lines)
         taken = sum(self.entries[row] != before.get(row) for row in self.entries)
         return dict(taken=taken, agree=verdicts.count(True), differ=verdicts.count(False), lost=other.lost)

@@ -122,8 +122,9 @@ def _text_fault(name, value):
     if _is_missing(value):
         return f"is {_said(value)}", f"drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
     if is_empty: return "is an empty list", "write '' for an empty response"
-    if not isinstance(value, list):
-        return f"is {_said(value)}", f"convert the column with `scores[{name!r}].astype(str)`"
+    if isinstance(value, Mapping): return "is a dict", "put a single message into a list"
+    if isinstance(value, bytes): return "is of type bytes", f"decode it with `scores[{name!r}].str.decode('utf-8')`"
+    if not isinstance(value, list): return f"is {_said(value)}", f"convert it with `scores[{name!r}].astype(str)`"
     faults = ((k, _message_fault(message)) for k, message in enumerate(value))
     wrong = next((f"has a message, number {k}, that {fault}" for k, fault in faults if fault), None)
     return wrong and (wrong, "a message is {'role': 'user', 'content': 'text'}")
@@ -969,7 +970,7 @@ def export(
     path,  # a .jsonl or .parquet file to write
     rows=None,  # numbers of rows, or a truth value for each row; None: the marked pairs
 ) -> Path:
-    "Write marked pairs, or some rows, with their rewards, marks and row numbers; a ValueError for what can't be written."
+    "Write marked pairs, or some rows, with rewards, marks and row numbers; a ValueError for what can't be written."
     path = Path(path)
     path.write_bytes(_file(self._picked(rows), path.suffix.removeprefix(".")))
     return path
