@@ -103,7 +103,7 @@ class Panel(Reader):
         return self.switch(name).get_attribute("aria-pressed") == "true"
 
     def boxes(self, side):
-        return self.pair().locator(f".rmkit-{side} .rmkit-text")
+        return self.pair().locator(f".rmkit-texts .rmkit-{side} .rmkit-text")
 
 
 # Texts at once --------------------------------------------------------------------------------------------------------
