@@ -129,11 +129,13 @@ def test_selectors_begin_with_their_view(viz):
 
 
 def test_a_style_sheet_touches_nothing_outside_its_view(browser, viz, tmp_path):
-    "A page with one element of each tag for each class that a sheet names, outside of any view, before and after"
+    "Outside of any view, elements of each tag with every class that a sheet names, in one another, before and after"
     for name, sheet in sheets(viz).items():
-        classes = sorted(set(re.findall(r"\.(rmkit[\w-]*)", sheet)) - {"rmkit", "rmkit-page", "rmkit-pairs", "rmkit-dashboard", "rmkit-ended"})
-        tags = "div p span table td dl dt dd h2 h3 button summary input select textarea mark code details section label".split()
-        body = "".join(f'<{tag} class="{one}"></{tag}>' for one in [*classes, "plain"] for tag in tags)
+        roots = {"rmkit", *("rmkit" + end for end in ("-page", "-pairs", "-dashboard", "-ended"))}
+        classes = " ".join(sorted(set(re.findall(r"\.(rmkit[\w-]*)", sheet)) - roots))
+        tags = "p span td dl dt dd h2 h3 button summary input select textarea mark code details section label img".split()
+        inner = "".join(f'<{tag} class="{classes}"></{tag}><{tag}></{tag}>' for tag in tags)
+        body = f'<div class="{classes}"><table class="{classes}"><tr class="{classes}"><td>{inner}</table></div>{inner}'
         path = tmp_path / "outside.html"
         path.write_text(f"<!doctype html><title>outside</title><body class=out>{body}", encoding="utf-8")
         with Visit(browser, path.as_uri()) as visit:
