@@ -884,7 +884,8 @@ def marked(self: RewardVisualizer) -> pd.DataFrame:  # rows of the table, with `
     "The pairs of which something was said."
     rows = sorted(self.marks)
     said = {name: [self.marks[i].get(name, "") for i in rows] for name in ("mark", "note", "decision")}
-    return self.scores.iloc[rows].assign(**said)
+    found = self.scores.iloc[rows]
+    return found.assign(**{name: pd.Series(values, index=found.index, dtype=object) for name, values in said.items()})
 
 # %% ../nbs/63_visualizer.ipynb #v003
 @patch

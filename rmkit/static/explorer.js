@@ -218,7 +218,7 @@ function takeMeta(view) {
   drawFilterBar(view);
   drawTabs(view);
   refresh(view);
-  if (view.open !== null && !view.nodes.pair.contains(activeElement(view))) openPair(view, view.open);
+  if (view.open !== null && !view.nodes.pair.contains(activeElement(view))) loadPair(view, view.open);
   if (view.filters.text) search(view, view.filters.text, false);
 }
 

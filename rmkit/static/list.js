@@ -119,7 +119,6 @@ async function search(view, text, told = true) {
   view.terms = reply.terms ?? [];
   if (told) tellPlace(view);
   refresh(view);
-  textsChanged(view);
 }
 
 function reviewMenu(view) {

@@ -21,20 +21,26 @@ const plain = value => Array.isArray(value)
   ? value.map(message => message.content ?? message.text ?? "").join("\n") : String(value ?? "");
 const textKey = row => JSON.stringify(["prompt", "chosen", "rejected"].map(column => plain(row[column])));
 
-// What is searched for: words, and "phrases", all of which have to be there.
+// What is searched for: words, and "phrases", all of which have to be there. A quote that isn't closed yet is one.
 function termsOf(text) {
-  return [...text.toLowerCase().matchAll(/"([^"]+)"|(\S+)/g)].map(([, phrase, word]) => (phrase ?? word).trim()).filter(Boolean);
+  const terms = [...text.toLowerCase().matchAll(/"([^"]*)"?|([^\s"]+)/g)].map(([, phrase, word]) => (phrase ?? word).trim());
+  return [...new Set(terms.filter(Boolean))];
 }
 
+// A pair as a row of a file, with the columns that `RewardVisualizer.export` writes: where the dataset has one of a name
+// of ours, that one keeps it.
 function exportedRow({meta, rows}, entries, id) {
   const {source, ...columns} = meta.columns, entry = entries[id] ?? {};
   const known = Object.entries(columns).filter(([, list]) => list), values = known.map(([name, list]) => [name, list[id]]);
-  const own = (meta.facets ?? []).map(({name, codes, names, values}) => [name, codes ? names[codes[id]] ?? null : values[id]]);
-  return {row: id, ...Object.fromEntries(own), prompt: asContent(rows[id].prompt),
-    chosen: asContent(rows[id].chosen), rejected: asContent(rows[id].rejected), ...reviewed(entry), ...Object.fromEntries(values)};
+  const facets = (meta.facets ?? []).map(({name, codes, names, values}) => [name, codes ? names[codes[id]] ?? null : values[id]]);
+  const own = Object.fromEntries([...(rows[id].details ?? []), ...facets]);
+  const ours = Object.entries({row: id, ...reviewed(entry)}).map(([name, value]) => [name in own ? `rmkit_${name}` : name, value]);
+  return {prompt: asContent(rows[id].prompt), chosen: asContent(rows[id].chosen), rejected: asContent(rows[id].rejected),
+    ...Object.fromEntries(values), ...own, ...Object.fromEntries(ours)};
 }
 
-const reviewed = ({mark = "", note = "", decision = "", edit = null}) => ({mark, note, decision, ...(edit ? {edit} : {})});
+const reviewed = ({mark = "", note = "", decision = "", edit = null}) =>
+  ({mark, note, ...(decision ? {decision} : {}), ...(edit ? {edit} : {})});
 
 function rowOfLine(line, k) {
   try { return JSON.parse(line); } catch {
@@ -48,7 +54,7 @@ function placesOf({meta, rows}) {
   rows.forEach((row, i) => { add(textKey(row), i); if (meta.keys) add(meta.keys[i], i); });
   return row => {
     const found = places.get(row.key) ?? places.get(textKey(row)) ?? [];
-    return found.includes(row.row ?? row.id) ? row.row ?? row.id : found[0];
+    return [row.rmkit_row, row.row, row.id].find(number => found.includes(number)) ?? found[0];
   };
 }
 
@@ -77,7 +83,8 @@ function joined(first, second) {
 }
 
 // An entry without what is empty or unknown; null where nothing is left.
-function cleanEntry({mark, note, decision, edit}) {
+function cleanEntry(row) {
+  const [mark, note, decision, edit] = ["mark", "note", "decision", "edit"].map(name => row[`rmkit_${name}`] ?? row[name]);
   const entry = {mark: mark in MARKS ? mark : "", note: String(note ?? ""),
     ...(decision in DECISIONS ? {decision} : {}), ...(edit ? {edit} : {})};
   return entry.mark || entry.note || entry.decision || entry.edit ? entry : null;
