@@ -238,6 +238,34 @@ def _guess(self: Review, line):
     free = k < len(rows) and self._claimed.get(rows[k], content) == content
     return rows[k] if free else content
 
+# %% ../nbs/55_review.ipynb #c040
+def _as_shown(texts):
+    "Prompt, chosen and rejected as a page shows them."
+    return tuple(visible(as_text(value) if isinstance(value, (str, list)) else str(value)) for value in texts)
+
+@patch(as_prop=True)
+def _shown_bases(self: Review):
+    "The key of each pair by what a page shows of it."
+    rows = zip(*(self._texts[name] for name in PAIR_TEXTS))
+    return {_as_shown(row): _base(content)[0] for row, content in zip(rows, self._contents)}
+
+@patch
+def _with_keys(self: Review, lines):
+    "Lines of an older export as today's."
+    made, bases, copies = [], None, defaultdict(int)
+    for line in lines:
+        texts = [line[name] or "" for name in PAIR_TEXTS]
+        base = _hash(texts)
+        if base not in self._copies:
+            bases = bases or self._shown_bases
+            base = bases.get(_as_shown(texts), base)
+        rows, k = self._copies.get(base, []), copies[base]
+        copies[base] += 1
+        row = next((line[name] for name in ("row", "id") if type(line.get(name)) is int and line[name] in rows), None)
+        key = _numbered(base, k if row is None else rows.index(row))
+        made.append(dict(key=key, copies=len(rows), mark="", note="", reviewer="", time="") | _shown(line))
+    return made
+
 # %% ../nbs/55_review.ipynb #c036
 @patch
 def _take_in(self: Review, lines):
@@ -322,34 +350,6 @@ def _choose(self: Review, row):
     if others and (own is None or own.keys() == NOTHING.keys() and not own["mark"]):  # a note alone decides nothing
         return others[-1], said[others[-1]] | ({"note": own["note"]} if own else {})
     return self.reviewer, own or {}
-
-# %% ../nbs/55_review.ipynb #c040
-def _as_shown(texts):
-    "Prompt, chosen and rejected as a page shows them."
-    return tuple(visible(as_text(value) if isinstance(value, (str, list)) else str(value)) for value in texts)
-
-@patch(as_prop=True)
-def _shown_bases(self: Review):
-    "The key of each pair by what a page shows of it."
-    rows = zip(*(self._texts[name] for name in PAIR_TEXTS))
-    return {_as_shown(row): _base(content)[0] for row, content in zip(rows, self._contents)}
-
-@patch
-def _with_keys(self: Review, lines):
-    "Lines of an older export as today's."
-    made, bases, copies = [], None, defaultdict(int)
-    for line in lines:
-        texts = [line[name] or "" for name in PAIR_TEXTS]
-        base = _hash(texts)
-        if base not in self._copies:
-            bases = bases or self._shown_bases
-            base = bases.get(_as_shown(texts), base)
-        rows, k = self._copies.get(base, []), copies[base]
-        copies[base] += 1
-        row = next((line[name] for name in ("row", "id") if type(line.get(name)) is int and line[name] in rows), None)
-        key = _numbered(base, k if row is None else rows.index(row))
-        made.append(dict(key=key, copies=len(rows), mark="", note="", reviewer="", time="") | _shown(line))
-    return made
 
 # %% ../nbs/55_review.ipynb #c051
 def _whole_lines(data):
