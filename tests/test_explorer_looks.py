@@ -41,8 +41,11 @@ STYLES = """selector => {
     const all = getComputedStyle(el);
     styles[kind] = Object.fromEntries([...all].filter(one => !size.test(one) && (one !== 'fill' || el.closest('svg'))).map(one => [one, all[one] === all.color ? 'ink' : all[one]]));
   } return styles }"""
-# The same with every style sheet taken away that isn't ours: what differs came from a front end
-ALONE = """() => { for (const sheet of [...document.styleSheets, ...document.adoptedStyleSheets])
+# The same with every style sheet taken away that isn't ours, each view as wide as before: what differs came from a front end
+ALONE = """() => {
+  for (const root of document.querySelectorAll('.rmkit, .rmkit-pairs, .rmkit-ended'))
+    root.style.width = root.getBoundingClientRect().width + 'px';
+  for (const sheet of [...document.styleSheets, ...document.adoptedStyleSheets])
     sheet.disabled = ![...sheet.cssRules].some(rule => rule.cssText.includes('rmkit')) }"""
 
 
