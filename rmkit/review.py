@@ -168,7 +168,7 @@ class Review:
         reviewer: str | None = None,  # who decides here; None: the login's name
     ):
         self.keys, self.reviewer = pair_keys(table, key), reviewer or _login()
-        self.path = None if path is None else Path(path).expanduser()
+        self.path = None if path is None else Path(path).expanduser().absolute()  # wherever the kernel goes later
         self._contents = self.keys if key is None else pair_keys(table)
         self._texts = table[list(PAIR_TEXTS)]
         self._row_of = {key: row for row, key in enumerate(self.keys)}
@@ -181,7 +181,7 @@ class Review:
             self._open()
 
     def __repr__(self):
-        where = f" in {self.path}" if self.path else ""
+        where = f" in {self.path.name}" if self.path else ""
         return f"Review of {len(self.keys):,} pairs by {self.reviewer}: {len(self.entries):,} with an entry{where}"
 
 # %% ../nbs/55_review.ipynb #c032

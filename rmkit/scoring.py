@@ -226,6 +226,7 @@ _CSS = """
 """
 
 # %% ../nbs/08_scoring.ipynb #c024
+_CELL = '<td style="text-align: left">'  # said here as well: a front end that doesn't trust a notebook drops its style sheets
 _MARKS = {"right": "✓ right", "wrong": "✗ wrong", "tie": "= tie", "no reward": "? no reward"}
 
 def _text_html(value, max_chars, note=None):
@@ -233,7 +234,7 @@ def _text_html(value, max_chars, note=None):
     head, cut, tail = (escape(visible(part)) for part in clip(as_text(value), max_chars))
     above = f'<div class="rmkit-reward">{escape(note)}</div>' if note else ""
     cut = f'<span class="rmkit-cut">{cut}</span>' if cut else ""
-    return f'<td>{above}<div class="rmkit-text" dir="auto">{head}{cut}{tail}</div></td>'
+    return f'{_CELL}{above}<div class="rmkit-text" dir="auto">{head}{cut}{tail}</div></td>'
 
 def _row_html(row, max_chars):
     "One pair."
@@ -242,7 +243,7 @@ def _row_html(row, max_chars):
     cells += [_text_html(row[which], max_chars, _response_note(row, which)) for which in ("chosen", "rejected")]
     details = "".join(f'<div class="rmkit-note">{escape(detail)}</div>' for detail in _details(row))
     share = 0 if np.isnan(row["p_chosen"]) else 100 * row["p_chosen"]
-    cells += [f'<td><div class="rmkit-reward">{escape(_probability(row["p_chosen"]))}</div><div class="rmkit-bar" '
+    cells += [f'{_CELL}<div class="rmkit-reward">{escape(_probability(row["p_chosen"]))}</div><div class="rmkit-bar" '
               f'style="background-size: {share:.0f}% 100%"></div><div>{_MARKS[word]}</div>{details}</td>']
     return f'<tr class="rmkit-{word.split()[0]}">{"".join(cells)}</tr>'
 

@@ -1042,6 +1042,7 @@ def answer(
     arguments = {dict(pair="i").get(name, name): value for name, value in request.items() if name not in ("what", "id")}
     if request.get("what") not in answers:
         raise ValueError(f"the view asked for {request.get('what')!r}, which this version doesn't know; run the cell again.")
+    if request["what"] == "pair" and self.review.refresh(): self._tell("review")  # another notebook wrote to the file
     return answers[request["what"]](**arguments)
 
 # %% ../nbs/63_visualizer.ipynb #p002
@@ -1121,7 +1122,7 @@ def _left_over(self: RewardVisualizer):
     "What a notebook shows of the explorer when its kernel is gone."
     counts = Counter(entry.get("decision") or "marked or noted" for entry in self.marks.values())
     said = ", ".join(f"{n:,} {name}" for name, n in counts.most_common()) or "nothing is decided yet"
-    kept = f"; kept in {self.review.path}" if self.review.path else ""
+    kept = f"; kept in {self.review.path.name}" if self.review.path else ""
     line = f"{self.title}: {len(self.scores):,} pairs, {said}{kept}. Run the cell again to go on."
     page = f'<div data-rmkit-left="{self._left_id}"><p>{escape(visible(line))}</p>{self.scores._repr_html_()}</div>'
     return {"text/html": page, "text/plain": visible(line)}

@@ -11,7 +11,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 FLAGS = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
          "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars").split()
 FLAGS.append("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
-HANGS = 60  # seconds after which nothing is waited for any more; what is, takes some on an idle machine
+HANGS = 300  # seconds after which nothing is waited for any more; what is, takes some on an idle machine
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "build" / "screenshots"
 
 # A colour's channels from 0 to 255, mixed ones too, and the light in it, by the formula of WCAG 2.1

@@ -2,7 +2,8 @@
 
 // ---- page: what a person decides
 
-const DECISION_HINTS = {keep: "The label is right", swap: "The other response is the better one", tie: "Neither is better",
+const DECISION_HINTS = {keep: "The label is right", swap: "The other response is the better one",
+  tie: "Neither is better",
   "both bad": "Neither is good enough to learn from", drop: "Leave the pair out"};
 const DECISION_KEYS = {a: "keep", s: "swap", t: "tie", b: "both bad", d: "drop"};
 
@@ -95,18 +96,23 @@ function decisionBar(view) {
 function drawDecisions(view) {
   const {pair, meta, nodes: {decide: bar}} = view;
   if (!bar || !pair || !meta.can?.mark) return;
-  const {mark = "", note = "", decision = ""} = view.marks[pair.id] ?? {}, input = bar.querySelector("input[type=text]");
+  const {mark = "", note = "", decision = ""} = view.marks[pair.id] ?? {},
+    input = bar.querySelector("input[type=text]");
   if (input && input === activeElement(view)) return showDecided(bar, decision, mark);
   redrawn(view, bar, [
-    element("div", {class: "rmkit-bar"}, ...Object.entries(DECISION_KEYS).map(([key, name]) => toggle([DECISIONS[name], kbd(key.toUpperCase())],
-      decision === name, () => decide(view, name), {"data-keep": name, "data-value": name, "aria-keyshortcuts": key.toUpperCase(),
+    element("div", {class: "rmkit-bar"}, ...Object.entries(DECISION_KEYS).map(([key, name]) =>
+      toggle([DECISIONS[name], kbd(key.toUpperCase())],
+      decision === name, () => decide(view, name), {"data-keep": name, "data-value": name,
+        "aria-keyshortcuts": key.toUpperCase(),
         "aria-label": DECISIONS[name], title: `${DECISION_HINTS[name]} (${key.toUpperCase()})`})),
       element("span", {class: "rmkit-spring"}), goOnSwitch(view),
       button(["Undo", kbd("U")], () => undo(view), {"data-keep": "undo", "aria-label": "Undo", "aria-keyshortcuts": "U",
         disabled: !view.review.undo && !view.pending.length})),
     element("div", {class: "rmkit-bar", role: "group", "aria-label": "Marks"},
-      ...Object.entries(MARKS).map(([name, text], k) => toggle([text, kbd(String(k + 1))], mark === name, () => setMark(view, name),
-        {"data-keep": `mark ${name}`, "data-value": name, "aria-label": text, "aria-keyshortcuts": k + 1, title: `key ${k + 1}`})),
+      ...Object.entries(MARKS).map(([name, text], k) => toggle([text, kbd(String(k + 1))], mark === name, () =>
+        setMark(view, name),
+        {"data-keep": `mark ${name}`, "data-value": name, "aria-label": text, "aria-keyshortcuts": k + 1,
+          title: `key ${k + 1}`})),
       field("Note", noteInput(view, note), "rmkit-inline"))]);
 }
 
@@ -148,18 +154,21 @@ function timeText(seconds) {
 }
 
 function drawProgress(view) {
-  const {table, filters, review, found, nodes} = view, {total, decided, seen} = progressOf(table, filters, review, found);
+  const {table, filters, review, found, nodes} = view, {total, decided, seen} = progressOf(table, filters, review,
+    found);
   const left = total - decided, share = total ? decided / total : 0;
   const words = [`${countText(decided)} of ${countText(total)} decided`, `${countText(seen)} seen`,
     left > 0 && review.pace && `${timeText(left * review.pace)} left`].filter(Boolean).join(" · ");
-  nodes.progress.replaceChildren(element("span", null, words), element("div", {class: "rmkit-progress-bar", role: "progressbar",
+  nodes.progress.replaceChildren(element("span", null, words),
+    element("div", {class: "rmkit-progress-bar", role: "progressbar",
     "aria-label": "Decided", "aria-valuemin": 0, "aria-valuemax": total, "aria-valuenow": decided},
     element("div", {style: {width: `${100 * share}%`}})), element("span", {class: "rmkit-soft"}, keptText(view)));
 }
 
 function keptText({source, review}) {
   if (review.file) return `kept in ${review.file}`;
-  if (source.saved) return review.kept ? "kept in this browser" : "not kept: this browser doesn't let a page; save them as a file";
+  if (source.saved) return review.kept ? "kept in this browser"
+    : "not kept: this browser doesn't let a page; save them as a file";
   return "kept in the kernel only: RewardVisualizer(..., marks=\"review.jsonl\") keeps them in a file";
 }
 
@@ -167,8 +176,10 @@ function keptText({source, review}) {
 
 const KEYS = [["J, K", "next, previous pair"], ["N", "next pair that wasn't seen"], ["G", "go to a pair by its number"],
   ["A", "keep the label as it is"], ["S", "swap: the other response is better"], ["T", "a tie"], ["B", "both are bad"],
-  ["D", "drop the pair"], ["1, 2, 3", "mark as mislabelled, unclear, interesting"], ["U", "undo the last decision, mark or note"],
-  ["C", "write a note; Enter or Escape leaves it"], ["E", "edit and rescore"], ["R", "rewards of single tokens"], ["X", "differences"],
+  ["D", "drop the pair"], ["1, 2, 3", "mark as mislabelled, unclear, interesting"],
+    ["U", "undo the last decision, mark or note"],
+  ["C", "write a note; Enter or Escape leaves it"], ["E", "edit and rescore"], ["R", "rewards of single tokens"],
+    ["X", "differences"],
   ["M", "Markdown"], ["O", "all turns of the prompt"], ["W", "monospace"], ["L", "scroll both responses together"],
   ["/", "search"], ["?", "this list"],
   ["Escape", "leave a field, close this list; in the list of pairs: clear the filters"]];
@@ -182,7 +193,8 @@ function showKeys(view, on = view.nodes.keys.hidden) {
 
 function keySheet(view) {
   const rows = KEYS.map(([key, what]) => element("div", {class: "rmkit-keyrow"},
-    element("span", null, ...key.split(", ").map(each => element("kbd", {class: "rmkit-key"}, each))), element("span", null, what)));
+    element("span", null, ...key.split(", ").map(each => element("kbd", {class: "rmkit-key"}, each))),
+      element("span", null, what)));
   return element("section", {class: "rmkit-keys rmkit-card", role: "dialog", "aria-label": "Keys", hidden: true},
     element("div", {class: "rmkit-bar"}, element("h3", null, "Keys"), element("span", {class: "rmkit-spring"}),
       button("Close", () => showKeys(view, false))), element("div", {class: "rmkit-keylist"}, ...rows));

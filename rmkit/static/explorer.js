@@ -72,7 +72,8 @@ function setPicture(view, id, filter) {
 
 function drawStatus(view) {
   const {filters, shown, table} = view, chips = chipsOf(filters);
-  const count = element("span", {class: "rmkit-count", role: "status"}, `${countText(shown.length)} of ${counted(table.n, "pair")}`);
+  const count = element("span", {class: "rmkit-count", role: "status"},
+    `${countText(shown.length)} of ${counted(table.n, "pair")}`);
   redrawn(view, view.nodes.status, [count,
     ...chips.map(([key, label]) => element("span", {class: "rmkit-chip"}, isolated(cut(label, 60)),
       button("×", () => setFilters(view, withoutFilter(view.filters, key)),
@@ -83,7 +84,8 @@ function drawStatus(view) {
   for (const {picked} of view.pictures.values()) picked();
 }
 
-const showPairs = view => button("Show these pairs", () => selectTab(view, "Pairs", true), {class: "rmkit-button rmkit-first"});
+const showPairs = view => button("Show these pairs", () => selectTab(view, "Pairs", true),
+  {class: "rmkit-button rmkit-first"});
 
 // ---- page: tabs
 
@@ -91,14 +93,16 @@ const tabsOf = meta => ["Overview", "Pairs", ...(meta.moves ? ["Over training"] 
 
 function drawTabs(view) {
   const names = tabsOf(view.meta);
-  view.nodes.tabs.replaceChildren(...names.map(name => element("button", {type: "button", role: "tab", class: "rmkit-tab", id: `${view.id}-tab-${names.indexOf(name)}`,
+  view.nodes.tabs.replaceChildren(...names.map(name => element("button",
+    {type: "button", role: "tab", class: "rmkit-tab", id: `${view.id}-tab-${names.indexOf(name)}`,
     "aria-controls": `${view.id}-panel`, onclick: () => selectTab(view, name)}, name)));
   selectTab(view, names.includes(view.tab) ? view.tab : "Overview");
 }
 
 function tabKeys(view, event) {
   const names = tabsOf(view.meta), at = names.indexOf(view.tab), step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
-  const to = event.key === "Home" ? 0 : event.key === "End" ? names.length - 1 : step ? (at + step + names.length) % names.length : null;
+  const to = event.key === "Home" ? 0 : event.key === "End" ? names.length - 1 : step
+    ? (at + step + names.length) % names.length : null;
   if (to === null) return;
   event.preventDefault();
   selectTab(view, names[to], true);
@@ -123,21 +127,28 @@ function drawOverview(view) {
   const {summary, pictures} = view.meta;
   view.pictures = new Map();
   view.nodes.overview.replaceChildren(
-    element("dl", {class: "rmkit-tiles"}, ...(summary ?? []).map(([name, value, note]) => element("div", {class: "rmkit-tile"},
-      element("dt", null, isolated(name)), element("dd", null, element("b", null, isolated(value)), element("span", null, isolated(note ?? "")))))),
-    element("p", {class: "rmkit-hint"}, "Drag over bars, or click a point or a bar, to filter the pairs. By keyboard: arrow keys move, Shift extends, Enter filters, Escape clears."),
+    element("dl", {class: "rmkit-tiles"}, ...(summary ?? []).map(([name, value, note]) =>
+      element("div", {class: "rmkit-tile"},
+      element("dt", null, isolated(name)), element("dd", null, element("b", null, isolated(value)),
+        element("span", null, isolated(note ?? "")))))),
+    element("p", {class: "rmkit-hint"},
+      "Drag over bars, or click a point or a bar, to filter the pairs. By keyboard: arrow keys move, Shift extends, Enter filters, Escape clears."),
     element("div", {class: "rmkit-pictures"}, ...(pictures ?? []).map(picture => pictureCard(view, picture))));
 }
 
 function pictureCard(view, picture) {
-  const said = element("p", {class: "rmkit-unseen", "aria-live": "polite"}), onhover = info => { said.textContent = info ? info.text : ""; };
+  const said = element("p", {class: "rmkit-unseen", "aria-live": "polite"}),
+    onhover = info => { said.textContent = info ? info.text : ""; };
   const draw = {histogram: histogramOf, points: pointsOf, bars: barsOf}[picture.kind];
-  const chart = fluid(width => draw(view, picture, {width, xlabel: picture.xlabel, ylabel: picture.ylabel, label: picture.title, onhover}));
+  const chart = fluid(width => draw(view, picture, {width, xlabel: picture.xlabel, ylabel: picture.ylabel,
+    label: picture.title, onhover}));
   const foot = element("div", {class: "rmkit-bar rmkit-picked", tabindex: -1});
   view.pictures.set(picture.id, {chart, selected: () => selectedIn(picture, view.filters.pictures[picture.id]),
     picked: () => drawPicked(view, picture.id, foot)});
-  return element("section", {class: "rmkit-picture rmkit-card", "data-id": picture.id}, element("h3", null, isolated(picture.title)),
-    element("div", {class: "rmkit-frame"}, chart), foot, element("p", {class: "rmkit-note"}, isolated(picture.note ?? "")), said);
+  return element("section", {class: "rmkit-picture rmkit-card", "data-id": picture.id},
+    element("h3", null, isolated(picture.title)),
+    element("div", {class: "rmkit-frame"}, chart), foot,
+      element("p", {class: "rmkit-note"}, isolated(picture.note ?? "")), said);
 }
 
 // What a click on a picture did, below it: the count above may be out of sight.
@@ -152,14 +163,17 @@ const selectedIn = (picture, filter) => !filter ? null : picture.kind === "histo
 function histogramOf(view, picture, options) {
   const {edges, series, columns, id, title} = picture, last = edges.length - 2;
   const dashed = series.map((one, i) => ({...one, dash: i ? "6 3" : null}));
-  return histogram({...options, edges, series: dashed, zero: picture.zero, selected: selectedIn(picture, view.filters.pictures[id]),
+  return histogram({...options, edges, series: dashed, zero: picture.zero,
+    selected: selectedIn(picture, view.filters.pictures[id]),
     onselect: (from, to) => setPicture(view, id, from === null ? null
-      : {columns, low: edges[from], high: edges[to + 1], closed: to === last, bins: [from, to], label: `${title}: ${rangeText(edges[from], edges[to + 1])}`})});
+      : {columns, low: edges[from], high: edges[to + 1], closed: to === last, bins: [from, to],
+        label: `${title}: ${rangeText(edges[from], edges[to + 1])}`})});
 }
 
 const itemFilter = (picture, item, last) => item.source !== undefined && item.source !== null
   ? {source: item.source, label: `${picture.title}: ${item.label}`}
-  : {columns: picture.columns, low: item.range[0], high: item.range[1], closed: last, label: `${picture.title}: ${item.label ?? rangeText(...item.range)}`};
+  : {columns: picture.columns, low: item.range[0], high: item.range[1], closed: last,
+    label: `${picture.title}: ${item.label ?? rangeText(...item.range)}`};
 
 function pickFrom(view, picture, items) {
   const highest = Math.max(...items.map(item => item.range?.[1] ?? -Infinity));
@@ -169,36 +183,46 @@ function pickFrom(view, picture, items) {
 
 function pointsOf(view, picture, options) {
   return pointChart({...options, points: picture.points, diagonal: picture.diagonal,
-    selected: selectedIn(picture, view.filters.pictures[picture.id]), onselect: pickFrom(view, picture, picture.points)});
+    selected: selectedIn(picture, view.filters.pictures[picture.id]),
+      onselect: pickFrom(view, picture, picture.points)});
 }
 
 function barsOf(view, picture, options) {
-  return barChart({...options, bars: picture.bars, line: picture.line, selected: selectedIn(picture, view.filters.pictures[picture.id]), onselect: pickFrom(view, picture, picture.bars)});
+  return barChart({...options, bars: picture.bars, line: picture.line,
+    selected: selectedIn(picture, view.filters.pictures[picture.id]), onselect: pickFrom(view, picture, picture.bars)});
 }
 
 function showSelections(view) {
   for (const {chart, selected} of view.pictures.values()) chart.chart?.showSelected?.(selected());
-  view.steps?.chart.chart?.showSelected?.(view.filters.pictures.step?.step === view.step ? view.filters.pictures.step.bins : null);
+  view.steps?.chart.chart?.showSelected?.(view.filters.pictures.step?.step === view.step
+    ? view.filters.pictures.step.bins : null);
 }
 
 // ---- page: the whole
 
 function nodesOf(view) {
-  const nodes = {title: element("h2", {class: "rmkit-title", dir: "auto"}), alert: element("div", {class: "rmkit-alert", role: "alert"}),
-    gone: element("div", {class: "rmkit-gone", role: "alert"}), busy: element("p", {class: "rmkit-busy", role: "status"}),
-    tabs: element("div", {class: "rmkit-tabs", role: "tablist", "aria-label": "Views", onkeydown: event => tabKeys(view, event)}),
-    status: element("div", {class: "rmkit-bar rmkit-chips", tabindex: -1}), progress: element("div", {class: "rmkit-bar rmkit-progress"}),
+  const nodes = {title: element("h2", {class: "rmkit-title", dir: "auto"}),
+    alert: element("div", {class: "rmkit-alert", role: "alert"}),
+    gone: element("div", {class: "rmkit-gone", role: "alert"}),
+      busy: element("p", {class: "rmkit-busy", role: "status"}),
+    tabs: element("div", {class: "rmkit-tabs", role: "tablist", "aria-label": "Views", onkeydown: event =>
+      tabKeys(view, event)}),
+    status: element("div", {class: "rmkit-bar rmkit-chips", tabindex: -1}),
+      progress: element("div", {class: "rmkit-bar rmkit-progress"}),
     panel: element("div", {class: "rmkit-panel", role: "tabpanel", id: `${view.id}-panel`}), keys: keySheet(view),
     overview: element("div", {class: "rmkit-overview"}), training: element("div", {class: "rmkit-training"}),
     filters: element("div", {class: "rmkit-filters", role: "group", "aria-label": "Filters", tabindex: -1}),
     head: element("div", {class: "rmkit-head", role: "group", "aria-label": "Sort by", tabindex: -1}),
-    list: element("div", {class: "rmkit-list", role: "listbox", "aria-label": "Pairs", onkeydown: event => listKeys(view, event)}),
+    list: element("div", {class: "rmkit-list", role: "listbox", "aria-label": "Pairs", onkeydown: event =>
+      listKeys(view, event)}),
     none: element("p", {class: "rmkit-hint rmkit-none", hidden: true}, "No pair matches."),
     pager: element("nav", {class: "rmkit-bar rmkit-pager", "aria-label": "Pages", tabindex: -1}),
     pair: element("section", {class: "rmkit-hint rmkit-empty", tabindex: -1},
       "Click a row, or press Enter on it, to open its pair here. J and K go to the next and the previous one, ? shows all keys.")};
-  nodes.workbench = element("div", {class: "rmkit-workbench"}, nodes.filters, nodes.progress, element("div", {class: "rmkit-split"},
-    element("div", {class: "rmkit-column"}, element("div", {class: "rmkit-table"}, nodes.head, nodes.list, nodes.none), nodes.pager), nodes.pair));
+  nodes.workbench = element("div", {class: "rmkit-workbench"}, nodes.filters, nodes.progress,
+    element("div", {class: "rmkit-split"},
+    element("div", {class: "rmkit-column"}, element("div", {class: "rmkit-table"}, nodes.head, nodes.list,
+      nodes.none), nodes.pager), nodes.pair));
   return nodes;
 }
 
@@ -230,7 +254,8 @@ const FOLLOWED = {
   gone(view) {
     const waiting = view.pending.length;
     view.nodes.gone.replaceChildren(element("p", null, GONE), ...(waiting ? [element("p", null,
-      `${counted(waiting, "change")} had not reached it: `, button("Save them as a file", () => download(pendingFile(view))))] : []));
+      `${counted(waiting, "change")} had not reached it: `,
+        button("Save them as a file", () => download(pendingFile(view))))] : []));
     view.root.classList.add("rmkit-is-gone");
   },
 };
@@ -248,9 +273,12 @@ function keepReading(view) { readingStore().write(view.show); }
 
 export function mount(el, source) {
   const show = {tokens: false, edit: false, goOn: true, ...readingStore().read()};
-  const view = {source, id: `${PREFIX}-${++made}`, alive: true, filters: noFilters(), sort: {by: "wrong", down: false}, tab: "Overview",
-    cursor: 0, open: null, gone: null, pair: null, searches: 0, found: null, terms: [], pending: [], justSeen: new Set(), told: 0, telling: null,
-    snippets: new Map(), asked: new Set(), drafts: new Map(), show, tokens: {by: "value", specials: true}, pictures: new Map(), switches: {}};
+  const view = {source, id: `${PREFIX}-${++made}`, alive: true, filters: noFilters(),
+    sort: {by: "wrong", down: false}, tab: "Overview",
+    cursor: 0, open: null, gone: null, pair: null, searches: 0, found: null, terms: [], pending: [],
+      justSeen: new Set(), told: 0, telling: null,
+    snippets: new Map(), asked: new Set(), drafts: new Map(), show, tokens: {by: "value", specials: true},
+      pictures: new Map(), switches: {}};
   view.nodes = nodesOf(view);
   prepareReading(view);
   const {title, alert, gone, busy, tabs, status, keys, panel} = view.nodes;

@@ -7,10 +7,12 @@ function drawFilterBar(view) {
   const named = (label, control, name) => {
     return field(label, filled(control, {"data-filter": label.split(" ").at(-1).toLowerCase()}, []), name);
   };
-  const choice = (label, options, key) => named(label, selectOf([["", "All"], ...Object.entries(options)], filters[key], set(key)));
+  const choice = (label, options, key) => named(label, selectOf([["", "All"], ...Object.entries(options)],
+    filters[key], set(key)));
   const verdicts = {right: "Right", wrong: "Wrong", tie: "Tie", none: "No reward"}, facets = [...table.facets.values()];
   redrawn(view, nodes.filters, [
-    choice("Verdict", verdicts, "verdict"), choice("Decision", DECISION_FILTERS, "decision"), choice("Mark", MARK_FILTERS, "mark"),
+    choice("Verdict", verdicts, "verdict"), choice("Decision", DECISION_FILTERS, "decision"),
+      choice("Mark", MARK_FILTERS, "mark"),
     ...facets.slice(0, 1).map(facet => facetMenu(view, facet)),
     facets.length > 1 && moreFacets(view, facets.slice(1)),
     named("Reward from", rewardInput(view, "from"), "rmkit-short"),
@@ -31,7 +33,8 @@ function showFilters(view) {
 
 function rewardInput(view, end) {
   const change = event => setFilters(view, {...view.filters, [end]: numberOf(event.target.value)});
-  return element("input", {type: "number", step: "any", value: view.filters[end], placeholder: "any", onchange: change});
+  return element("input", {type: "number", step: "any", value: view.filters[end], placeholder: "any",
+    onchange: change});
 }
 
 const numberOf = text => text === "" || !finite(Number(text)) ? null : Number(text);
@@ -39,11 +42,14 @@ const numberOf = text => text === "" || !finite(Number(text)) ? null : Number(te
 // A column of the dataset's own: its values, several at once, or from one number to another.
 function facetMenu(view, facet) {
   const name = element("summary", {"aria-label": facet.name});
-  const menu = element("details", {class: "rmkit-menu rmkit-facet"}, name, element("div", {class: "rmkit-card"}, facetPart(view, facet)));
+  const menu = element("details", {class: "rmkit-menu rmkit-facet"}, name,
+    element("div", {class: "rmkit-card"}, facetPart(view, facet)));
   const follow = () => { name.textContent = facetText(view, facet); };
   follow();
-  return Object.assign(filled(element("div", {class: "rmkit-field", "data-facet": ""}, element("span", {class: "rmkit-soft"},
-    isolated(cut(facet.name, 60))), menu), {}, []), {follow: () => { follow(); menu.querySelector("[data-facet]").follow(); }});
+  return Object.assign(filled(element("div", {class: "rmkit-field", "data-facet": ""},
+    element("span", {class: "rmkit-soft"},
+    isolated(cut(facet.name, 60))), menu), {}, []),
+      {follow: () => { follow(); menu.querySelector("[data-facet]").follow(); }});
 }
 
 function facetText(view, {name}) {
@@ -54,9 +60,11 @@ function facetText(view, {name}) {
 }
 
 function moreFacets(view, facets) {
-  const parts = facets.map(facet => element("fieldset", {class: "rmkit-choices"}, element("legend", null, isolated(cut(facet.name, 60))),
+  const parts = facets.map(facet => element("fieldset", {class: "rmkit-choices"},
+    element("legend", null, isolated(cut(facet.name, 60))),
     facetPart(view, facet)));
-  return element("details", {class: "rmkit-menu rmkit-facet"}, element("summary", null, counted(facets.length, "more column")),
+  return element("details", {class: "rmkit-menu rmkit-facet"},
+    element("summary", null, counted(facets.length, "more column")),
     element("div", {class: "rmkit-card"}, ...parts));
 }
 
@@ -71,7 +79,8 @@ function facetPart(view, facet) {
 
 function numberFacet(view, {name}) {
   const now = () => view.filters.columns[name] ?? {from: null, to: null};
-  const input = end => element("input", {type: "number", step: "any", placeholder: "any", "aria-label": `${name} ${end}`,
+  const input = end => element("input", {type: "number", step: "any", placeholder: "any",
+    "aria-label": `${name} ${end}`,
     value: now()[end], onchange: event => {
       const filter = {...now(), [end]: numberOf(event.target.value)};
       setColumn(view, name, filter.from === null && filter.to === null ? null : filter);
@@ -80,7 +89,8 @@ function numberFacet(view, {name}) {
   const follow = () => {
     for (const [end, node] of Object.entries(inputs)) if (node !== activeElement(view)) node.value = now()[end] ?? "";
   };
-  return Object.assign(element("div", {class: "rmkit-bar", "data-facet": ""}, "from ", inputs.from, " to ", inputs.to), {follow});
+  return Object.assign(element("div", {class: "rmkit-bar", "data-facet": ""}, "from ", inputs.from, " to ",
+    inputs.to), {follow});
 }
 
 function categoryFacet(view, {name, names, codes}) {
@@ -96,13 +106,15 @@ function categoryFacet(view, {name, names, codes}) {
     onchange: flip(value), "data-value": value}), n]);
   const follow = () => { for (const [value, box] of boxes) box.checked = now().includes(value); };
   return Object.assign(element("div", {class: "rmkit-choices", "data-facet": ""}, ...boxes.map(([value, box, n]) =>
-    element("label", null, box, isolated(cut(noneText(value), 60)), element("span", {class: "rmkit-soft"}, ` ${countText(n)}`)))),
+    element("label", null, box, isolated(cut(noneText(value), 60)),
+      element("span", {class: "rmkit-soft"}, ` ${countText(n)}`)))),
     {follow});
 }
 
 function searchInput(view) {
   let timer = null;
-  const typed = event => { clearTimeout(timer); const text = event.target.value; timer = setTimeout(() => search(view, text), 200); };
+  const typed = event => { clearTimeout(timer); const text = event.target.value; timer = setTimeout(() =>
+    search(view, text), 200); };
   const keys = event => { if (event.key === "Enter") { clearTimeout(timer); search(view, event.target.value); } };
   return element("input", {type: "search", value: view.filters.text, placeholder: 'words, or "a phrase"', dir: "auto",
     autocomplete: "off", spellcheck: "false", oninput: typed, onkeydown: keys});
@@ -124,10 +136,13 @@ async function search(view, text, told = true) {
 function reviewMenu(view) {
   const {can} = view.meta, send = (rows, format) => () => exportRows(view, rows, format);
   if (!can?.export && !can?.mark) return null;
-  const chooser = element("input", {type: "file", accept: ".jsonl", class: "rmkit-unseen", tabindex: -1, "aria-hidden": "true",
+  const chooser = element("input", {type: "file", accept: ".jsonl", class: "rmkit-unseen", tabindex: -1,
+    "aria-hidden": "true",
     onchange: event => takeMarks(view, event.target)});
-  return element("details", {class: "rmkit-menu"}, element("summary", null, "Decisions and export"), element("div", {class: "rmkit-card"},
-    can.export && button("Save decisions .jsonl", send("review", "jsonl"), {title: "what marks=... reads, in a notebook too"}),
+  return element("details", {class: "rmkit-menu"}, element("summary", null, "Decisions and export"),
+    element("div", {class: "rmkit-card"},
+    can.export && button("Save decisions .jsonl", send("review", "jsonl"),
+      {title: "what marks=... reads, in a notebook too"}),
     can.export && button("Export marked pairs .jsonl", send("marks", "jsonl")),
     can.export && button("Export shown rows .jsonl", send("shown", "jsonl")),
     can.export && !view.source.saved && button("Export shown rows .parquet", send("shown", "parquet")),
@@ -137,14 +152,17 @@ function reviewMenu(view) {
 
 // Whose decisions they are: a page may be mailed to several people.
 function reviewerField(view) {
-  return field("Your name, in the file", element("input", {type: "text", value: view.review.reviewer, autocomplete: "off",
+  return field("Your name, in the file", element("input",
+    {type: "text", value: view.review.reviewer, autocomplete: "off",
     onchange: event => ask(view, {what: "reviewer", name: event.target.value})}));
 }
 
 async function exportRows(view, rows, format) {
   const reviewed = Object.keys(view.marks).map(Number);
-  if (rows !== "shown" && !reviewed.length && !view.review.seen.size) return say(view, "Nothing is decided yet: open a pair and decide.");
-  const reply = await ask(view, {what: "export", rows, ids: rows === "shown" ? Array.from(view.shown) : reviewed, format});
+  if (rows !== "shown" && !reviewed.length && !view.review.seen.size) return say(view,
+    "Nothing is decided yet: open a pair and decide.");
+  const reply = await ask(view, {what: "export", rows, ids: rows === "shown" ? Array.from(view.shown) : reviewed,
+    format});
   if (reply) download(reply);
 }
 
@@ -159,8 +177,10 @@ async function takeMarks(view, input) {
 // ---- page: the list
 
 const stepsShown = view => view.table.moves && view.tab === "Over training";
-const column = (name, sign) => (view, i) => sign ? signed(view.table.columns[name][i], sign.digits) : numberText(view.table.columns[name][i]);
-const markText = ({mark, note, edit} = {}) => [MARKS[mark], note && !mark && "note", edit && "edited"].filter(Boolean).join(", ");
+const column = (name, sign) => (view, i) => sign ? signed(view.table.columns[name][i], sign.digits)
+  : numberText(view.table.columns[name][i]);
+const markText = ({mark, note, edit} = {}) => [MARKS[mark], note && !mark && "note", edit
+  && "edited"].filter(Boolean).join(", ");
 
 // [class, title, order by its head, whether it is there, content]
 const LIST_CELLS = [
@@ -183,7 +203,8 @@ function listCells(view) {
   const shown = new Set([facets.has("source") && "source", view.sort.by].filter(name => facets.has(name)));
   const own = [...shown].map(name => ["source", name, name, null, (view, i) => facetCell(facets.get(name), i)]);
   const by = view.sort.by, known = [...LIST_CELLS.map(([, , order]) => order), ...shown, ...Object.keys(SORTS)];
-  const more = by in COLUMN_SORTS && columns[by] && !known.includes(by) ? [["number", COLUMN_SORTS[by], by, null, column(by)]] : [];
+  const more = by in COLUMN_SORTS && columns[by] && !known.includes(by)
+    ? [["number", COLUMN_SORTS[by], by, null, column(by)]] : [];
   return [...there.slice(0, -2), ...more, ...own, ...there.slice(-2)];
 }
 
@@ -193,13 +214,16 @@ function facetCell({codes, names, values}, i) {
 
 function stepCell(view, i) {
   const {moves} = view.table, became = becameAt(moves, view.step, i);
-  return element("span", {class: became ? `rmkit-is-${became}` : ""}, signed(moves.margins[view.step][i]), became && ` → ${became}`);
+  return element("span", {class: became ? `rmkit-is-${became}` : ""}, signed(moves.margins[view.step][i]), became
+    && ` → ${became}`);
 }
 
 function headCell(view, [name, title, by]) {
-  const {sort} = view, on = sort.by === by, text = name === "step" ? `Step ${view.table.moves.steps[view.step]}` : title;
+  const {sort} = view, on = sort.by === by, text = name === "step" ? `Step ${view.table.moves.steps[view.step]}`
+    : title;
   const press = by === null ? element("span", null, text)
-    : element("button", {type: "button", class: "rmkit-headcell", "data-keep": `head ${by}`, "data-sorted": on ? (sort.down ? "down" : "up") : null,
+    : element("button", {type: "button", class: "rmkit-headcell", "data-keep": `head ${by}`, "data-sorted": on
+      ? (sort.down ? "down" : "up") : null,
       "aria-label": `Sort by ${text}${on ? `, now ${sort.down ? "descending" : "ascending"}` : ""}`,
       onclick: () => setSort(view, {by, down: on && !sort.down})}, isolated(cut(text, 40)));
   return element("span", {class: `rmkit-cell rmkit-${name}`}, press);
@@ -207,7 +231,8 @@ function headCell(view, [name, title, by]) {
 
 function drawHead(view) {
   redrawn(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)),
-    ...SNIPPETS.map(name => element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`}, name[0].toUpperCase() + name.slice(1)))]);
+    ...SNIPPETS.map(name => element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`},
+      name[0].toUpperCase() + name.slice(1)))]);
 }
 
 function setSort(view, sort) {
@@ -223,7 +248,8 @@ function rowNode(view, i, at, cells) {
   const row = element("div", {class: name, role: "option", "data-id": i, tabindex: at === view.cursor ? 0 : -1,
     "aria-selected": String(i === view.open), "aria-posinset": at + 1, "aria-setsize": view.shown.length,
     onclick: () => { goTo(view, at, true); openPair(view, i); }},
-    ...cells.map(([name, title, , , content]) => element("span", {class: `rmkit-cell rmkit-${name}`}, unseen(`${title} `), content(view, i))));
+    ...cells.map(([name, title, , , content]) => element("span", {class: `rmkit-cell rmkit-${name}`},
+      unseen(`${title} `), content(view, i))));
   const snippet = view.snippets.get(i);
   row.append(...SNIPPETS.map(name => element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`, dir: "auto"},
     snippet ? snippet[name] : "…")));
@@ -231,7 +257,8 @@ function rowNode(view, i, at, cells) {
 }
 
 function drawRows(view) {
-  const {list, pager} = view.nodes, size = view.meta.page ?? 20, page = Math.floor(view.cursor / size), start = page * size;
+  const {list, pager} = view.nodes, size = view.meta.page ?? 20, page = Math.floor(view.cursor / size),
+    start = page * size;
   const focused = list.contains(activeElement(view)), ids = Array.from(view.shown.slice(start, start + size));
   const cells = listCells(view);
   drawHead(view);
@@ -252,7 +279,8 @@ async function fetchSnippets(view, ids) {
   for (const row of reply ?? []) view.snippets.set(row.id, row);
   for (const row of view.nodes.list.children) {
     const snippet = view.snippets.get(Number(row.dataset.id));
-    if (snippet) row.querySelectorAll(".rmkit-snippet").forEach((cell, k) => { cell.textContent = snippet[SNIPPETS[k]]; });
+    if (snippet) row.querySelectorAll(".rmkit-snippet").forEach((cell,
+      k) => { cell.textContent = snippet[SNIPPETS[k]]; });
   }
 }
 
@@ -270,9 +298,11 @@ function drawPager(view, page, pages, pager) {
   const to = (name, text, target, off) => button(text, () => goTo(view, clamp(target, 0, pages - 1) * size),
     {"aria-label": name, disabled: off, "data-keep": name});
   if (pager.contains(activeElement(view)) && isField(activeElement(view))) return;
-  redrawn(view, pager, [to("First page", "« First", 0, page === 0), to("Previous page", "‹ Previous", page - 1, page === 0),
+  redrawn(view, pager, [to("First page", "« First", 0, page === 0),
+    to("Previous page", "‹ Previous", page - 1, page === 0),
     element("span", {class: "rmkit-pageno"}, `page ${countText(page + 1)} of ${countText(pages)}`),
-    to("Next page", "Next ›", page + 1, page >= pages - 1), to("Last page", "Last »", pages - 1, page >= pages - 1), numberInput(view)]);
+    to("Next page", "Next ›", page + 1, page >= pages - 1), to("Last page", "Last »", pages - 1, page >= pages - 1),
+      numberInput(view)]);
 }
 
 function numberInput(view) {
@@ -280,12 +310,14 @@ function numberInput(view) {
     const i = Number(event.target.value);
     if (event.key !== "Enter" || event.target.value === "") return;
     event.preventDefault();
-    if (!Number.isInteger(i) || i < 0 || i >= view.table.n) return say(view, `There are pairs 0 to ${countText(view.table.n - 1)}.`);
+    if (!Number.isInteger(i) || i < 0 || i >= view.table.n) return say(view,
+      `There are pairs 0 to ${countText(view.table.n - 1)}.`);
     event.target.value = "";
     view.nodes.pair.focus({preventScroll: true});
     openPair(view, i);
   };
-  return element("label", {class: "rmkit-goto"}, "Pair ", element("input", {type: "number", min: 0, max: view.table.n - 1, onkeydown: open,
+  return element("label", {class: "rmkit-goto"}, "Pair ",
+    element("input", {type: "number", min: 0, max: view.table.n - 1, onkeydown: open,
     "aria-label": "Go to pair", placeholder: "number"}));
 }
 
@@ -293,13 +325,15 @@ function goTo(view, at, focus = false) {
   const size = view.meta.page ?? 20, before = Math.floor(view.cursor / size);
   view.cursor = clamp(at, 0, Math.max(view.shown.length - 1, 0));
   if (Math.floor(view.cursor / size) !== before) drawRows(view);
-  else [...view.nodes.list.children].forEach((row, k) => { row.tabIndex = before * size + k === view.cursor ? 0 : -1; });
+  else [...view.nodes.list.children].forEach((row, k) => { row.tabIndex = before * size + k === view.cursor ? 0
+    : -1; });
   if (focus) focusRow(view);
 }
 
 function listKeys(view, event) {
   const size = view.meta.page ?? 20, last = view.shown.length - 1;
-  const to = {ArrowDown: view.cursor + 1, ArrowUp: view.cursor - 1, PageDown: view.cursor + size, PageUp: view.cursor - size, Home: 0, End: last}[event.key];
+  const to = {ArrowDown: view.cursor + 1, ArrowUp: view.cursor - 1, PageDown: view.cursor + size,
+    PageUp: view.cursor - size, Home: 0, End: last}[event.key];
   if (to !== undefined) goTo(view, clamp(to, 0, last), true);
   else if ((event.key === "Enter" || event.key === " ") && last >= 0) openPair(view, view.shown[view.cursor]);
   else return;

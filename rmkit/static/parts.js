@@ -2,7 +2,8 @@
 
 // ---- page: small parts
 
-const button = (text, onclick, attributes) => element("button", {type: "button", class: "rmkit-button", onclick, ...attributes}, text);
+const button = (text, onclick, attributes) => element("button",
+  {type: "button", class: "rmkit-button", onclick, ...attributes}, text);
 const toggle = (text, on, onclick, attributes) => button(text, onclick, {"aria-pressed": String(on), ...attributes});
 const isolated = (text, name = "rmkit-isolated") => element("bdi", {class: name, dir: "auto"}, text);
 const unseen = text => element("span", {class: "rmkit-unseen"}, text);
@@ -16,11 +17,13 @@ function field(label, control, name = "") {
 
 function selectOf(options, value, onchange) {
   return element("select", {onchange: event => onchange(event.target.value)},
-    ...options.map(([key, text]) => element("option", {value: key, selected: String(key) === String(value)}, cut(text, 60))));
+    ...options.map(([key, text]) => element("option", {value: key, selected: String(key) === String(value)},
+      cut(text, 60))));
 }
 
 function verdictSign(verdict, text = VERDICTS[verdict][1]) {
-  return element("span", {class: `rmkit-verdict rmkit-is-${verdict}`}, element("span", {class: "rmkit-sign", "aria-hidden": "true"}, VERDICTS[verdict][0]), text);
+  return element("span", {class: `rmkit-verdict rmkit-is-${verdict}`},
+    element("span", {class: "rmkit-sign", "aria-hidden": "true"}, VERDICTS[verdict][0]), text);
 }
 
 const counted = (n, what) => `${countText(n)} ${what}${n === 1 ? "" : "s"}`;
@@ -32,7 +35,8 @@ function textBox(content, label) {
 }
 
 function tableNode(head, rows, name) {
-  return element("div", {class: "rmkit-scroll"}, element("table", {class: name}, element("thead", null, element("tr", null, ...head.map(text => element("th", {scope: "col"}, text)))),
+  return element("div", {class: "rmkit-scroll"}, element("table", {class: name},
+    element("thead", null, element("tr", null, ...head.map(text => element("th", {scope: "col"}, text)))),
     element("tbody", null, ...rows)));
 }
 
@@ -43,7 +47,8 @@ function redrawn(view, part, children) {
   const active = activeElement(view), keep = part.contains(active) ? active.dataset.keep ?? "" : null;
   part.replaceChildren(...children.filter(Boolean));
   if (keep === null) return;
-  const again = keep && [...part.querySelectorAll("[data-keep]")].find(node => node.dataset.keep === keep && !node.disabled);
+  const again = keep && [...part.querySelectorAll("[data-keep]")].find(node => node.dataset.keep === keep
+    && !node.disabled);
   (again || part.closest("[tabindex]") || part).focus({preventScroll: true});
 }
 
@@ -54,7 +59,8 @@ function say(view, text) {
 }
 
 async function ask(view, request) {
-  const busy = setTimeout(() => view.nodes.busy.textContent = "The kernel is busy, with training perhaps. The answer comes as soon as it is free.", 30_000);
+  const busy = setTimeout(() =>
+    view.nodes.busy.textContent = "The kernel is busy, with training perhaps. The answer comes as soon as it is free.", 30_000);
   try {
     return await view.source.ask(request);
   } catch (error) {

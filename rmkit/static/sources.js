@@ -13,7 +13,8 @@ const oneLine = text => cut(cut(text, 1000).replace(/\s+/g, " ").trim(), 200);
 const allText = messages => messages.map(message => message.text).join(" ");
 
 function snippetOf(row, id) {
-  return {id, prompt: oneLine(row.prompt.at(-1)?.text ?? ""), chosen: oneLine(allText(row.chosen)), rejected: oneLine(allText(row.rejected))};
+  return {id, prompt: oneLine(row.prompt.at(-1)?.text ?? ""), chosen: oneLine(allText(row.chosen)),
+    rejected: oneLine(allText(row.rejected))};
 }
 
 const asContent = messages => messages.map(({role, text}) => ({role, content: text}));
@@ -23,7 +24,8 @@ const textKey = row => JSON.stringify(["prompt", "chosen", "rejected"].map(colum
 
 // What is searched for: words, and "phrases", all of which have to be there. A quote that isn't closed yet is one.
 function termsOf(text) {
-  const terms = [...text.toLowerCase().matchAll(/"([^"]*)"?|([^\s"]+)/g)].map(([, phrase, word]) => (phrase ?? word).trim());
+  const terms = [...text.toLowerCase().matchAll(/"([^"]*)"?|([^\s"]+)/g)].map(([, phrase, word]) =>
+    (phrase ?? word).trim());
   return [...new Set(terms.filter(Boolean))];
 }
 
@@ -31,11 +33,15 @@ function termsOf(text) {
 // of ours, that one keeps it.
 function exportedRow({meta, rows}, entries, id) {
   const {source, ...columns} = meta.columns, entry = entries[id] ?? {};
-  const known = Object.entries(columns).filter(([, list]) => list), values = known.map(([name, list]) => [name, list[id]]);
-  const facets = (meta.facets ?? []).map(({name, codes, names, values}) => [name, codes ? names[codes[id]] ?? null : values[id]]);
+  const known = Object.entries(columns).filter(([, list]) => list),
+    values = known.map(([name, list]) => [name, list[id]]);
+  const facets = (meta.facets ?? []).map(({name, codes, names, values}) =>
+    [name, codes ? names[codes[id]] ?? null : values[id]]);
   const own = Object.fromEntries([...(rows[id].details ?? []), ...facets]);
-  const ours = Object.entries({row: id, ...reviewed(entry)}).map(([name, value]) => [name in own ? `rmkit_${name}` : name, value]);
-  return {prompt: asContent(rows[id].prompt), chosen: asContent(rows[id].chosen), rejected: asContent(rows[id].rejected),
+  const ours = Object.entries({row: id, ...reviewed(entry)}).map(([name, value]) =>
+    [name in own ? `rmkit_${name}` : name, value]);
+  return {prompt: asContent(rows[id].prompt), chosen: asContent(rows[id].chosen),
+    rejected: asContent(rows[id].rejected),
     ...Object.fromEntries(values), ...own, ...Object.fromEntries(ours)};
 }
 
@@ -84,7 +90,8 @@ function joined(first, second) {
 
 // An entry without what is empty or unknown; null where nothing is left.
 function cleanEntry(row) {
-  const [mark, note, decision, edit] = ["mark", "note", "decision", "edit"].map(name => row[`rmkit_${name}`] ?? row[name]);
+  const [mark, note, decision, edit] = ["mark", "note", "decision", "edit"].map(name => row[`rmkit_${name}`]
+    ?? row[name]);
   const entry = {mark: mark in MARKS ? mark : "", note: String(note ?? ""),
     ...(decision in DECISIONS ? {decision} : {}), ...(edit ? {edit} : {})};
   return entry.mark || entry.note || entry.decision || entry.edit ? entry : null;
@@ -107,9 +114,11 @@ function paceOf(times) {
 
 // The decisions of a saved page: in memory, and in the browser where it lets the page.
 function pageReview(meta, changed) {
-  const store = storeOf(`rmkit-review ${meta.fingerprint}`), {entries = meta.review?.entries ?? {}, seen = meta.review?.seen ?? [],
+  const store = storeOf(`rmkit-review ${meta.fingerprint}`),
+    {entries = meta.review?.entries ?? {}, seen = meta.review?.seen ?? [],
     times = [], reviewer = meta.reviewer ?? "", drafts = {}} = store.read();
-  const state = {entries: {...entries}, seen: new Set(seen), times, reviewer, drafts, history: [], kept: true, unsaved: false};
+  const state = {entries: {...entries}, seen: new Set(seen), times, reviewer, drafts, history: [], kept: true,
+    unsaved: false};
   const keep = () => {
     state.kept = store.write({entries: state.entries, seen: [...state.seen], times: state.times.slice(-50),
       reviewer: state.reviewer, drafts: state.drafts});
@@ -154,10 +163,12 @@ export function embedded(data) {
   let searchable = null;
   const labels = i => (meta.facets ?? []).map(({codes, names}) => codes ? names[codes[i]] ?? "" : "");
   const haystack = () => searchable ??= rows.map((row, i) =>
-    [allText(row.prompt), allText(row.chosen), allText(row.rejected), ...labels(i), ...(row.details ?? []).map(([, value]) => value)]
+    [allText(row.prompt), allText(row.chosen), allText(row.rejected), ...labels(i),
+      ...(row.details ?? []).map(([, value]) => value)]
       .join("\n").toLowerCase());
   const found = terms => haystack().flatMap((hay, i) => terms.every(term => hay.includes(term)) ? [i] : []);
-  const reviewedRows = () => [...new Set([...Object.keys(state.entries).map(Number), ...state.seen])].sort((a, b) => a - b);
+  const reviewedRows = () => [...new Set([...Object.keys(state.entries).map(Number), ...state.seen])].sort((a, b) =>
+    a - b);
   const time = () => new Date().toISOString();
   const lineOf = id => ({key: meta.keys?.[id], row: id, ...reviewed(state.entries[id] ?? {}),
     seen: state.seen.has(id), reviewer: state.reviewer, time: time()});

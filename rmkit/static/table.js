@@ -75,12 +75,14 @@ const VERDICT_ORDER = ["wrong", "tie", "right"];
 function sortsOf({columns, facets}) {
   return [...Object.entries(SORTS).filter(([, [, needs]]) => columns[needs]).map(([key, [label]]) => [key, label]),
     ["verdict", "Verdict"], ...Object.entries(COLUMN_SORTS).filter(([name]) => columns[name]),
-    ...Object.entries(REVIEW_SORTS), ...[...facets.keys()].filter(name => !(name in columns)).map(name => [name, name])];
+    ...Object.entries(REVIEW_SORTS), ...[...facets.keys()].filter(name => !(name in columns)).map(name =>
+      [name, name])];
 }
 
 // A row's place in an order; null where it has none. The values of a category are numbered in their order.
 function sortKey(table, by, entries) {
-  const {columns, facets, verdicts} = table, place = (list, value) => { const at = list.indexOf(value); return at < 0 ? null : at; };
+  const {columns, facets, verdicts} = table, place = (list, value) => { const at = list.indexOf(value); return at < 0
+    ? null : at; };
   const number = value => Number.isNaN(value) ? null : value;
   if (by === "verdict") return i => place(VERDICT_ORDER, verdicts[i]);
   if (by === "decision") return i => place(Object.keys(DECISIONS), entries[i]?.decision);
@@ -104,7 +106,8 @@ function orderOf(table, {by, down}, entries = {}) {
   return order;
 }
 
-const noFilters = () => ({verdict: "", decision: "", mark: "", text: "", from: null, to: null, columns: {}, pictures: {}});
+const noFilters = () => ({verdict: "", decision: "", mark: "", text: "", from: null, to: null, columns: {},
+  pictures: {}});
 
 // Whether a number lies between two, which are in it; with neither, anything does.
 const within = (value, low = null, high = null) =>
@@ -117,7 +120,8 @@ function pictureTest(table, filter) {
   if ("source" in filter) return i => table.source?.[i] === filter.source;
   if ("columns" in filter) return i => filter.columns.some(name => columns[name] && inside(columns[name][i]));
   if (!moves) return () => true;
-  if ("mean" in filter) return i => finite(moves.mean[i]) && within(moves.mean[i], ...filter.mean) && within(moves.std[i], ...filter.std);
+  if ("mean" in filter) return i => finite(moves.mean[i]) && within(moves.mean[i], ...filter.mean)
+    && within(moves.std[i], ...filter.std);
   if ("region" in filter) return i => regionOf(moves.mean[i], moves.std[i], filter.wide) === filter.region;
   if ("became" in filter) return i => becameAt(moves, filter.step, i) === filter.became;
   return i => finite(moves.margins[filter.step]?.[i]) && inside(moves.margins[filter.step][i]);
@@ -125,7 +129,8 @@ function pictureTest(table, filter) {
 
 // Tests of a decision and of a mark, by the filter's value; any other value is a decision or a mark itself.
 const DECISION_TESTS = {decided: entry => Boolean(entry?.decision), undecided: entry => !entry?.decision};
-const MARK_TESTS = {any: entry => Boolean(entry?.mark), note: entry => Boolean(entry?.note), without: entry => !entry?.mark};
+const MARK_TESTS = {any: entry => Boolean(entry?.mark), note: entry => Boolean(entry?.note), without: entry =>
+  !entry?.mark};
 
 function columnTest(table, name, filter) {
   const facet = table.facets.get(name), values = facet?.values ?? table.columns[name];
@@ -143,7 +148,8 @@ function tests(table, filters, {entries, seen}, found) {
   else if (decision) list.push(i => (DECISION_TESTS[decision] ?? (entry => entry?.decision === decision))(entries[i]));
   if (mark) list.push(i => (MARK_TESTS[mark] ?? (entry => entry?.mark === mark))(entries[i]));
   if (found) list.push(i => found.has(i));
-  if (from !== null || to !== null) list.push(i => within(reward_chosen[i], from, to) || within(reward_rejected[i], from, to));
+  if (from !== null || to !== null) list.push(i => within(reward_chosen[i], from, to)
+    || within(reward_rejected[i], from, to));
   for (const [name, filter] of Object.entries(filters.columns)) list.push(columnTest(table, name, filter));
   for (const filter of Object.values(filters.pictures)) list.push(pictureTest(table, filter));
   return list;
@@ -217,14 +223,17 @@ function countsAt(moves, step) {
 
 function commonEdges(lists, bins = 40) {
   let low = 0, high = 0;
-  for (const list of lists) for (const value of list) if (finite(value)) { low = Math.min(low, value); high = Math.max(high, value); }
-  const width = (high - low) / bins || 1, below = Math.ceil(-low / width - 1e-9), above = Math.ceil(high / width - 1e-9) || 1;
+  for (const list of lists) for (const value of list) if (finite(value)) { low = Math.min(low,
+    value); high = Math.max(high, value); }
+  const width = (high - low) / bins || 1, below = Math.ceil(-low / width - 1e-9),
+    above = Math.ceil(high / width - 1e-9) || 1;
   return Array.from({length: below + above + 1}, (_, i) => (i - below) * width);
 }
 
 function countsIn(edges, values) {
   const counts = new Array(edges.length - 1).fill(0), width = edges[1] - edges[0];
-  for (const value of values) if (finite(value)) counts[clamp(Math.floor((value - edges[0]) / width + 1e-9), 0, counts.length - 1)]++;
+  for (const value of values) if (finite(value)) counts[clamp(Math.floor((value - edges[0]) / width + 1e-9), 0,
+    counts.length - 1)]++;
   return counts;
 }
 
@@ -245,7 +254,8 @@ function sampled(n, most) {
 
 // ---- data: tokens
 
-const tokenValue = (trace, i, by) => by === "value" ? trace.reward[i] : i > 0 && finite(trace.reward[i - 1]) ? trace.reward[i] - trace.reward[i - 1] : null;
+const tokenValue = (trace, i, by) => by === "value" ? trace.reward[i] : i > 0 && finite(trace.reward[i - 1])
+  ? trace.reward[i] - trace.reward[i - 1] : null;
 
 function shownTokens(trace, unfolded, specials) {
   const start = unfolded ? 0 : trace.start;
@@ -254,7 +264,8 @@ function shownTokens(trace, unfolded, specials) {
 
 // Steps lie around 0, values around the middle of the responses' values.
 function shadeScale(tokens, by) {
-  const values = ["chosen", "rejected"].flatMap(side => tokens[side].text.map((_, i) => i).slice(tokens[side].start).map(i => tokenValue(tokens[side], i, by))).filter(finite);
+  const values = ["chosen", "rejected"].flatMap(side => tokens[side].text.map((_, i) =>
+    i).slice(tokens[side].start).map(i => tokenValue(tokens[side], i, by))).filter(finite);
   if (!values.length) return {centre: 0, span: 1};
   const [low, high] = [quantile(values, 0), quantile(values, 1)], centre = by === "value" ? (low + high) / 2 : 0;
   return {centre, span: quantile(values.map(value => Math.abs(value - centre)), 0.99) || 1};

@@ -41,57 +41,76 @@ async function askTokens(view) {
 }
 
 function tokenView(tokens, state) {
-  const status = element("p", {class: "rmkit-said rmkit-status", "aria-live": "polite"}, "Point at a token, or move with the arrow keys, to read it.");
-  const legendPart = element("div", {class: "rmkit-shades"}), blocks = element("div", {class: "rmkit-sides"}), more = element("div", {class: "rmkit-bar"});
+  const status = element("p", {class: "rmkit-said rmkit-status", "aria-live": "polite"},
+    "Point at a token, or move with the arrow keys, to read it.");
+  const legendPart = element("div", {class: "rmkit-shades"}), blocks = element("div", {class: "rmkit-sides"}),
+    more = element("div", {class: "rmkit-bar"});
   const draw = () => drawBlocks({tokens, state, status, legendPart, blocks, more, draw});
-  const part = element("section", {class: "rmkit-tokens", "aria-label": "Tokens"}, element("p", {class: "rmkit-hint"}, READING), runningChart(tokens),
-    element("div", {class: "rmkit-bar"}, shadeChoice(state, draw), specialsChoice(state, draw), legendPart), status, blocks, more);
+  const part = element("section", {class: "rmkit-tokens", "aria-label": "Tokens"},
+    element("p", {class: "rmkit-hint"}, READING), runningChart(tokens),
+    element("div", {class: "rmkit-bar"}, shadeChoice(state, draw), specialsChoice(state, draw), legendPart), status,
+      blocks, more);
   draw();
   return part;
 }
 
 function runningChart(tokens) {
-  const line = (side, colour, dash) => { const {reward, start} = tokens[side]; return {name: side, colour, dash, x: reward.slice(start).map((_, k) => k + 1), y: reward.slice(start)}; };
-  return fluid(width => lineChart({width, height: 200, xlabel: "token of the response", ylabel: "running reward", xtext: countText, label: "Running reward over the tokens of both responses",
+  const line = (side, colour, dash) => { const {reward, start} = tokens[side]; return {name: side, colour, dash,
+    x: reward.slice(start).map((_, k) => k + 1), y: reward.slice(start)}; };
+  return fluid(width => lineChart({width, height: 200, xlabel: "token of the response", ylabel: "running reward",
+    xtext: countText, label: "Running reward over the tokens of both responses",
     series: [line("chosen", "var(--rm-chosen)", null), line("rejected", "var(--rm-rejected)", "6 4")]}));
 }
 
 function shadeChoice(state, draw) {
   const name = `${PREFIX}-${++made}`;
-  const radio = (by, text) => element("label", null, element("input", {type: "radio", name, value: by, checked: state.by === by, onchange: () => { state.by = by; draw(); }}), text);
-  return element("fieldset", {class: "rmkit-choice"}, element("legend", null, "Shade by"), radio("value", "value"), radio("step", "step"));
+  const radio = (by, text) => element("label", null, element("input",
+    {type: "radio", name, value: by, checked: state.by === by, onchange: () => { state.by = by; draw(); }}), text);
+  return element("fieldset", {class: "rmkit-choice"}, element("legend", null, "Shade by"), radio("value", "value"),
+    radio("step", "step"));
 }
 
 function specialsChoice(state, draw) {
-  return element("label", {class: "rmkit-choice"}, element("input", {type: "checkbox", checked: state.specials, onchange: event => { state.specials = event.target.checked; draw(); }}), "Special tokens");
+  return element("label", {class: "rmkit-choice"}, element("input",
+    {type: "checkbox", checked: state.specials,
+    onchange: event => { state.specials = event.target.checked; draw(); }}), "Special tokens");
 }
 
 function drawBlocks(parts) {
   const {tokens, state, legendPart, blocks, more, draw} = parts, scale = shadeScale(tokens, state.by);
-  const lists = ["chosen", "rejected"].map(side => shownTokens(tokens[side], state[side], state.specials)), [a, b] = shares(state.limit, lists[0].length, lists[1].length);
+  const lists = ["chosen", "rejected"].map(side => shownTokens(tokens[side], state[side], state.specials)),
+    [a, b] = shares(state.limit, lists[0].length, lists[1].length);
   drawShades(legendPart, scale, state.by);
-  blocks.replaceChildren(tokenBlock(parts, "chosen", lists[0].slice(0, a), scale), tokenBlock(parts, "rejected", lists[1].slice(0, b), scale));
+  blocks.replaceChildren(tokenBlock(parts, "chosen", lists[0].slice(0, a), scale),
+    tokenBlock(parts, "rejected", lists[1].slice(0, b), scale));
   const left = lists[0].length + lists[1].length - a - b;
-  more.replaceChildren(...(left > 0 ? [button("Show 2,000 more", () => { state.limit += 2000; draw(); }), element("span", {class: "rmkit-soft"}, `${counted(left, "token")} not drawn`)] : []));
+  more.replaceChildren(...(left > 0 ? [button("Show 2,000 more", () => { state.limit += 2000; draw(); }),
+    element("span", {class: "rmkit-soft"}, `${counted(left, "token")} not drawn`)] : []));
 }
 
 function drawShades(part, {centre, span}, by) {
   const digits = span < 0.1 ? 3 : 2, text = by === "step" ? signed : numberText;
   part.replaceChildren(element("span", null, text(centre - span, digits)),
     element("span", {class: "rmkit-ramp", role: "img", "aria-label": "colours from low to high"}),
-    element("span", null, text(centre + span, digits)), element("span", {class: "rmkit-soft"}, `middle ${numberText(centre, digits)}`));
+    element("span", null, text(centre + span, digits)), element("span", {class: "rmkit-soft"},
+      `middle ${numberText(centre, digits)}`));
 }
 
 function tokenBlock({tokens, state, status, draw}, side, shown, scale) {
   const trace = tokens[side], prompt = trace.start;
-  const list = element("div", {class: "rmkit-text rmkit-stream", dir: "auto", role: "listbox", "aria-label": `Tokens of ${side}`}, ...shown.map((i, k) => tokenNode(trace, i, state.by, scale, k === 0)));
-  const tell = event => { const i = event.target.dataset?.i; if (i !== undefined) tellToken(status, trace, Number(i), side); };
+  const list = element("div", {class: "rmkit-text rmkit-stream", dir: "auto", role: "listbox",
+    "aria-label": `Tokens of ${side}`}, ...shown.map((i, k) => tokenNode(trace, i, state.by, scale, k === 0)));
+  const tell = event => { const i = event.target.dataset?.i; if (i !== undefined) tellToken(status, trace, Number(i),
+    side); };
   // Not pointerover: a page that scrolls under a resting pointer would take the word from the keyboard.
   list.addEventListener("pointermove", tell);
   list.addEventListener("focusin", tell);
   list.addEventListener("keydown", tokenKeys);
-  return element("article", {class: `rmkit-side rmkit-${side}`}, element("h4", null, side, element("span", {class: "rmkit-soft"}, counted(trace.text.length - prompt, "token"))),
-    prompt > 0 && button(`${state[side] ? "Hide" : "Show"} ${counted(prompt, "prompt token")}`, () => { state[side] = !state[side]; draw(); }, {class: "rmkit-button rmkit-fold", "aria-expanded": String(state[side])}), list);
+  return element("article", {class: `rmkit-side rmkit-${side}`},
+    element("h4", null, side, element("span", {class: "rmkit-soft"}, counted(trace.text.length - prompt, "token"))),
+    prompt > 0 && button(`${state[side] ? "Hide" : "Show"} ${counted(prompt, "prompt token")}`,
+      () => { state[side] = !state[side]; draw(); }, {class: "rmkit-button rmkit-fold",
+      "aria-expanded": String(state[side])}), list);
 }
 
 // White space as a reader hears it and sees it; null for a token that has letters.
@@ -114,13 +133,18 @@ function tokenNode(trace, i, by, {centre, span}, first) {
 }
 
 function tellToken(status, trace, i, side) {
-  const value = trace.reward[i], step = tokenValue(trace, i, "step"), place = i < trace.start ? `prompt token ${i + 1} of ${trace.start}` : `token ${i - trace.start + 1} of ${trace.text.length - trace.start}`;
-  status.replaceChildren(`${side}, ${place}: `, element("code", {dir: "auto"}, isolated(cut(JSON.stringify(trace.text[i]), 80))), ` · value ${numberText(value, 3)} · step ${signed(step, 3)}${trace.special[i] ? " · special" : ""}`);
+  const value = trace.reward[i], step = tokenValue(trace, i, "step"), place = i < trace.start
+    ? `prompt token ${i + 1} of ${trace.start}` : `token ${i - trace.start + 1} of ${trace.text.length - trace.start}`;
+  status.replaceChildren(`${side}, ${place}: `, element("code", {dir: "auto"},
+    isolated(cut(JSON.stringify(trace.text[i]), 80))),
+    ` · value ${numberText(value, 3)} · step ${signed(step, 3)}${trace.special[i] ? " · special" : ""}`);
 }
 
 function tokenKeys(event) {
   const token = event.target.closest(".rmkit-token"), list = event.currentTarget;
-  const to = {ArrowLeft: token?.previousElementSibling, ArrowUp: token?.previousElementSibling, ArrowRight: token?.nextElementSibling, ArrowDown: token?.nextElementSibling, Home: list.firstElementChild, End: list.lastElementChild}[event.key];
+  const to = {ArrowLeft: token?.previousElementSibling, ArrowUp: token?.previousElementSibling,
+    ArrowRight: token?.nextElementSibling, ArrowDown: token?.nextElementSibling, Home: list.firstElementChild,
+    End: list.lastElementChild}[event.key];
   if (!to) return;
   token.tabIndex = -1;
   to.tabIndex = 0;

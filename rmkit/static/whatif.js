@@ -84,7 +84,8 @@ async function changeEdit(view, edit, said) {
 
 // The fields go back to the original, unless something else is being written there.
 async function takeBack(view) {
-  const {pair} = view, draft = draftOf(view), untouched = JSON.stringify(draft.texts) === JSON.stringify(ownTexts(view));
+  const {pair} = view, draft = draftOf(view),
+    untouched = JSON.stringify(draft.texts) === JSON.stringify(ownTexts(view));
   if (!await change(view, pair.id, {edit: null}) || view.pair !== pair) return;
   if (untouched) draft.texts = ownTexts(view);
   if (view.show.edit) fillEdit(view);
@@ -128,11 +129,13 @@ function correctionBar(view) {
 const lines = text => text.replace(/\r\n?/g, "\n");
 
 function changesOf(pair, texts) {
-  return PARTS.flatMap(part => pair[part].flatMap((message, k) => texts[part][k] === lines(message.text) ? [] : [part === "prompt" ? `prompt, turn ${k + 1}` : pair[part].length > 1 ? `${part}, message ${k + 1}` : part]));
+  return PARTS.flatMap(part => pair[part].flatMap((message, k) => texts[part][k] === lines(message.text) ? []
+    : [part === "prompt" ? `prompt, turn ${k + 1}` : pair[part].length > 1 ? `${part}, message ${k + 1}` : part]));
 }
 
 function editedMessages(pair, texts) {
-  return Object.fromEntries(PARTS.map(part => [part, pair[part].map(({role, text}, k) => ({role, text: texts[part][k] === lines(text) ? null : texts[part][k]}))]));
+  return Object.fromEntries(PARTS.map(part => [part, pair[part].map(({role, text}, k) =>
+    ({role, text: texts[part][k] === lines(text) ? null : texts[part][k]}))]));
 }
 
 function drawEdit(view) {
@@ -180,7 +183,8 @@ function editArea(view, part, k) {
 }
 
 async function rescore(view) {
-  const {pair} = view, draft = draftOf(view), texts = structuredClone(draft.texts), press = view.nodes.edit.querySelector(".rmkit-rescore");
+  const {pair} = view, draft = draftOf(view), texts = structuredClone(draft.texts),
+    press = view.nodes.edit.querySelector(".rmkit-rescore");
   if (!press || press.disabled) return;
   Object.assign(press, {disabled: true, textContent: "Scoring…"});
   const reply = await ask(view, {what: "score", pair: pair.id, ...editedMessages(pair, texts)});
@@ -192,28 +196,40 @@ async function rescore(view) {
 }
 
 function originalScores(view) {
-  const {columns} = view.table, names = ["reward_chosen", "reward_rejected", "reward_margin", "p_chosen", "length_chosen", "length_rejected"];
+  const {columns} = view.table, names = ["reward_chosen", "reward_rejected", "reward_margin", "p_chosen",
+    "length_chosen", "length_rejected"];
   return Object.fromEntries(names.map(name => [name, columns[name]?.[view.pair.id] ?? null]));
 }
 
-const SCORES = [["reward of chosen", "reward_chosen", 2], ["reward of rejected", "reward_rejected", 2], ["reward margin", "reward_margin", 2], ["P(chosen)", "p_chosen", 3], ["length of chosen", "length_chosen", 0], ["length of rejected", "length_rejected", 0]];
+const SCORES = [["reward of chosen", "reward_chosen", 2], ["reward of rejected", "reward_rejected", 2],
+  ["reward margin", "reward_margin", 2], ["P(chosen)", "p_chosen", 3], ["length of chosen", "length_chosen", 0],
+  ["length of rejected", "length_rejected", 0]];
 
 function drawResult(view) {
   const {scored, history} = draftOf(view), before = originalScores(view);
   if (!scored) return view.nodes.result.replaceChildren();
   const change = key => finite(scored[key]) && finite(before[key]) ? scored[key] - before[key] : null;
   const rows = SCORES.map(([title, key, digits]) => element("tr", null, element("th", {scope: "row"}, title),
-    element("td", null, numberText(before[key], digits)), element("td", null, numberText(scored[key], digits)), element("td", {class: "rmkit-change"}, signed(change(key), digits))));
-  view.nodes.result.replaceChildren(element("div", {class: "rmkit-rescored"}, element("p", null, "Edited: ", verdictSign(verdictOf(scored.reward_margin)),
+    element("td", null, numberText(before[key], digits)), element("td", null, numberText(scored[key], digits)),
+      element("td", {class: "rmkit-change"}, signed(change(key), digits))));
+  view.nodes.result.replaceChildren(element("div", {class: "rmkit-rescored"},
+    element("p", null, "Edited: ", verdictSign(verdictOf(scored.reward_margin)),
     finite(scored.seconds) && element("span", {class: "rmkit-soft"}, `, scored in ${numberText(scored.seconds)} s`)),
-    tableNode(["", "original", "edited", "change"], rows, "rmkit-numbers")), editedParts(view, scored), historyTable(view, history));
+    tableNode(["", "original", "edited", "change"], rows, "rmkit-numbers")), editedParts(view, scored),
+      historyTable(view, history));
 }
 
 function editedParts(view, scored) {
-  const part = element("div", null), side = name => element("article", {class: `rmkit-side rmkit-${name}`}, element("h4", null, `${name}, edited`), textBox(element("span", null, ...pieces(scored.diff[name])), `${name}, edited`));
-  if (scored.diff) part.append(element("details", null, element("summary", null, "Edited responses, differences marked"), element("div", {class: "rmkit-sides"}, side("chosen"), side("rejected"))));
+  const part = element("div", null), side = name => element("article", {class: `rmkit-side rmkit-${name}`},
+    element("h4", null, `${name}, edited`), textBox(element("span", null, ...pieces(scored.diff[name])),
+    `${name}, edited`));
+  if (scored.diff) part.append(element("details", null, element("summary", null,
+    "Edited responses, differences marked"), element("div", {class: "rmkit-sides"}, side("chosen"), side("rejected"))));
   if (scored.tokens) {
-    const fold = element("details", {ontoggle: () => { if (fold.open && fold.children.length === 1) fold.append(tokenView(scored.tokens, {...view.tokens, limit: 2000, chosen: false, rejected: false})); }}, element("summary", null, "Tokens of the edited texts"));
+    const fold = element("details", {ontoggle: () => { if (fold.open
+      && fold.children.length === 1) fold.append(tokenView(scored.tokens,
+      {...view.tokens, limit: 2000, chosen: false, rejected: false})); }},
+      element("summary", null, "Tokens of the edited texts"));
     part.append(fold);
   }
   return part;
@@ -226,9 +242,14 @@ function historyTable(view, history) {
     sendDraft(view, view.pair.id, draft, draft.texts);
     drawEdit(view);
   };
-  return element("div", {class: "rmkit-history"}, element("h4", null, "Edits"), tableNode(["edit", "changed", "chosen", "rejected", "reward margin", ""], history.map((entry, k) => element("tr", {onclick: () => restore(entry)},
-    element("td", null, String(k + 1)), element("td", null, entry.what), ...["reward_chosen", "reward_rejected", "reward_margin"].map(key => element("td", null, numberText(entry.scored[key]))),
-    element("td", null, button("Restore", event => { event.stopPropagation(); restore(entry); }, {"aria-label": `Restore edit ${k + 1}`})))), "rmkit-numbers"));
+  return element("div", {class: "rmkit-history"}, element("h4", null, "Edits"),
+    tableNode(["edit", "changed", "chosen", "rejected", "reward margin", ""],
+    history.map((entry, k) => element("tr", {onclick: () => restore(entry)},
+    element("td", null, String(k + 1)), element("td", null, entry.what),
+      ...["reward_chosen", "reward_rejected", "reward_margin"].map(key =>
+      element("td", null, numberText(entry.scored[key]))),
+    element("td", null, button("Restore", event => { event.stopPropagation(); restore(entry); },
+      {"aria-label": `Restore edit ${k + 1}`})))), "rmkit-numbers"));
 }
 
 function copyRow(view) {
