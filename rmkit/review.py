@@ -329,21 +329,22 @@ def _with_messages(self: Review, entry, row):
         try:
             whole[part] = with_texts(self._texts.iloc[row][part], value, part)
         except ValueError:
-            self.outdated.add(row)
-    return entry | (dict(edit=whole) if "edit" in entry else {})
+            pass  # the pair has other messages by now: `_choose` counts it as outdated
+    return {name: value for name, value in (entry | dict(edit=whole)).items() if name != "edit" or whole}
 
 @patch
 def _still_holds(self: Review, line, row):
     "The entry that a line makes of its row, without decisions about other texts."
     is_same = _base(line.get("content", ""))[0] in ("", _base(self._contents[row])[0])
-    return _shown(line if is_same else dict(mark=line.get("mark"), note=line.get("note")))
+    entry = _shown(line if is_same else dict(mark=line.get("mark"), note=line.get("note")))
+    return self._with_messages(entry, row)
 
 @patch
 def _choose(self: Review, row):
     "Whose entry a row shows, and what it is: the reader's own, or else the latest of another's."
     last = sorted((lines[-1] for lines in self._lines[row].values() if lines), key=_when)
     said = {line["reviewer"]: self._still_holds(line, row) for line in last}
-    is_outdated = any(said[line["reviewer"]] != _shown(line) for line in last)
+    is_outdated = any(said[line["reviewer"]].keys() != _shown(line).keys() for line in last)
     (self.outdated.add if is_outdated else self.outdated.discard)(row)
     own = said.pop(self.reviewer, None)
     others = [who for who, entry in said.items() if entry]

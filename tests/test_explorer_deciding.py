@@ -213,3 +213,23 @@ def test_a_page_that_may_keep_nothing_asks_before_it_is_left(browser, page_file,
         expect(reader.root.locator(".rmkit-progress")).to_contain_text("save them as a file")
         visit.page.reload()
         assert "beforeunload" in visit.dialogs
+
+
+def test_a_correction_made_in_a_saved_page_comes_back_as_messages(browser, page_file, viz, tmp_path):
+    "Texts that weren't touched are the very ones of the dataset, also where a page can't show them as they are"
+    with Visit(browser, page_file.as_uri(), width=1280, offline=True) as visit:
+        reader = Reader(visit)
+        reader.tab("Pairs")
+        i = reader.opens(viz)
+        visit.page.keyboard.press("e")
+        area = reader.root.locator(".rmkit-edit-chosen textarea").last
+        area.fill("A better answer.")
+        reader.press("Keep as correction")
+        expect(reader.row(i)).to_contain_text("edited")
+        path = reader.downloads("Save decisions .jsonl", tmp_path)
+    again = an_explorer()
+    again.take_marks(path)
+    original = viz.scores.at[i, "chosen"]
+    assert again.marks[i]["edit"] == dict(chosen=[*original[:-1], dict(original[-1], content="A better answer.")])
+    assert again.corrected()[i]["chosen"][-1]["content"] == "A better answer."
+    assert again.corrected()[i]["rejected"] == viz.scores.at[i, "rejected"]
