@@ -1183,7 +1183,11 @@ def _saved_rows(self: RewardVisualizer, traces):
 def _saved_review(self: RewardVisualizer):
     "What a page needs to go on with a review: its pairs' keys, what was said, and a name for what the browser keeps."
     name = hashlib.sha256("".join([self.title, *self.review.keys]).encode("utf-8", "backslashreplace")).hexdigest()[:16]
-    return dict(keys=self.review.keys, review=self.state()["review"], reviewer=self.review.reviewer, fingerprint=name)
+    lines = [json.loads(line) for line in self.review.text().splitlines()]
+    said = {line["row"]: dict(reviewer=line["reviewer"], time=line["time"]) for line in lines
+            if "mark" in line and line["reviewer"] == self.review.reviewers.get(line.get("row"))}
+    return dict(keys=self.review.keys, review=self.state()["review"], said=said, reviewer=self.review.reviewer,
+                fingerprint=name)
 
 @patch
 def save(

@@ -233,3 +233,32 @@ def test_a_correction_made_in_a_saved_page_comes_back_as_messages(browser, page_
     assert again.marks[i]["edit"] == dict(chosen=[*original[:-1], dict(original[-1], content="A better answer.")])
     assert again.corrected()[i]["chosen"][-1]["content"] == "A better answer."
     assert again.corrected()[i]["rejected"] == viz.scores.at[i, "rejected"]
+
+
+def test_of_a_page_and_its_kernel_the_newer_word_counts(browser, tmp_path):
+    viz = an_explorer()
+    viz.decide(3, "swap")
+    viz.decide(5, "tie")
+    path = viz.save(tmp_path / "pairs.html", traces=0)
+    with Visit(browser, path.as_uri(), width=1280, offline=True) as visit:
+        reader = Reader(visit)
+        reader.tab("Pairs")
+        visit.page.evaluate("location.hash = '#pair=5'")
+        reader.opened(5)
+        reader.pair().focus()
+        visit.page.keyboard.press("t")  # takes the tie back
+        visit.page.evaluate("location.hash = '#pair=7'")
+        reader.opened(7)
+        reader.pair().focus()
+        visit.page.keyboard.press("d")
+        viz.decide(8, "keep")  # a pair that was only seen on the page
+        viz.decide(3, "keep")
+        viz.decide(7, "keep")
+        file = reader.downloads("Save decisions .jsonl", tmp_path)
+        assert viz.take_marks(file) == 0
+        decided = {i: entry["decision"] for i, entry in viz.marks.items()}
+        assert decided == {3: "keep", 7: "keep", 8: "keep"}, "the later word of both, and a tie that was taken back is gone"
+        viz.save(path, traces=0)  # the same page anew, with what the kernel knows by now
+        visit.page.reload()
+        expect(reader.root.locator(".rmkit-progress")).to_contain_text("3 of 60 decided")
+        assert json.loads(reader.downloads("Save decisions .jsonl", tmp_path).read_text().splitlines()[0])["decision"] == "keep"

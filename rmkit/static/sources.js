@@ -112,30 +112,43 @@ function paceOf(times) {
   return gaps.length < 4 ? null : quantile(gaps, 0.5);
 }
 
+// What is known of each pair: what the page was saved with, or what was said in it, whichever is newer.
+function pageState(meta, stored) {
+  const given = meta.review?.entries ?? {}, told = meta.said ?? {}, entries = {}, said = {};
+  for (const pair of new Set([given, stored.entries ?? {}, stored.said ?? {}].flatMap(Object.keys))) {
+    const own = stored.said?.[pair], isOwn = own && !(told[pair]?.time > own.time);
+    const entry = isOwn ? stored.entries[pair] : given[pair];
+    said[pair] = isOwn ? own : told[pair];
+    if (entry) entries[pair] = entry;
+  }
+  return {entries, said, seen: new Set([...(meta.review?.seen ?? []), ...(stored.seen ?? [])])};
+}
+
 // The decisions of a saved page: in memory, and in the browser where it lets the page.
 function pageReview(meta, changed) {
-  const store = storeOf(`rmkit-review ${meta.fingerprint}`),
-    {entries = meta.review?.entries ?? {}, seen = meta.review?.seen ?? [],
-    times = [], reviewer = meta.reviewer ?? "", drafts = {}} = store.read();
-  const state = {entries: {...entries}, seen: new Set(seen), times, reviewer, drafts, history: [], kept: true,
-    unsaved: false};
+  const name = `rmkit-review ${meta.fingerprint}`, store = storeOf(name), stored = store.read();
+  const {times = [], reviewer = meta.reviewer ?? "", drafts = {}} = stored;
+  const state = {...pageState(meta, stored), times, reviewer, drafts, history: [], kept: true, unsaved: false};
   const keep = () => {
-    state.kept = store.write({entries: state.entries, seen: [...state.seen], times: state.times.slice(-50),
-      reviewer: state.reviewer, drafts: state.drafts});
+    const {entries, said, seen} = state;
+    state.kept = store.write({entries, said, seen: [...seen], times: state.times.slice(-50), reviewer: state.reviewer,
+      drafts: state.drafts});
     state.unsaved = !state.kept;
     changed("review");
   };
   addEventListener("beforeunload", event => { if (state.unsaved) event.preventDefault(); });
   // Another tab with the same page writes to the same place.
   addEventListener("storage", event => {
-    if (event.key !== `rmkit-review ${meta.fingerprint}`) return;
-    const other = store.read();
-    Object.assign(state, {entries: other.entries ?? {}, seen: new Set(other.seen ?? [])});
+    if (event.key !== name) return;
+    Object.assign(state, pageState(meta, store.read()));
     changed("review");
   });
-  const set = (pair, entry) => { if (entry) state.entries[pair] = entry; else delete state.entries[pair]; };
+  const set = (pair, entry) => {
+    if (entry) state.entries[pair] = entry; else delete state.entries[pair];
+    state.said[pair] = {reviewer: state.reviewer, time: new Date().toISOString()};
+  };
   return {
-    state, keep,
+    state, keep, set,
     change({pair, seen, ...fields}) {
       if (seen) state.seen.add(pair);
       if (Object.keys(fields).length) {
@@ -167,11 +180,10 @@ export function embedded(data) {
       ...(row.details ?? []).map(([, value]) => value)]
       .join("\n").toLowerCase());
   const found = terms => haystack().flatMap((hay, i) => terms.every(term => hay.includes(term)) ? [i] : []);
-  const reviewedRows = () => [...new Set([...Object.keys(state.entries).map(Number), ...state.seen])].sort((a, b) =>
-    a - b);
-  const time = () => new Date().toISOString();
-  const lineOf = id => ({key: meta.keys?.[id], row: id, ...reviewed(state.entries[id] ?? {}),
-    seen: state.seen.has(id), reviewer: state.reviewer, time: time()});
+  const reviewedRows = () => [...new Set([...Object.keys(state.said).map(Number), ...state.seen])].sort((a, b) => a - b);
+  // A pair that was only seen has nothing said of it, which is another thing than nothing being left of what was said.
+  const lineOf = id => ({key: meta.keys?.[id], row: id, seen: state.seen.has(id), ...(state.said[id]
+    ? {...reviewed(state.entries[id] ?? {}), ...state.said[id]} : {reviewer: state.reviewer, time: new Date().toISOString()})});
   const files = {
     review: () => ["review.jsonl", reviewedRows().map(lineOf)],
     marks: ids => ["marks.jsonl", ids.map(id => exportedRow(data, state.entries, id))],
@@ -193,7 +205,7 @@ export function embedded(data) {
     place: () => ({}),
     take_marks({text}) {
       const taken = takenEntries(data, text, state.entries);
-      state.entries = taken.entries;
+      for (const [id, entry] of Object.entries(taken.entries)) if (entry !== state.entries[id]) review.set(id, entry);
       review.keep();
       return taken;
     },
