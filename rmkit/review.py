@@ -94,6 +94,7 @@ def _content_keys(table):
         copies[key] += 1
     return keys
 
+# %% ../nbs/55_review.ipynb #v122
 def _id_text(value):
     "An id as text; 17.0 is 17, as it was before pandas met a gap."
     if isinstance(value, (float, np.floating)) and float(value).is_integer():
@@ -141,8 +142,8 @@ def _read_line(raw, number, place):
         line = None
     keyed = isinstance(line, dict) and OWN <= set(line)
     older = isinstance(line, dict) and {*PAIR_TEXTS} <= set(line) and {"mark", "note"} & set(line)
-    if keyed or older:
-        ours = {name: line[f"rmkit_{name}"] for name in ("row", *STATE) if f"rmkit_{name}" in line}  # beside a dataset's own
+    if keyed or older:  # a dataset's own column keeps its name, and ours is called otherwise then
+        ours = {name: line[f"rmkit_{name}"] for name in ("row", *STATE) if f"rmkit_{name}" in line}
         line = {name: value for name, value in (line | ours).items() if value is not None}
         if line.get("mark", "") in ("", *MARKS) and line.get("decision", "") in ("", *DECISIONS):
             return line
@@ -274,29 +275,29 @@ def _take_in(self: Review, lines):
     lines = keyed + self._with_keys(older)
     rows = [self._find(line) for line in lines]
     places = [self._guess(line) if row is None else row for line, row in zip(lines, rows)]
+    entries, reviewers, seen = dict(self.entries), dict(self.reviewers), set(self.seen)  # others may be reading them
     for line, place in zip(lines, places):
         self._add(line, place)
-    entries, reviewers = dict(self.entries), dict(self.reviewers)  # another thread may be reading them
+        if line["reviewer"] == self.reviewer and "seen" in line and not isinstance(place, str):
+            (seen.add if line["seen"] else seen.discard)(place)
     for row in {place for place in places if not isinstance(place, str)}:
         entries.pop(row, None)
         reviewers.pop(row, None)
         who, entry = self._choose(row)
         if entry:
             entries[row], reviewers[row] = entry, who
-    self.entries, self.reviewers = entries, reviewers
+    self.entries, self.reviewers, self.seen = entries, reviewers, seen
 
 @patch
 def _add(self: Review, line, place):
     "Add a line to what its reviewer said of a pair."
-    who = line["reviewer"]
-    if who == self.reviewer and "seen" in line:
-        (self.seen.add if line["seen"] else self.seen.discard)(place)
+    who, is_own = line["reviewer"], line["reviewer"] == self.reviewer and not isinstance(place, str)
     if not line.get("undo") and "mark" in line:
         self._lines[place][who].append(line)
-        self._order += [place] * (who == self.reviewer)
+        self._order += [place] * is_own
     elif line.get("undo") and self._lines[place][who]:
         self._lines[place][who].pop()
-        if who == self.reviewer:
+        if is_own:
             del self._order[len(self._order) - 1 - self._order[::-1].index(place)]
 
 # %% ../nbs/55_review.ipynb #v102
@@ -451,6 +452,17 @@ def _line(self: Review, row, said, reviewer=None, time=None):
     time = datetime.now(timezone.utc).isoformat(timespec="microseconds") if time is None else time
     return line | said | dict(reviewer=reviewer, time=time)
 
+# %% ../nbs/55_review.ipynb #v111
+@patch
+def row(
+    self: Review,
+    row: int,  # of the table, from 0
+) -> int:
+    "The number of a row; a ValueError where there is no such row."
+    if isinstance(row, (bool, np.bool_)) or row not in range(len(self.keys)):
+        raise ValueError(f"there is no pair {row!r}; expected a row from 0 to {len(self.keys) - 1}.")
+    return int(row)
+
 def _check_change(fields):
     "A TypeError for a field that isn't known, a ValueError for one that can't be what is said."
     if unknown := set(fields) - {*STATE, "seen"}:
@@ -467,6 +479,7 @@ def _check_change(fields):
         raise ValueError("an edit is a dict of prompt, chosen, rejected to text or messages, "
                          f"found {str(edit)[:80]!r}.")
 
+# %% ../nbs/55_review.ipynb #v113
 @patch
 def change(
     self: Review,
@@ -474,8 +487,7 @@ def change(
     **fields,  # what changes of mark, note, decision, edit ({part: text or messages}), seen; "" or None takes it away
 ):
     "Say something about a pair. A ValueError for a row or a word that isn't known, an OSError where it can't be kept."
-    if isinstance(row, bool) or row not in range(len(self.keys)):
-        raise ValueError(f"there is no pair {row!r}; expected a row from 0 to {len(self.keys) - 1}.")
+    row = self.row(row)
     _check_change(fields)
     with self._lock:
         self.refresh()
@@ -493,7 +505,7 @@ def change(
 @patch(as_prop=True)
 def can_undo(self: Review) -> bool:
     "Whether there is something of one's own to take back."
-    return any(not isinstance(place, str) for place in self._order)
+    return bool(self._order)
 
 @patch
 def undo(self: Review) -> int | None:  # the row it was about; None where there is nothing to take back
@@ -502,7 +514,7 @@ def undo(self: Review) -> int | None:  # the row it was about; None where there 
         self.refresh()
         if not self.can_undo:
             return None
-        row = next(place for place in reversed(self._order) if not isinstance(place, str))
+        row = self._order[-1]
         before = self._lines[row][self.reviewer][:-1]
         entry = NOTHING | (_shown(before[-1]) if before else {})
         self._write([self._line(row, entry | dict(undo=True))])
@@ -535,6 +547,7 @@ def _agree(one, other):
             return one[name] == other[name] if one.get(name) and other.get(name) else None
     return None
 
+# %% ../nbs/55_review.ipynb #v131
 @patch
 def _warn_of_own(self: Review, lines):
     "Say where lines from elsewhere go by the reviewer's own name, and take the place of what is here."
@@ -563,7 +576,7 @@ def take(
                 verdicts += [_agree(own, theirs)] * (who != self.reviewer)
                 if theirs and not known or known and _when(known[-1]) < _when(line):
                     lines.append(self._line(row, NOTHING | theirs, who, line["time"]))
-        lines += [self._line(row, dict(seen=True)) for row in other.seen - self.seen if not isinstance(row, str)]
+        lines += [self._line(row, dict(seen=True)) for row in other.seen - self.seen]
         self._warn_of_own(lines)
         self._write(lines)
         taken = sum(self.entries[row] != before.get(row) for row in self.entries)
@@ -571,15 +584,19 @@ def take(
 
 # %% ../nbs/55_review.ipynb #c073
 @patch
-def text(self: Review) -> str:
-    "All that is known, as the text of a file: a line for each entry, and for each pair that was seen."
-    lines = []
+def lines(self: Review) -> list[dict]:
+    "All that is known: a line for each entry, and for each pair that was seen."
+    found = []
     for place, said in self._lines.items():
         for line in (own[-1] for own in said.values() if own and _shown(own[-1])):
             known = not isinstance(place, str) and self._still_holds(line, place) == _shown(line)
-            lines.append(self._line(place, _shown(line), line["reviewer"], line["time"]) if known else line)
-    lines += [self._line(row, dict(seen=True)) for row in sorted(row for row in self.seen if not isinstance(row, str))]
-    return "".join(json.dumps(line) + "\n" for line in lines)
+            found.append(self._line(place, _shown(line), line["reviewer"], line["time"]) if known else line)
+    return found + [self._line(row, dict(seen=True)) for row in sorted(self.seen)]
+
+@patch
+def text(self: Review) -> str:
+    "All that is known, as the text of a file."
+    return "".join(json.dumps(line) + "\n" for line in self.lines())
 
 # %% ../nbs/55_review.ipynb #c081
 DERIVED = {"reward_chosen", "reward_rejected", "reward_margin", "p_chosen", "length_chosen", "length_rejected"}
@@ -716,6 +733,7 @@ def _say_one_sided(names, sides, n_swapped):
         logger.warning(f"{', '.join(map(repr, alone))} may be about one answer, and there is no such column for the "
                        f"other: left as it is in {n_swapped} swapped rows")
 
+# %% ../nbs/55_review.ipynb #v141
 def corrected(
     table: pd.DataFrame,  # of scored pairs
     entries: Mapping[int, Mapping],  # by row, as in `Review.entries`

@@ -847,3 +847,15 @@ def test_rankings_come_back_as_pairs(model):
 
 def ids_without(dataset, model):
     return [(row["chosen_ids"], row["rejected_ids"]) for row in prepare_dataset(dataset, model.tokenizer)[0]]
+
+
+def test_a_pair_that_was_seen_elsewhere_is_none_of_this_table(tmp_path):
+    "Rows alone are seen and undone: a view lists them"
+    path, all_pairs = tmp_path / "review.jsonl", table()
+    first = Review(all_pairs, path, reviewer="ann")
+    for row in (0, 5):
+        first.change(row, decision="swap", seen=True)
+    few = Review(all_pairs.head(3), path, reviewer="ann")
+    assert few.seen == {0} and few.undo() == 0 and few.undo() is None and not few.can_undo
+    again = Review(all_pairs, path, reviewer="ann")
+    assert again.seen == {0, 5} and again.entries == {5: dict(mark="", note="", decision="swap")}
