@@ -31,7 +31,7 @@ from fastcore.basics import patch
 from .data import (BETTER_WORSE, CONTENT_KEYS, ROLE_KEYS, ROLES, BadRowError, Format, are_messages, as_table, as_text,
                         column_words, drop_none, find_format, id_columns, is_tie, message_text, to_pairs, twin_columns,
                         unwrap_number, well_formed)
-from .scoring import OWN_COLUMNS, visible
+from .scoring import OWN_COLUMNS, is_missing, visible
 
 # %% ../nbs/55_review.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def _message(message):
 def _said(value):
     "What a prompt or a response says: a text where there is one speaker who says no more than that."
     value = value.tolist() if isinstance(value, np.ndarray) else value
-    if value is None or isinstance(value, float) and np.isnan(value):
+    if is_missing(value):
         return ""
     if not isinstance(value, (list, Mapping)):
         return str(value).strip()
@@ -110,7 +110,7 @@ def pair_keys(
         return _content_keys(table)
     if key not in table:
         raise ValueError(f"the table has no column {key!r} to know its pairs by; found {sorted(map(str, table))}.")
-    gaps = [i for i, value in enumerate(table[key]) if value is None or value is pd.NA or value != value or value == ""]
+    gaps = [i for i, value in enumerate(table[key]) if is_missing(value) or value == ""]
     if gaps:
         raise ValueError(f"column {key!r} has no value in {len(gaps)} rows, first in row {gaps[0]}; "
                          "fill the gaps, or leave `key` out: a pair is then known by what it says.")

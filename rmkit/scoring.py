@@ -6,7 +6,8 @@ Docs: https://rmkit.github.io/rmkit/scoring.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'TABLE_COLUMNS', 'READS', 'OWN_COLUMNS', 'PairScores', 'sigmoid', 'pair_scores', 'visible', 'clip',
-           'in_notebook', 'RewardModel', 'Ranking', 'TokenRewards', 'pair_texts', 'response_lengths', 'further_columns']
+           'is_missing', 'in_notebook', 'RewardModel', 'Ranking', 'TokenRewards', 'pair_texts', 'response_lengths',
+           'further_columns']
 
 # %% ../nbs/08_scoring.ipynb #c002
 import logging
@@ -164,10 +165,15 @@ def _headline(table, title):
     parts = [f"{len(table):,} pair{'s' * (len(table) != 1)}"] + [found] * bool(found)
     return (f"{title}: " if title else "") + ", ".join(parts)
 
+def is_missing(
+    value,  # of a cell
+) -> bool:
+    "Whether it is None, NaN, NA or NaT."
+    return value is None or pd.api.types.is_scalar(value) and bool(pd.isna(value))
+
 def _known(row, name):
     "Whether the table has such a column, and the row a value in it."
-    value = row.get(name)
-    return not (value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)))
+    return not is_missing(row.get(name))
 
 def _details(row):
     "What is known of a pair besides texts and rewards."

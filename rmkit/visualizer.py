@@ -51,7 +51,7 @@ from .data import as_text, message_text
 from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
 from .review import DECISIONS, MARKS, PAIR_TEXTS, Review, changes, corrected, with_texts
-from .scoring import PairScores, RewardModel, in_notebook, pair_scores, response_lengths, sigmoid, visible
+from .scoring import PairScores, RewardModel, in_notebook, is_missing, pair_scores, response_lengths, sigmoid, visible
 
 # %% ../nbs/63_visualizer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -90,13 +90,9 @@ def _frame(table):
                     f"columns), found {type(table).__name__}; {remedy}.")
 
 # %% ../nbs/63_visualizer.ipynb #t004
-def _is_missing(value):
-    "Whether it is None, NaN, NA or NaT."
-    return value is None or pd.api.types.is_scalar(value) and bool(pd.isna(value))
-
 def _said(value):
     "A value in words, for an error."
-    if _is_missing(value): return f"missing ({value})"
+    if is_missing(value): return f"missing ({value})"
     if isinstance(value, str): return f"the text {visible(repr(value[:40]))}"
     return f"the number {value}" if isinstance(value, Number) else f"of type {type(value).__name__}"
 
@@ -119,7 +115,7 @@ def _text_fault(name, value):
     "Why a value of a column is neither text nor messages, and what to do; None where it is one of them."
     is_empty = isinstance(value, list) and not value
     if isinstance(value, str) or is_empty and name == "prompt": return None
-    if _is_missing(value):
+    if is_missing(value):
         return f"is {_said(value)}", f"drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
     if is_empty: return "is an empty list", "write '' for an empty response"
     if isinstance(value, Mapping): return "is a dict", "put a single message into a list"
@@ -141,7 +137,7 @@ def _checked_texts(name, values):
 # %% ../nbs/63_visualizer.ipynb #t005
 def _number(value):
     "A value as a float, NaN where it is missing; None where it is no number."
-    if _is_missing(value): return np.nan
+    if is_missing(value): return np.nan
     no_numbers = (str, bytes, np.ndarray, np.datetime64, np.timedelta64, np.complexfloating)  # `float` takes them
     try: return None if isinstance(value, no_numbers) else float(value)
     except (TypeError, ValueError, OverflowError): return None
@@ -202,7 +198,7 @@ def _plain(values):
 
 def _codes(values):
     "The number of each value's name, -1 for a missing one, and the names, in their order."
-    texts = [None if _is_missing(value) else visible(str(value)) for value in values]
+    texts = [None if is_missing(value) else visible(str(value)) for value in values]
     names = sorted(set(texts) - {None})
     number_of = {name: code for code, name in enumerate(names)}
     return [number_of.get(text, -1) for text in texts], names
@@ -247,7 +243,7 @@ def _numeric(values, is_known):
 def _facet(name, column):
     "One column as a category or as numbers; None where there is nothing to choose between."
     values = column.to_numpy(dtype=object)
-    is_known = np.array([not _is_missing(value) for value in values], dtype=bool)
+    is_known = np.array([not is_missing(value) for value in values], dtype=bool)
     most = is_known.sum() / 2  # what repeats less is an id
     x_N = None if name == "source" else _numeric(values, is_known)
     if x_N is not None:
@@ -418,7 +414,7 @@ def word_diff(
 # %% ../nbs/63_visualizer.ipynb #t023
 def _facts(table):
     "What the dataset says of its pairs besides what the view shows anyway: [name, texts]; None for a missing value."
-    def said(value): return None if _is_missing(value) else visible(str(value)[:300])
+    def said(value): return None if is_missing(value) else visible(str(value)[:300])
     names = [name for name in table if name not in {*NEEDED, *NUMBERS, "source"}]
     return [[visible(name), [said(value) for value in table[name]]] for name in names]
 
@@ -431,7 +427,7 @@ def searchable(
 ) -> list[bytes]:  # all that is shown of each pair, in lower case and UTF-8
     "What the search looks through."
     texts = [map(_said_by, table[name]) for name in PAIR_TEXTS]
-    source = [["" if _is_missing(name) else str(name) for name in table["source"]]] if "source" in table else []
+    source = [["" if is_missing(name) else str(name) for name in table["source"]]] if "source" in table else []
     facts = [[text or "" for text in column] for _, column in _facts(table)]
     return [visible("\n".join(row)).lower().encode() for row in zip(*texts, *source, *facts)]
 
@@ -908,7 +904,7 @@ def _json_value(value):
     "A value as JSON holds it."
     if isinstance(value, Mapping): return {str(key): _json_value(item) for key, item in value.items()}
     if isinstance(value, (np.ndarray, list, tuple, set, frozenset)): return [_json_value(item) for item in value]
-    if _is_missing(value): return None
+    if is_missing(value): return None
     if isinstance(value, (np.bool_, np.integer)): value = value.item()
     if isinstance(value, (str, int)): return value
     if isinstance(value, (float, Decimal, np.floating)): return float(value) if np.isfinite(float(value)) else None

@@ -589,3 +589,15 @@ visualizer.RewardVisualizer(hostile_markdown(PAYLOADS[::4]))"""]
         reads_hostile_markdown(Panel(book, book.cell(1)), len(EXTRA) + len(PAYLOADS[::4]))
         book.shoot("lab-hostile-markdown")
         book.check()
+
+
+def test_a_search_that_takes_long_says_that_it_is_under_way(browser, tmp_path):
+    with Visit(browser, held_page(tmp_path, hold=["search"]), width=1000) as visit:
+        panel, busy = Panel(visit), visit.page.locator(".rmkit-busy")
+        panel.root.get_by_label("Search", exact=True).fill("cat")
+        expect(busy).to_have_text("Searching all texts…")
+        panel.counts(4, 4)
+        visit.page.evaluate("answer('search')")
+        panel.counts(2, 4)
+        expect(busy).to_have_text("")
+        visit.check()

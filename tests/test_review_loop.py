@@ -37,6 +37,7 @@ model = RewardModel(a_model(), tokenizer)
 scores = model.score_pairs(pairs, progress=False)
 viz = RewardVisualizer(scores, model, marks="review.jsonl", reviewer="ann")
 viz"""
+FROM_PYTHON = """i = viz.shown[7]; viz.mark(i, "unclear", "from Python"); viz.open(i); print("OPEN", viz.selected, "END")"""
 SAID = """print("SAID", json.dumps({i: entry.get("decision", "") for i, entry in viz.marks.items()}), "END")"""
 TRAIN = """
 better = viz.corrected()
@@ -108,7 +109,7 @@ def said(cell):
 def test_sixty_real_pairs_by_keyboard(browser, server, shared_data):
     ann = Reviewer()
     setup = REVIEW.format(tests=str(ROOT / "tests"), data=str(shared_data / "oasst1.jsonl"))
-    with server.open(browser, [setup, SAID, TRAIN, "viz"], width=1500, height=1000) as book:
+    with server.open(browser, [setup, SAID, TRAIN, "viz", FROM_PYTHON, 'print("MARK", viz.marks[i], "END")'], width=1500, height=1000) as book:
         book.run(0)
         ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
         ann.press("n")  # from the tab that has the focus: the first pair
@@ -135,6 +136,10 @@ def test_sixty_real_pairs_by_keyboard(browser, server, shared_data):
 
         book.restart_kernel()
         expect(ann.reader.root.locator(".rmkit-gone")).to_contain_text("run the cell again")
+        ann.reader.pair().focus()
+        book.page.keyboard.press("s")  # what can't be kept any more is said, and not shown as if it were
+        expect(ann.reader.root.locator(".rmkit-alert")).to_contain_text("run the cell again")
+        ann.sees_progress()
         book.run(0)
         ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
         ann.sees_progress()
@@ -155,6 +160,7 @@ def test_sixty_real_pairs_by_keyboard(browser, server, shared_data):
         expect(ann.reader.root.locator(".rmkit-alert")).to_contain_text("decided")
         seconds = (time.monotonic() - ann.began) / 60
         print(f"{server.app}: {ann.presses / 60:.2f} keystrokes and {seconds:.1f} s a pair, everything else included")
+        python_goes_ahead(book, ann.reader)
         book.run(1)
         assert said(book.cell(1)) == ann.decided
         book.run(2)
@@ -162,6 +168,20 @@ def test_sixty_real_pairs_by_keyboard(browser, server, shared_data):
         assert "TRAINED 2 END" in text
         check_corrected(json.loads(text.split("CORRECTED ")[-1].split(" END")[0]), ann.decided, shared_data)
         book.check()
+
+
+def python_goes_ahead(book, reader):
+    "The view opens what Python opens, shows what Python marked, and a note that is written there leaves the mark"
+    book.run(4)
+    i = int(book.cell(4).inner_text().split("OPEN ")[-1].split(" END")[0])
+    book.cell(0)  # back in sight
+    reader.opened(i)
+    expect(reader.pair().get_by_role("button", name="Unclear")).to_have_attribute("aria-pressed", "true")
+    expect(reader.root.get_by_label("Note", exact=True)).to_have_value("from Python")
+    reader.fill("Note", "and from the view")
+    book.run(5)
+    text = book.cell(5).inner_text().split("MARK ")[-1]
+    assert "'mark': 'unclear'" in text and "'note': 'and from the view'" in text and "'decision'" in text
 
 
 def check_corrected(rows, decided, shared_data):

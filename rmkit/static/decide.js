@@ -3,8 +3,7 @@
 // ---- page: what a person decides
 
 const DECISION_HINTS = {keep: "The label is right", swap: "The other response is the better one",
-  tie: "Neither is better",
-  "both bad": "Neither is good enough to learn from", drop: "Leave the pair out"};
+  tie: "Neither is better", "both bad": "Neither is good enough to learn from", drop: "Leave the pair out"};
 const DECISION_KEYS = {a: "keep", s: "swap", t: "tie", b: "both bad", d: "drop"};
 
 // The entries as this view knows them: the source's, with what it was told since and hasn't answered yet.
@@ -84,8 +83,6 @@ function nextUnseen(view) {
 
 // ---- page: the bar of decisions
 
-const kbd = key => element("kbd", {class: "rmkit-key", "aria-hidden": "true"}, key);
-
 function decisionBar(view) {
   const bar = element("div", {class: "rmkit-decide", role: "group", "aria-label": "Decide", tabindex: -1});
   view.nodes.decide = bar;
@@ -96,24 +93,29 @@ function decisionBar(view) {
 function drawDecisions(view) {
   const {pair, meta, nodes: {decide: bar}} = view;
   if (!bar || !pair || !meta.can?.mark) return;
-  const {mark = "", note = "", decision = ""} = view.marks[pair.id] ?? {},
-    input = bar.querySelector("input[type=text]");
+  const {mark = "", note = "", decision = ""} = view.marks[pair.id] ?? {};
+  const input = bar.querySelector("input[type=text]");
   if (input && input === activeElement(view)) return showDecided(bar, decision, mark);
+  const nothing = !view.review.undo && !view.pending.length;
+  const back = keyButton("Undo", "U", () => undo(view), {"data-keep": "undo", disabled: nothing});
   redrawn(view, bar, [
-    element("div", {class: "rmkit-bar"}, ...Object.entries(DECISION_KEYS).map(([key, name]) =>
-      toggle([DECISIONS[name], kbd(key.toUpperCase())],
-      decision === name, () => decide(view, name), {"data-keep": name, "data-value": name,
-        "aria-keyshortcuts": key.toUpperCase(),
-        "aria-label": DECISIONS[name], title: `${DECISION_HINTS[name]} (${key.toUpperCase()})`})),
-      element("span", {class: "rmkit-spring"}), goOnSwitch(view),
-      button(["Undo", kbd("U")], () => undo(view), {"data-keep": "undo", "aria-label": "Undo", "aria-keyshortcuts": "U",
-        disabled: !view.review.undo && !view.pending.length})),
-    element("div", {class: "rmkit-bar", role: "group", "aria-label": "Marks"},
-      ...Object.entries(MARKS).map(([name, text], k) => toggle([text, kbd(String(k + 1))], mark === name, () =>
-        setMark(view, name),
-        {"data-keep": `mark ${name}`, "data-value": name, "aria-label": text, "aria-keyshortcuts": k + 1,
-          title: `key ${k + 1}`})),
+    element("div", {class: "rmkit-bar"}, ...decisionButtons(view, decision), element("span", {class: "rmkit-spring"}),
+      goOnSwitch(view), back),
+    element("div", {class: "rmkit-bar", role: "group", "aria-label": "Marks"}, ...markButtons(view, mark),
       field("Note", noteInput(view, note), "rmkit-inline"))]);
+}
+
+function decisionButtons(view, decision) {
+  return Object.entries(DECISION_KEYS).map(([small, name]) => {
+    const key = small.toUpperCase();
+    return keyToggle(DECISIONS[name], key, decision === name, () => decide(view, name),
+      {"data-keep": name, "data-value": name, title: `${DECISION_HINTS[name]} (${key})`});
+  });
+}
+
+function markButtons(view, mark) {
+  return Object.entries(MARKS).map(([name, text], k) => keyToggle(text, String(k + 1), mark === name,
+    () => setMark(view, name), {"data-keep": `mark ${name}`, "data-value": name, title: `key ${k + 1}`}));
 }
 
 // While a note is being written its field stays; the buttons beside it follow.
@@ -183,7 +185,9 @@ const KEYS = [["J, K", "next, previous pair"], ["N", "next pair that wasn't seen
   ["M", "Markdown"], ["O", "all turns of the prompt"], ["W", "monospace"], ["L", "scroll both responses together"],
   ["/", "search"], ["?", "this list"],
   ["Escape", "leave a field, close this list; in the list of pairs: clear the filters"]];
-const SWITCH_KEYS = {e: "edit", r: "tokens", x: "diff", m: "markdown", o: "turns", w: "mono", l: "together"};
+// The switch of a key: those of reading say theirs themselves.
+const switchOf = key => ({e: "edit", r: "tokens"})[key]
+  ?? READING_SWITCHES.find(([, , own]) => own?.toLowerCase() === key)?.[0];
 
 function showKeys(view, on = view.nodes.keys.hidden) {
   const {keys, pair} = view.nodes;
@@ -214,7 +218,7 @@ function actionOf(view, key) {
   if (key === "?") return () => showKeys(view);
   if (small === "u") return () => undo(view);
   if (!pair || pair.id !== view.open) return null;
-  if (small in SWITCH_KEYS) return view.switches?.[SWITCH_KEYS[small]] ?? null;
+  if (switchOf(small)) return view.switches[switchOf(small)];
   if (!can.mark) return null;
   if (small === "c") return () => nodes.pair.querySelector('[data-keep="note"]')?.focus();
   if (small in DECISION_KEYS) return () => decide(view, DECISION_KEYS[small]);
@@ -226,9 +230,8 @@ function rootKeys(view, event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   // The notebook around has its own single keys.
   event.stopPropagation();
-  const {list, status, keys, pair} = view.nodes, target = event.target;
-  if (event.key === "Escape") escape(view, target);
-  else if (isField(target)) return;
+  if (event.key === "Escape") escape(view, event.target);
+  else if (isField(event.target)) return;
   else if (view.tab !== "Overview" || "?/gn".includes(event.key.toLowerCase())) {
     const act = actionOf(view, event.key);
     if (!act) return;

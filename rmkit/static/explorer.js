@@ -70,10 +70,10 @@ function setPicture(view, id, filter) {
   setFilters(view, {...view.filters, pictures: filter ? {...pictures, [id]: filter} : pictures});
 }
 
+const countOf = ({shown, table}) => `${countText(shown.length)} of ${counted(table.n, "pair")}`;
+
 function drawStatus(view) {
-  const {filters, shown, table} = view, chips = chipsOf(filters);
-  const count = element("span", {class: "rmkit-count", role: "status"},
-    `${countText(shown.length)} of ${counted(table.n, "pair")}`);
+  const chips = chipsOf(view.filters), count = element("span", {class: "rmkit-count", role: "status"}, countOf(view));
   redrawn(view, view.nodes.status, [count,
     ...chips.map(([key, label]) => element("span", {class: "rmkit-chip"}, isolated(cut(label, 60)),
       button("×", () => setFilters(view, withoutFilter(view.filters, key)),
@@ -153,8 +153,8 @@ function pictureCard(view, picture) {
 
 // What a click on a picture did, below it: the count above may be out of sight.
 function drawPicked(view, id, foot) {
-  const on = id in view.filters.pictures, count = `${countText(view.shown.length)} of ${counted(view.table.n, "pair")}`;
-  redrawn(view, foot, on ? [element("span", {class: "rmkit-soft"}, count), showPairs(view),
+  const on = id in view.filters.pictures;
+  redrawn(view, foot, on ? [element("span", {class: "rmkit-soft"}, countOf(view)), showPairs(view),
     button("Clear", () => setPicture(view, id, null), {"data-keep": "clear picture"})] : []);
 }
 
@@ -248,7 +248,7 @@ function takeMeta(view) {
 
 const FOLLOWED = {
   meta: takeMeta,
-  review(view) { takeReview(view); reviewChanged(view); drawStatus(view); textsChanged(view); },
+  review(view) { takeReview(view); reviewChanged(view); textsChanged(view); },
   place: followPlace,
   drafts(view) { view.draftsKept = view.source.get("drafts"); takeDrafts(view); },
   gone(view) {

@@ -46,10 +46,8 @@ function facetMenu(view, facet) {
     element("div", {class: "rmkit-card"}, facetPart(view, facet)));
   const follow = () => { name.textContent = facetText(view, facet); };
   follow();
-  return Object.assign(filled(element("div", {class: "rmkit-field", "data-facet": ""},
-    element("span", {class: "rmkit-soft"},
-    isolated(cut(facet.name, 60))), menu), {}, []),
-      {follow: () => { follow(); menu.querySelector("[data-facet]").follow(); }});
+  return Object.assign(element("div", {class: "rmkit-field", "data-facet": ""},
+    element("span", {class: "rmkit-soft"}, isolated(cut(facet.name, 60))), menu), {follow});
 }
 
 function facetText(view, {name}) {
@@ -113,9 +111,12 @@ function categoryFacet(view, {name, names, codes}) {
 
 function searchInput(view) {
   let timer = null;
-  const typed = event => { clearTimeout(timer); const text = event.target.value; timer = setTimeout(() =>
-    search(view, text), 200); };
-  const keys = event => { if (event.key === "Enter") { clearTimeout(timer); search(view, event.target.value); } };
+  const begin = (event, wait) => {
+    const text = event.target.value;
+    clearTimeout(timer);
+    timer = setTimeout(() => search(view, text), wait);
+  };
+  const typed = event => begin(event, 200), keys = event => { if (event.key === "Enter") begin(event, 0); };
   return element("input", {type: "search", value: view.filters.text, placeholder: 'words, or "a phrase"', dir: "auto",
     autocomplete: "off", spellcheck: "false", oninput: typed, onkeydown: keys});
 }
@@ -159,8 +160,8 @@ function reviewerField(view) {
 
 async function exportRows(view, rows, format) {
   const reviewed = Object.keys(view.marks).map(Number);
-  if (rows !== "shown" && !reviewed.length && !view.review.seen.size) return say(view,
-    "Nothing is decided yet: open a pair and decide.");
+  const isEmpty = rows !== "shown" && !reviewed.length && !view.review.seen.size;
+  if (isEmpty) return say(view, "Nothing is decided yet: open a pair and decide.");
   const reply = await ask(view, {what: "export", rows, ids: rows === "shown" ? Array.from(view.shown) : reviewed,
     format});
   if (reply) download(reply);
@@ -177,35 +178,41 @@ async function takeMarks(view, input) {
 // ---- page: the list
 
 const stepsShown = view => view.table.moves && view.tab === "Over training";
-const column = (name, sign) => (view, i) => sign ? signed(view.table.columns[name][i], sign.digits)
-  : numberText(view.table.columns[name][i]);
-const markText = ({mark, note, edit} = {}) => [MARKS[mark], note && !mark && "note", edit
-  && "edited"].filter(Boolean).join(", ");
+const numberCell = (view, i, name) => numberText(view.table.columns[name][i]);
+const signedCell = (view, i, name, digits) => signed(view.table.columns[name][i], digits);
+const markText = ({mark, note, edit} = {}) =>
+  [MARKS[mark], note && !mark && "note", edit && "edited"].filter(Boolean).join(", ");
 
-// [class, title, order by its head, whether it is there, content]
-const LIST_CELLS = [
-  ["id", "Pair", "data", () => true, (view, i) => String(i)],
-  ["call", "Verdict", "verdict", () => true, (view, i) => verdictSign(view.table.verdicts[i])],
-  ["number", "Margin", "reward_margin", () => true, column("reward_margin", {digits: 2})],
-  ["number", "P(chosen)", "p_chosen", () => true, column("p_chosen")],
-  ["step", "At step", null, stepsShown, (view, i) => stepCell(view, i)],
-  ["number rmkit-gap", "Length gap", "length_gap", view => view.table.columns.length_gap && !stepsShown(view),
-    column("length_gap", {digits: 0})],
-  ["decision", "Decision", "decision", view => Object.values(view.marks).some(entry => entry.decision),
-    (view, i) => DECISIONS[view.marks[i]?.decision] ?? ""],
-  ["mark", "Mark", "mark", view => Object.values(view.marks).some(markText), (view, i) => markText(view.marks[i])],
+// Cells of a row: `by` is the order that the head sets, `there` says whether the cell is. Those of the review come last.
+const NUMBER_CELLS = [
+  {name: "id", title: "Pair", by: "data", content: (view, i) => String(i)},
+  {name: "call", title: "Verdict", by: "verdict", content: (view, i) => verdictSign(view.table.verdicts[i])},
+  {name: "number", title: "Margin", by: "reward_margin", content: (view, i) => signedCell(view, i, "reward_margin", 2)},
+  {name: "number", title: "P(chosen)", by: "p_chosen", content: (view, i) => numberCell(view, i, "p_chosen")},
+  {name: "step", title: "At step", there: stepsShown, content: (view, i) => stepCell(view, i)},
+  {name: "number rmkit-gap", title: "Length gap", by: "length_gap",
+    there: view => view.table.columns.length_gap && !stepsShown(view),
+    content: (view, i) => signedCell(view, i, "length_gap", 0)},
+];
+const REVIEW_CELLS = [
+  {name: "decision", title: "Decision", by: "decision",
+    there: view => Object.values(view.marks).some(entry => entry.decision),
+    content: (view, i) => DECISIONS[view.marks[i]?.decision] ?? ""},
+  {name: "mark", title: "Mark", by: "mark", there: view => Object.values(view.marks).some(markText),
+    content: (view, i) => markText(view.marks[i])},
 ];
 const SNIPPETS = ["prompt", "chosen", "rejected"];
 
 // The cells of the list: those above, the source, and the column that the list is sorted by.
 function listCells(view) {
-  const {facets, columns} = view.table, there = LIST_CELLS.filter(([, , , wanted]) => wanted(view));
-  const shown = new Set([facets.has("source") && "source", view.sort.by].filter(name => facets.has(name)));
-  const own = [...shown].map(name => ["source", name, name, null, (view, i) => facetCell(facets.get(name), i)]);
-  const by = view.sort.by, known = [...LIST_CELLS.map(([, , order]) => order), ...shown, ...Object.keys(SORTS)];
-  const more = by in COLUMN_SORTS && columns[by] && !known.includes(by)
-    ? [["number", COLUMN_SORTS[by], by, null, column(by)]] : [];
-  return [...there.slice(0, -2), ...more, ...own, ...there.slice(-2)];
+  const {table: {facets, columns}, sort: {by}} = view, isThere = ({there}) => !there || there(view);
+  const shown = new Set(["source", by].filter(name => facets.has(name)));
+  const own = [...shown].map(name => ({name: "source", title: name, by: name,
+    content: (view, i) => facetCell(facets.get(name), i)}));
+  const hasHead = NUMBER_CELLS.some(cell => cell.by === by) || shown.has(by);
+  const more = by in COLUMN_SORTS && columns[by] && !hasHead
+    ? [{name: "number", title: COLUMN_SORTS[by], by, content: (view, i) => numberCell(view, i, by)}] : [];
+  return [...NUMBER_CELLS.filter(isThere), ...more, ...own, ...REVIEW_CELLS.filter(isThere)];
 }
 
 function facetCell({codes, names, values}, i) {
@@ -218,12 +225,11 @@ function stepCell(view, i) {
     && ` → ${became}`);
 }
 
-function headCell(view, [name, title, by]) {
-  const {sort} = view, on = sort.by === by, text = name === "step" ? `Step ${view.table.moves.steps[view.step]}`
-    : title;
-  const press = by === null ? element("span", null, text)
-    : element("button", {type: "button", class: "rmkit-headcell", "data-keep": `head ${by}`, "data-sorted": on
-      ? (sort.down ? "down" : "up") : null,
+function headCell(view, {name, title, by}) {
+  const {sort, table: {moves}} = view, text = name === "step" ? `Step ${moves.steps[view.step]}` : title;
+  const on = sort.by === by, sorted = on ? (sort.down ? "down" : "up") : null;
+  const press = !by ? element("span", null, text)
+    : element("button", {type: "button", class: "rmkit-headcell", "data-keep": `head ${by}`, "data-sorted": sorted,
       "aria-label": `Sort by ${text}${on ? `, now ${sort.down ? "descending" : "ascending"}` : ""}`,
       onclick: () => setSort(view, {by, down: on && !sort.down})}, isolated(cut(text, 40)));
   return element("span", {class: `rmkit-cell rmkit-${name}`}, press);
@@ -248,7 +254,7 @@ function rowNode(view, i, at, cells) {
   const row = element("div", {class: name, role: "option", "data-id": i, tabindex: at === view.cursor ? 0 : -1,
     "aria-selected": String(i === view.open), "aria-posinset": at + 1, "aria-setsize": view.shown.length,
     onclick: () => { goTo(view, at, true); openPair(view, i); }},
-    ...cells.map(([name, title, , , content]) => element("span", {class: `rmkit-cell rmkit-${name}`},
+    ...cells.map(({name, title, content}) => element("span", {class: `rmkit-cell rmkit-${name}`},
       unseen(`${title} `), content(view, i))));
   const snippet = view.snippets.get(i);
   row.append(...SNIPPETS.map(name => element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`, dir: "auto"},
@@ -279,8 +285,8 @@ async function fetchSnippets(view, ids) {
   for (const row of reply ?? []) view.snippets.set(row.id, row);
   for (const row of view.nodes.list.children) {
     const snippet = view.snippets.get(Number(row.dataset.id));
-    if (snippet) row.querySelectorAll(".rmkit-snippet").forEach((cell,
-      k) => { cell.textContent = snippet[SNIPPETS[k]]; });
+    if (!snippet) continue;
+    row.querySelectorAll(".rmkit-snippet").forEach((cell, k) => { cell.textContent = snippet[SNIPPETS[k]]; });
   }
 }
 

@@ -127,8 +127,8 @@ function pairFacts(view) {
 
 function pairTools(view) {
   const {meta: {can}, show} = view;
-  const press = (name, text, key) => toggle([text, kbd(key)], show[name], () => flipPart(view, name),
-    {"data-keep": name, "aria-label": text, "aria-keyshortcuts": key, title: `key ${key}`});
+  const press = (name, text, key) => keyToggle(text, key, show[name], () => flipPart(view, name),
+    {"data-keep": name, title: `key ${key}`});
   view.nodes.drafted = element("span", {class: "rmkit-soft"}, draftSign(view));
   return element("div", {class: "rmkit-bar rmkit-tools"}, press("tokens", "Tokens", "R"),
     canEdit(view) && [press("edit", can.score ? "Edit and rescore" : "Edit", "E"), view.nodes.drafted]);

@@ -5,6 +5,12 @@
 const button = (text, onclick, attributes) => element("button",
   {type: "button", class: "rmkit-button", onclick, ...attributes}, text);
 const toggle = (text, on, onclick, attributes) => button(text, onclick, {"aria-pressed": String(on), ...attributes});
+const kbd = key => element("kbd", {class: "rmkit-key", "aria-hidden": "true"}, key);
+// A button that shows its key, which is no part of its name.
+const keyButton = (text, key, onclick, attributes) => button([text, key && kbd(key)], onclick,
+  {"aria-label": text, "aria-keyshortcuts": key, ...attributes});
+const keyToggle = (text, key, on, onclick, attributes) => keyButton(text, key, onclick,
+  {"aria-pressed": String(on), ...attributes});
 const isolated = (text, name = "rmkit-isolated") => element("bdi", {class: name, dir: "auto"}, text);
 const unseen = text => element("span", {class: "rmkit-unseen"}, text);
 

@@ -57,8 +57,8 @@ function differencesNote(view) {
 function drawSwitches(view) {
   const {show, pair, nodes} = view, note = differencesNote(view), noteId = `${view.id}-differences`;
   const on = {...show, diff: marksDifferences(view)};
-  const press = ([name, text, key, says]) => toggle([text, key && kbd(key)], on[name], () => flipReading(view, name),
-    {"data-keep": name, "aria-label": text, title: key ? `${says} (${key})` : says, "aria-keyshortcuts": key,
+  const press = ([name, text, key, says]) => keyToggle(text, key, on[name], () => flipReading(view, name),
+    {"data-keep": name, title: key ? `${says} (${key})` : says,
       disabled: name === "diff" && !pair.diff, "aria-describedby": name === "diff" && note ? noteId : null});
   redrawn(view, nodes.switches, [...READING_SWITCHES.map(press),
     note && element("span", {class: "rmkit-soft", id: noteId}, note), hitsNote(view)]);

@@ -184,17 +184,13 @@ export function embedded(data) {
   // A pair that was only seen has nothing said of it, which is another thing than nothing being left of what was said.
   const lineOf = id => ({key: meta.keys?.[id], row: id, seen: state.seen.has(id), ...(state.said[id]
     ? {...reviewed(state.entries[id] ?? {}), ...state.said[id]} : {reviewer: state.reviewer, time: new Date().toISOString()})});
-  const files = {
-    review: () => ["review.jsonl", reviewedRows().map(lineOf)],
-    marks: ids => ["marks.jsonl", ids.map(id => exportedRow(data, state.entries, id))],
-    shown: ids => ["pairs.jsonl", ids.map(id => exportedRow(data, state.entries, id))],
-  };
+  const fileNames = {review: "review.jsonl", marks: "marks.jsonl", shown: "pairs.jsonl"};
   const answers = {
     rows: ({ids}) => ids.map(id => snippetOf(rows[id], id)),
     search: ({text}) => { const terms = termsOf(text); return {ids: found(terms), terms}; },
     pair: ({pair}) => ({details: [], ...rows[pair], id: pair}),
     tokens: ({pair}) => ({id: pair, tokens: rows[pair].tokens ?? null, note: rows[pair].tokens_note ?? null}),
-    change: request => { review.change(without(without(request, "what"), "id")); return {ok: true}; },
+    change({what, ...fields}) { review.change(fields); return {ok: true}; },
     undo: () => review.undo(),
     reviewer: ({name}) => { state.reviewer = name; review.keep(); return {}; },
     draft({pair, texts}) {
@@ -210,9 +206,9 @@ export function embedded(data) {
       return taken;
     },
     export({rows: which, ids}) {
-      const [name, list] = files[which](ids);
+      const list = which === "review" ? reviewedRows().map(lineOf) : ids.map(id => exportedRow(data, state.entries, id));
       state.unsaved = false;
-      return {name, mime: "application/jsonl", text: list.map(row => JSON.stringify(row) + "\n").join("")};
+      return {name: fileNames[which], mime: "application/jsonl", text: list.map(row => JSON.stringify(row) + "\n").join("")};
     },
   };
   return {
