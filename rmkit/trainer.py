@@ -98,6 +98,7 @@ class RunningMetrics(TrainerCallback, ExportableState):
         self.warned = False # of a skipped step
         self.step = 0 # that is being made
         self.broken = torch.tensor(math.inf) # first step with a loss or a reward that isn't finite
+        self.logged = 0.0 # pairs of the last log
 
     def reset(self):
         "Forget the pairs since the last log"
@@ -177,12 +178,18 @@ def so_far(self:RunningMetrics) -> dict:
     metrics |= dict(min_reward=self.low.item(), max_reward=self.high.item())
     return metrics | (dict(not_finite_from=int(first)) if math.isfinite(first) else {})
 
+@patch(as_prop=True)
+def are_few(self:RunningMetrics) -> bool:
+    "Whether so few pairs came since the last log that their means would be noise beside it; never where one is broken"
+    return bool(self.sums[0] < self.logged / 2) and not math.isfinite(self.broken.item())
+
 @patch
 def means(self:RunningMetrics) -> dict:
     "Metrics of the pairs since the last call, `{}` if none; adds them to the run's total and starts afresh"
     metrics, s, seconds = self.so_far(), dict(zip(self.names, self.sums.tolist())), self.seconds
     skipped = {} if self.scale is None else dict(skipped_steps=self.skipped)
     self.reset()
+    self.logged = s["pairs"]
     if not metrics: return {}
     for k in self.total: self.total[k] += s[k]
     speed = dict(pairs_per_second=s["pairs"]/seconds, tokens_per_second=s["tokens"]/seconds) if seconds else {}
@@ -1338,13 +1345,14 @@ def log(self:RewardTrainer, logs:dict, start_time=None):
     if "loss" in logs or "train_loss" in logs:
         self.running.pause()
         self.running.merge(self.accelerator)
+        few = self.running.are_few
         now, total, memory = self.running.means(), self.running.total, peak_memory(self.args.device)
         own_loss = bool(self._overridden("compute_loss")) # whose mean `Trainer` has, whatever it took from rmkit's
         if own_loss: now.pop("loss", None)
         peak = {} if memory is None else dict(memory_gib=memory)
         if "loss" in logs: logs.update(now, **peak)
         elif total["pairs"] and not own_loss: logs["train_loss"] = total["loss"] / total["pairs"]
-        if "train_loss" in logs and now: Trainer.log(self, now | peak | dict(learning_rate=self._get_learning_rate()))
+        if "train_loss" in logs and now and not few: Trainer.log(self, now | peak | dict(learning_rate=self._get_learning_rate()))
     for name, x in self._noted().items(): logs.setdefault(name, x)
     Trainer.log(self, logs, start_time)
 

@@ -248,6 +248,15 @@ def test_looks_of_a_long_run_are_few_and_cover_it(tmp_path):
     assert sum(n) == 150 and mean == pytest.approx(trainer.state.log_history[-1]["train_loss"])
 
 
+@pytest.mark.parametrize("steps, logged", [(10, [4, 8, 10]), (9, [4, 8]), (3, [3])])
+def test_the_last_pairs_are_logged_unless_they_are_few(tmp_path, steps, logged):
+    "The mean over one step beside means over four would be a spike at the end of every picture"
+    trainer = trainer_of(tmp_path, max_steps=steps, logging_steps=4)
+    trainer.train()
+    assert [entry["step"] for entry in trainer.state.log_history if "loss" in entry] == logged
+    assert trainer.running.total["pairs"] == steps * trainer.args.per_device_train_batch_size
+
+
 @pytest.mark.parametrize("step, looks", [(1, 0), (3, 2)])
 def test_a_run_that_fails_or_is_interrupted_shows_what_it_had(tmp_path, step, looks):
     for error, word in ((OSError("disk"), "Ended by an error"), (KeyboardInterrupt(), "Interrupted")):
