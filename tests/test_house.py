@@ -69,12 +69,12 @@ def test_readme_has_prose_code_and_text_outputs():
     plot = {"output_type": "display_data", "data": {"image/png": "...", "text/plain": "<Axes: >"}}
     printed = {"output_type": "stream", "name": "stdout", "text": ["\x1b[1m0.75\x1b[0m\n"]}
     index = {"cells": [
-        {"cell_type": "markdown", "source": ["# rmkit\n", "see [data](01_data.ipynb), [us](https://x.org), ![](../docs/a.png)"]},
+        {"cell_type": "markdown", "source": ["# rmkit\n", "see [data](12_data.ipynb), [us](https://x.org), ![](../docs/a.png)"]},
         {"cell_type": "code", "source": "#| hide\nsecret = 1", "outputs": []},
         {"cell_type": "code", "source": "#| eval: false\nprint(accuracy)", "outputs": [printed, plot]}]}
     assert readme(index) == """\
 # rmkit
-see [data](nbs/01_data.ipynb), [us](https://x.org), ![](docs/a.png)
+see [data](nbs/12_data.ipynb), [us](https://x.org), ![](docs/a.png)
 
 ```python
 print(accuracy)
