@@ -8,7 +8,7 @@ Docs: https://rmkit.github.io/rmkit/attention.html.md"""
 __all__ = ['CALL', 'FEW', 'NO_MASK', 'HARMLESS', 'ATTENTION_LAYERS', 'Branches', 'varlen_attention', 'Rectangle', 'rectangles',
            'rectangle_attention', 'FlatAttentionError', 'flat_attention', 'why_padded', 'use_flat_attention']
 
-# %% ../nbs/41_attention.ipynb #c003
+# %% ../nbs/41_attention.ipynb #h002
 import inspect
 import math
 import sys

@@ -14,7 +14,7 @@ __all__ = ['HELP', 'SOURCES', 'DATASET', 'USUAL', 'AFTERWARDS', 'ROW', 'ROW_FILE
            'train_and_test_rows', 'make_trainer', 'train', 'training_line', 'demo_trainer', 'show_results', 'own_name',
            'demo', 'close_pipe', 'complain', 'main']
 
-# %% ../nbs/81_cli.ipynb #c002
+# %% ../nbs/81_cli.ipynb #h002
 import json
 import math
 import os

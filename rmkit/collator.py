@@ -8,7 +8,7 @@ Docs: https://rmkit.github.io/rmkit/collator.html.md"""
 __all__ = ['PAIR_COLUMNS', 'PairBatch', 'DataCollatorForPreference', 'RewardDataCollatorWithPadding', 'shared_length', 'lay_out',
            'PrefixSharingCollator', 'take_groups', 'join_flat', 'cut_by_tokens', 'tokens_of_groups', 'share_across']
 
-# %% ../nbs/13_collator.ipynb #c003
+# %% ../nbs/13_collator.ipynb #h002
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -21,7 +21,7 @@ from torch.nn.functional import pad
 from transformers import PreTrainedTokenizerBase
 from transformers.data.data_collator import DataCollatorMixin
 
-from .data import ID_COLUMNS, common_prefix_length, unwrap_number
+from .data import common_prefix_length, ID_COLUMNS, unwrap_number
 
 # %% ../nbs/13_collator.ipynb #c006
 def _texts(row:dict[str, Any], # one row, ids and perhaps masks under the names of any generation

@@ -9,7 +9,7 @@ __all__ = ['OLDER', 'OLDER_VALUES', 'OTHER_SPELLINGS', 'NUMBERS', 'OlderFields',
            'OlderField', 'renamed', 'one_value', 'one_item', 'an_entry', 'gone', 'refused', 'take_other_spellings',
            'read_numbers', 'RewardConfig', 'check_config']
 
-# %% ../nbs/70_config.ipynb #c002
+# %% ../nbs/70_config.ipynb #h002
 import json
 import math
 import os

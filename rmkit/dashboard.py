@@ -9,7 +9,7 @@ __all__ = ['STATUS', 'OVER', 'WATCHED', 'INK', 'LINES', 'SETS', 'WIDTH', 'HEIGHT
            'RunView', 'Frame', 'panel_image', 'read_run', 'hear_waiting', 'WidgetDisplay', 'Stretch', 'Stretches',
            'Dashboard']
 
-# %% ../nbs/64_dashboard.ipynb #c002
+# %% ../nbs/64_dashboard.ipynb #h002
 import json
 import math
 import signal
@@ -17,21 +17,22 @@ import threading
 import time
 from base64 import b64encode
 from functools import cache
-from importlib.resources import files
 from html import escape
+from importlib.resources import files
 from itertools import zip_longest
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastcore.basics import patch
 import numpy as np
+from fastcore.basics import patch
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from transformers import TrainerCallback
 
 from .metrics import percent
-from .plots import Curve, Panel, curve_points, held_out_sets, plot_dashboard, short_number, short_percent, training_panels
+from .plots import (Curve, curve_points, held_out_sets, Panel, plot_dashboard, short_number, short_percent,
+                         training_panels)
 from .scoring import in_notebook, visible
 from .visualizer import front_end, hear_while_busy, style
 
@@ -44,6 +45,7 @@ def clock(
     h, m = divmod(minutes, 60)
     return f"{h}:{m:02}:{s:02}" if h else f"{m}:{s:02}"
 
+# %% ../nbs/64_dashboard.ipynb #c005_1
 def numbers_of(
     entry, # of a trainer's `state.log_history`
 ) -> dict[str, float]:
@@ -200,6 +202,7 @@ def _json(value):
         return float(f"{x:.9g}") if math.isfinite(x) else None
     return json.dumps(plain(value))
 
+# %% ../nbs/64_dashboard.ipynb #c018_1
 @patch
 def state(self:RunView) -> dict:
     "All but the entries"

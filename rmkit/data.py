@@ -18,7 +18,7 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'find_format', 'are_messages', 'prepare_dataset', 'name_split', 'file_kind', 'as_table', 'ask_hub',
            'load_rows', 'split_by_prompt']
 
-# %% ../nbs/12_data.ipynb #c002
+# %% ../nbs/12_data.ipynb #h002
 import bz2
 import csv
 import gzip
@@ -51,8 +51,8 @@ from typing import Any, BinaryIO, TextIO
 import datasets
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import (Dataset, DatasetDict, Features, IterableDataset, Json, List, Value, concatenate_datasets, load_dataset,
-                      load_from_disk)
+from datasets import (concatenate_datasets, Dataset, DatasetDict, Features, IterableDataset, Json, List, load_dataset,
+                      load_from_disk, Value)
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from jinja2 import TemplateError
@@ -95,7 +95,6 @@ def _show(
     text = repr(value)
     return f"{type(value).__name__} {text if len(text) <= 80 else text[:77] + '...'}"
 
-
 def _bad(
     column:str, # the column at fault
     found:str, # what is there
@@ -105,7 +104,7 @@ def _bad(
 ) -> BadRowError: # an error that doesn't know its row yet
     return BadRowError(None, column, found, expected, remedy, reason)
 
-
+# %% ../nbs/12_data.ipynb #c008_1
 def _own_names(
     row:Mapping, # a row
 ) -> list[str]: # its columns without those that rmkit put there
@@ -2145,7 +2144,7 @@ def _unread_columns(
                 unread.setdefault(name, max(texts, key=len))
     return unread
 
-
+# %% ../nbs/12_data.ipynb #p084_1
 def are_messages(
     value, # of a column
 ) -> bool:

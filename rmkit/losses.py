@@ -7,7 +7,7 @@ Docs: https://rmkit.github.io/rmkit/losses.html.md"""
 # %% auto #0
 __all__ = ['LOSS_TYPES', 'reward_difference', 'bradley_terry_loss', 'hinge_loss', 'centering_penalty', 'preference_loss']
 
-# %% ../nbs/01_losses.ipynb #c002
+# %% ../nbs/01_losses.ipynb #h002
 import torch
 from torch.nn.functional import logsigmoid, relu
 

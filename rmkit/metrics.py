@@ -9,7 +9,7 @@ __all__ = ['wins', 'accuracy', 'tie_rate', 'prompt_groups', 'wilson_interval', '
            'pair_metrics', 'summarize', 'reliability', 'accuracy_by_length_gap', 'percent', 'headline',
            'compute_accuracy']
 
-# %% ../nbs/30_metrics.ipynb #c002
+# %% ../nbs/30_metrics.ipynb #h002
 import json
 import math
 import warnings
@@ -203,6 +203,7 @@ def percent(
     "A share as a percentage with one decimal."
     return "–" if np.isnan(share) else f"{100 * share:.1f}%"
 
+# %% ../nbs/30_metrics.ipynb #c050e_1
 def headline(
     table: pd.DataFrame,  # one row a pair
 ) -> list[tuple[str, str, str]]:  # name, value, explanation

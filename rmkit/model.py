@@ -13,7 +13,7 @@ __all__ = ['logger', 'OUTPUTS', 'ROUNDING', 'POSITION_TABLES', 'WEIGHT_FILES', '
            'find_model', 'load_reward_model', 'check_model_class', 'add_lora', 'merge', 'padding_right', 'fix_date',
            'save_tokenizer', 'save_reward_model', 'check_saved']
 
-# %% ../nbs/20_model.ipynb #c003
+# %% ../nbs/20_model.ipynb #h002
 import copy
 import inspect
 import json
@@ -33,7 +33,7 @@ import torch
 import transformers
 from huggingface_hub import HfApi, try_to_load_from_cache
 from jinja2 import TemplateError
-from peft import PeftConfig, PeftModel, TaskType, get_peft_model, prepare_model_for_kbit_training
+from peft import get_peft_model, PeftConfig, PeftModel, prepare_model_for_kbit_training, TaskType
 from peft.utils import ModulesToSaveWrapper
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -41,10 +41,10 @@ from torch import nn
 from transformers import (AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel,
                           PreTrainedTokenizerBase)
 from transformers.modeling_utils import load_state_dict
-from transformers.utils import (ADAPTER_CONFIG_NAME, CONFIG_NAME, cached_file, find_adapter_config_file,
+from transformers.utils import (ADAPTER_CONFIG_NAME, cached_file, CONFIG_NAME, find_adapter_config_file,
                                 is_bitsandbytes_available)
 
-from .attention import NO_MASK, Branches, FlatAttentionError, use_flat_attention, why_padded
+from .attention import Branches, FlatAttentionError, NO_MASK, use_flat_attention, why_padded
 from .collator import lay_out, share_across
 from .data import ask_hub
 
@@ -394,6 +394,7 @@ def flat_rewards(model:nn.Module, # a classifier that takes flat rows (see `need
 # %% ../nbs/20_model.ipynb #c034
 ROUNDING = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1} # of hidden states, in their standard deviations
 
+# %% ../nbs/20_model.ipynb #c034_1
 def _trial(model:nn.Module, # a decoder, its attention switched
           ) -> str|None: # what is wrong with its flat rows
     "Compare hidden states of a flat row with those of padded texts"

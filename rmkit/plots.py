@@ -11,7 +11,7 @@ __all__ = ['CHOSEN', 'REJECTED', 'HELD_OUT', 'NEUTRAL', 'HELD_OUT_COLOURS', 'DAS
            'Curve', 'Panel', 'held_out_sets', 'training_panels', 'curve_points', 'short_number', 'plot_panel',
            'plot_dashboard']
 
-# %% ../nbs/60_plots.ipynb #c002
+# %% ../nbs/60_plots.ipynb #h002
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -57,19 +57,21 @@ def bin_edges(
     width = (high - low + 2 * pad) / n
     return width * np.arange(np.floor(low / width), np.floor(high / width) + 2)
 
+def _finite(table, *columns):
+    "The rows of the table in which these columns are numbers."
+    return table[np.isfinite(table[list(columns)].to_numpy(dtype=float)).all(axis=1)]
+
+def _spans(bins):
+    "What error bars take: how far the interval's lower and upper end lie from the accuracy, (2, K)."
+    return np.abs(bins[["low", "high"]].to_numpy(dtype=float).T - bins["accuracy"].to_numpy(dtype=float))
+
+# %% ../nbs/60_plots.ipynb #c007_1
 def short_percent(
     share: float,  # of one
     _=None,  # the place of a tick, which matplotlib hands over
 ) -> str:
     "A share in percent, with about four digits."
     return f"{100 * share:.4g}%"
-
-def _finite(table, *columns):
-    "The rows of the table in which these columns are numbers."
-    return table[np.isfinite(table[list(columns)].to_numpy(dtype=float)).all(axis=1)]
-def _spans(bins):
-    "What error bars take: how far the interval's lower and upper end lie from the accuracy, (2, K)."
-    return np.abs(bins[["low", "high"]].to_numpy(dtype=float).T - bins["accuracy"].to_numpy(dtype=float))
 
 # %% ../nbs/60_plots.ipynb #c009
 def plot_rewards(
@@ -369,6 +371,7 @@ def short_number(
     "A number with about four digits."
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
+# %% ../nbs/60_plots.ipynb #e027_1
 def _draw_panel(ax, log_history, panel):
     "Curves and guide, without a legend."
     ax = _axes(ax, "step", "")

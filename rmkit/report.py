@@ -7,10 +7,10 @@ Docs: https://rmkit.github.io/rmkit/report.html.md"""
 # %% auto #0
 __all__ = ['INK', 'STYLE', 'PAGE', 'shown', 'as_svg', 'plot_truth', 'pictures', 'noteworthy', 'subset_table', 'write_report']
 
-# %% ../nbs/61_report.ipynb #c002
+# %% ../nbs/61_report.ipynb #h002
+import re
 from io import StringIO
 from pathlib import Path
-import re
 
 import numpy as np
 from jinja2 import Environment
@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from .data import as_text
 from .metrics import headline, percent, summarize
 from .plots import plot_accuracy_by_length_gap, plot_reliability, plot_reward_margins, plot_rewards, plot_training
-from .scoring import PairScores, clip, visible
+from .scoring import clip, PairScores, visible
 
 # %% ../nbs/61_report.ipynb #c007
 def shown(

@@ -8,7 +8,7 @@ Docs: https://rmkit.github.io/rmkit/review.html.md"""
 __all__ = ['logger', 'MARKS', 'DECISIONS', 'PAIR_TEXTS', 'STATE', 'OWN', 'NOTHING', 'PAUSE', 'DERIVED', 'NOTED', 'DONE', 'PAIRS',
            'pair_keys', 'Review', 'with_texts', 'original_set', 'side_columns', 'corrected', 'changes', 'restore']
 
-# %% ../nbs/55_review.ipynb #c002
+# %% ../nbs/55_review.ipynb #h002
 import json
 import logging
 import os
@@ -28,17 +28,20 @@ import pandas as pd
 from datasets import Dataset
 from fastcore.basics import patch
 
-from .data import (BETTER_WORSE, CONTENT_KEYS, ROLE_KEYS, ROLES, BadRowError, Format, are_messages, as_table, as_text,
-                        column_words, drop_none, find_format, id_columns, is_tie, message_text, to_pairs, twin_columns,
-                        unwrap_number, well_formed)
-from .scoring import OWN_COLUMNS, is_missing, visible
+from .data import (are_messages, as_table, as_text, BadRowError, BETTER_WORSE, column_words, CONTENT_KEYS,
+                        drop_none, find_format, Format, id_columns, is_tie, message_text, ROLE_KEYS, ROLES, to_pairs,
+                        twin_columns, unwrap_number, well_formed)
+from .scoring import is_missing, OWN_COLUMNS, visible
 
 # %% ../nbs/55_review.ipynb #c003
 logger = logging.getLogger(__name__)
 
 # %% ../nbs/55_review.ipynb #c006
 MARKS = ("mislabelled", "unclear", "interesting")
+
 DECISIONS = ("keep", "swap", "tie", "both bad", "drop")
+
+# %% ../nbs/55_review.ipynb #c006_1
 PAIR_TEXTS = ("prompt", "chosen", "rejected")
 
 # %% ../nbs/55_review.ipynb #c008

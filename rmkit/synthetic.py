@@ -9,7 +9,8 @@ __all__ = ['TOPICS', 'TOPIC_OF', 'WORDS', 'THINGS', 'LEADS', 'RUDE_LEADS', 'FILL
            'SMALL_TALK', 'COSTS', 'PERFECT', 'TASKS', 'find_faults', 'true_reward', 'make_prompts', 'make_pairs',
            'achievable_accuracy', 'make_rankings', 'tiny_tokenizer', 'tiny_config', 'tiny_model', 'tiny_causal_lm']
 
-# %% ../nbs/00_synthetic.ipynb #c002
+# %% ../nbs/00_synthetic.ipynb #h002
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,12 +18,11 @@ from math import exp, log
 from random import Random
 from typing import Callable
 from zlib import crc32
-import re
 
-from datasets import Dataset
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
-from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 import torch
+from datasets import Dataset
+from tokenizers import decoders, models, pre_tokenizers, processors, Tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
 # %% ../nbs/00_synthetic.ipynb #c005
 TOPICS = {

@@ -16,7 +16,7 @@ __all__ = ['logger', 'ONE_OF_SEVERAL', 'FILLED_BY_PEFT', 'SIDE_NAMES', 'MOST', '
            'beside', 'join_samples', 'without', 'is_torn', 'last_whole_checkpoint', 'check_optimizer', 'pipeline_call',
            'results_table']
 
-# %% ../nbs/74_trainer.ipynb #c002
+# %% ../nbs/74_trainer.ipynb #h002
 import inspect
 import json
 import logging
@@ -48,17 +48,18 @@ from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallbac
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCALER_NAME
 from transformers.trainer_callback import ExportableState
 
-from .collator import (DataCollatorForPreference, PairBatch, PAIR_COLUMNS, PrefixSharingCollator,
-                            RewardDataCollatorWithPadding, cut_by_tokens, join_flat, take_groups, tokens_of_groups)
-from .config import RewardConfig, native_precision
+from .collator import (cut_by_tokens, DataCollatorForPreference, join_flat, PAIR_COLUMNS, PairBatch,
+                            PrefixSharingCollator, RewardDataCollatorWithPadding, take_groups, tokens_of_groups)
+from .config import native_precision, RewardConfig
 from .dashboard import Dashboard
-from .data import (IDS, check_ids, find_markers, id_columns, longest_text, name_split, named_columns,
+from .data import (check_ids, find_markers, id_columns, IDS, longest_text, name_split, named_columns,
                         prepare_dataset, render, tokenize)
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddings, grow_to_vocabulary,
-                         limit_length, load_reward_model, needs_padding, padding_right, prepare_for_reward, reads_text_pairs,
-                         replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair, unwrap)
+                         limit_length, load_reward_model, needs_padding, padding_right, prepare_for_reward,
+                         reads_text_pairs, replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair,
+                         unwrap)
 from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
 
@@ -294,7 +295,7 @@ def one_output(
 def set_special_tokens(
     model, # its config learns of the end-of-text token
     tokenizer, # changed in place
-    args:RewardConfig, # `eos_token`, `pad_token`, `chat_template_path`
+    args, # a `RewardConfig`: `eos_token`, `pad_token`, `chat_template_path`
 ) -> list[int]: # ids of tokens that the template brought
     "Give the tokenizer the end-of-text token, padding token and chat template that the config names"
     for name in ("eos_token", "pad_token"):
@@ -623,6 +624,7 @@ def is_flat(
     "Whether a batch is a flat row (`rmkit.collator.lay_out`)"
     return isinstance(inputs, Mapping) and "cu_q" in inputs
 
+# %% ../nbs/74_trainer.ipynb #c037_1
 def pairs_in(
     inputs, # a batch, flat or padded
 ) -> int:

@@ -11,10 +11,9 @@ __all__ = ['logger', 'REWARDS', 'NEEDED', 'NUMBERS', 'CATEGORIES', 'WHOLE_NUMBER
            'messages', 'word_diff', 'searchable', 'search_terms', 'rows_with', 'traces', 'RewardVisualizer', 'matches',
            'ordered', 'exported', 'front_end', 'style', 'hear_while_busy', 'Snapshots']
 
-# %% ../nbs/63_visualizer.ipynb #c002
+# %% ../nbs/63_visualizer.ipynb #h002
 import base64
 import hashlib
-import io
 import json
 import logging
 import re
@@ -25,10 +24,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from datetime import date, timedelta
-from datetime import time as time_of_day
+from datetime import date, time as time_of_day, timedelta
 from decimal import Decimal
-from difflib import SequenceMatcher, get_close_matches
+from difflib import get_close_matches, SequenceMatcher
 from functools import cached_property, lru_cache
 from html import escape
 from importlib.resources import files
@@ -42,7 +40,7 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-from datasets import Dataset, are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from datasets import are_progress_bars_disabled, Dataset, disable_progress_bars, enable_progress_bars
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
@@ -50,8 +48,9 @@ from transformers import TrainerCallback
 from .data import as_text, message_text
 from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
-from .review import DECISIONS, MARKS, PAIR_TEXTS, Review, changes, corrected, with_texts
-from .scoring import PairScores, RewardModel, in_notebook, is_missing, pair_scores, response_lengths, sigmoid, visible
+from .review import changes, corrected, DECISIONS, MARKS, PAIR_TEXTS, Review, with_texts
+from .scoring import (in_notebook, is_missing, pair_scores, PairScores, response_lengths, RewardModel, sigmoid,
+                           visible)
 
 # %% ../nbs/63_visualizer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -196,6 +195,7 @@ def _plain(values):
     rounded_N = np.where(rounded_N == 0, values_N, rounded_N)  # a small difference is no tie
     return [x if known else None for x, known in zip(rounded_N.tolist(), np.isfinite(values_N).tolist())]
 
+# %% ../nbs/63_visualizer.ipynb #c012_1
 def _codes(values):
     "The number of each value's name, -1 for a missing one, and the names, in their order."
     texts = [None if is_missing(value) else visible(str(value)) for value in values]
@@ -458,6 +458,7 @@ def _quiet():
         scoring.setLevel(level)
         if had_bars: enable_progress_bars()
 
+# %% ../nbs/63_visualizer.ipynb #c027_1
 def _trace(model, prompt, response):
     "`token_rewards` for the browser."
     found = model.token_rewards(prompt, response)
@@ -473,7 +474,6 @@ def traces(
     try:
         with _quiet(): return dict(chosen=_trace(model, prompt, chosen), rejected=_trace(model, prompt, rejected)), None
     except ValueError as error: return None, visible(str(error))
-
 
 # %% ../nbs/63_visualizer.ipynb #c030
 class RewardVisualizer:
@@ -1078,6 +1078,7 @@ def hear_while_busy(
     if hasattr(widget.comm, "_reply_subshell_for"):  # from 7.4 on it would leave them to the thread that is busy
         widget.comm._reply_subshell_for = lambda data, default: default
 
+# %% ../nbs/63_visualizer.ipynb #c054_1
 @lru_cache
 def _widget_class():
     "Made on first use: importing anywidget takes longer than the rest of this module."
