@@ -10,13 +10,12 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'CONVERSATIONS', 'VERDICTS', 'WHICH', 'COMPARED', 'RESPONSE_LISTS', 'SCORE_LISTS', 'SCORE_KEYS',
            'RATED_COLUMNS', 'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'BETWEEN',
            'SET_HERE', 'TRUNCATED', 'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED',
-           'SHAPE_FAULTS', 'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'BadRowError', 'Verdict', 'id_columns',
-           'Format', 'column_words', 'twin_columns', 'unwrap_number', 'is_tie', 'drop_none', 'extract_prompt',
-           'parse_hh', 'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers',
-           'PairMarkers', 'find_pair_markers', 'render', 'well_formed', 'tokenize', 'common_prefix_length',
-           'prompt_length', 'cut_prompt', 'as_text', 'message_text', 'PrepareReport', 'check_ids', 'longest_text',
-           'find_format', 'are_messages', 'prepare_dataset', 'name_split', 'file_kind', 'as_table', 'ask_hub',
-           'load_rows', 'split_by_prompt']
+           'SHAPE_FAULTS', 'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'Verdict', 'id_columns', 'Format',
+           'column_words', 'twin_columns', 'unwrap_number', 'is_tie', 'extract_prompt', 'parse_hh', 'format_hh',
+           'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers', 'find_pair_markers',
+           'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport',
+           'check_ids', 'longest_text', 'find_format', 'prepare_dataset', 'name_split', 'file_kind', 'as_table',
+           'ask_hub', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/12_data.ipynb #h002
 import bz2
@@ -59,50 +58,10 @@ from jinja2 import TemplateError
 from pyarrow import feather, parquet
 from transformers import PreTrainedTokenizerBase
 
+from .words import _bad, _show, as_text, BadRowError, drop_none, message_text
+
 # %% ../nbs/12_data.ipynb #i001
 logger = logging.getLogger(__name__)
-
-# %% ../nbs/12_data.ipynb #c007
-class BadRowError(ValueError):
-    "A row that can't be used: where it is, what was found, what was expected, what to do about it."
-
-    def __init__(
-        self,
-        row:int|None, # index of the row in the dataset given; None when a row was given alone
-        column:str, # the column at fault
-        found:str, # what is there
-        expected:str, # what should be there
-        remedy:str, # what to do next
-        reason:str, # short name of the fault, under which dropped rows are counted
-    ):
-        super().__init__(row, column, found, expected, remedy, reason)
-        self.row, self.column, self.found, self.expected, self.remedy, self.reason = self.args
-
-    def __str__(self):
-        where = "" if self.row is None else f"row {self.row}, "
-        return f"{where}column '{self.column}': found {self.found}; expected {self.expected}. {self.remedy}"
-
-    def at(self,
-        row:int, # index of the row
-    ) -> "BadRowError": # a copy that knows its row
-        "The same error, at a row."
-        return type(self)(row, *self.args[1:])
-
-# %% ../nbs/12_data.ipynb #c008
-def _show(
-    value, # anything found in a row
-) -> str: # its type and the start of its repr, which leaves no control character unescaped
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 80 else text[:77] + '...'}"
-
-def _bad(
-    column:str, # the column at fault
-    found:str, # what is there
-    expected:str, # what should be there
-    reason:str, # short name of the fault
-    remedy:str='Correct the row, or pass on_bad_row="drop" to drop and count such rows.', # what to do next
-) -> BadRowError: # an error that doesn't know its row yet
-    return BadRowError(None, column, found, expected, remedy, reason)
 
 # %% ../nbs/12_data.ipynb #c008_1
 def _own_names(
@@ -317,15 +276,6 @@ def is_tie(
         raise _bad("tie", _show(value), "true or false, as in other rows", "bad tie",
                    'Correct the row, rename the column if it means something else, or pass on_bad_row="drop".')
     return is_tie
-
-# %% ../nbs/12_data.ipynb #c017
-def drop_none(
-    value, # messages, tools or keyword arguments as read from Arrow
-):
-    "The same value without the dictionary keys whose value is None, at any depth."
-    if isinstance(value, Mapping):
-        return {key: drop_none(item) for key, item in value.items() if item is not None}
-    return [drop_none(item) for item in value] if isinstance(value, list) else value
 
 # %% ../nbs/12_data.ipynb #c019
 ROLE_KEYS, CONTENT_KEYS = ("role", "from", "speaker"), ("content", "value", "text", "message", "parts")
@@ -1514,29 +1464,6 @@ def cut_prompt(
         return None
     return [ids[:n_keep] + ids[n_keep + excess:] for ids in branches]
 
-# %% ../nbs/12_data.ipynb #c107
-def as_text(
-    prompt_or_answer:str|list[dict], # text or messages
-) -> str: # something to read
-    "Text as it is; a lone message's content; several messages with their speakers."
-    if isinstance(prompt_or_answer, str):
-        return prompt_or_answer
-    contents = [message_text(message) for message in prompt_or_answer]
-    if len(contents) == 1 and prompt_or_answer[0]["role"] in ("user", "assistant"):
-        return contents[0]
-    return "\n\n".join(f"{m['role'].capitalize()}: {content}" for m, content in zip(prompt_or_answer, contents))
-
-
-def message_text(
-    message:dict, # a message with `content` (text or parts) and perhaps `tool_calls`
-) -> str:
-    "What one message says: its text, a placeholder for each part that isn't text, its tool calls as JSON."
-    content = message.get("content") or ""
-    if isinstance(content, list):
-        content = "".join(part.get("text") or f"[{part.get('type', 'part')}]" for part in map(dict, content))
-    calls = drop_none(message.get("tool_calls") or [])
-    return "\n".join([content] * bool(content) + [json.dumps(call, ensure_ascii=False) for call in calls])
-
 # %% ../nbs/12_data.ipynb #c063
 TRUNCATED, IDS = "truncated", ["chosen_ids", "rejected_ids"]
 
@@ -2143,13 +2070,6 @@ def _unread_columns(
             if looked_at and any(text not in seen for text in texts):
                 unread.setdefault(name, max(texts, key=len))
     return unread
-
-# %% ../nbs/12_data.ipynb #p084_1
-def are_messages(
-    value, # of a column
-) -> bool:
-    "Whether it is a list of messages with roles."
-    return isinstance(value, list) and bool(value) and all(isinstance(m, Mapping) and "role" in m for m in value)
 
 # %% ../nbs/12_data.ipynb #p082
 def _left_out(

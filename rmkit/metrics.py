@@ -6,8 +6,7 @@ Docs: https://rmkit.github.io/rmkit/metrics.html.md"""
 
 # %% auto #0
 __all__ = ['wins', 'accuracy', 'tie_rate', 'prompt_groups', 'wilson_interval', 'accuracy_interval', 'LengthRule', 'length_rule',
-           'pair_metrics', 'summarize', 'reliability', 'accuracy_by_length_gap', 'percent', 'headline',
-           'compute_accuracy']
+           'pair_metrics', 'summarize', 'reliability', 'accuracy_by_length_gap', 'headline', 'compute_accuracy']
 
 # %% ../nbs/30_metrics.ipynb #h002
 import json
@@ -18,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+
+from .words import percent
 
 # %% ../nbs/30_metrics.ipynb #c005
 def wins(
@@ -195,13 +196,6 @@ def accuracy_by_length_gap(
         low, high = wilson_interval(share, len(gaps))
         rows.append(dict(gap=gaps.mean(), accuracy=share, low=low, high=high, pairs=len(gaps), least=gaps.min(), most=gaps.max()))
     return pd.DataFrame(rows, columns=["gap", "accuracy", "low", "high", "pairs", "least", "most"])
-
-# %% ../nbs/30_metrics.ipynb #c050e
-def percent(
-    share: float,  # in [0, 1], or NaN
-) -> str:
-    "A share as a percentage with one decimal."
-    return "–" if np.isnan(share) else f"{100 * share:.1f}%"
 
 # %% ../nbs/30_metrics.ipynb #c050e_1
 def headline(

@@ -17,10 +17,10 @@ from jinja2 import Environment
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from .data import as_text
-from .metrics import headline, percent, summarize
+from .metrics import headline, summarize
 from .plots import plot_accuracy_by_length_gap, plot_reliability, plot_reward_margins, plot_rewards, plot_training
-from .scoring import clip, PairScores, visible
+from .scoring import PairScores
+from .words import as_text, clip, percent, visible
 
 # %% ../nbs/61_report.ipynb #c007
 def shown(

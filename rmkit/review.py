@@ -28,10 +28,10 @@ import pandas as pd
 from datasets import Dataset
 from fastcore.basics import patch
 
-from .data import (are_messages, as_table, as_text, BadRowError, BETTER_WORSE, column_words, CONTENT_KEYS,
-                        drop_none, find_format, Format, id_columns, is_tie, message_text, ROLE_KEYS, ROLES, to_pairs,
-                        twin_columns, unwrap_number, well_formed)
-from .scoring import is_missing, OWN_COLUMNS, visible
+from .data import (as_table, BETTER_WORSE, column_words, CONTENT_KEYS, find_format, Format, id_columns, is_tie,
+                        ROLE_KEYS, ROLES, to_pairs, twin_columns, unwrap_number, well_formed)
+from .scoring import OWN_COLUMNS
+from .words import are_messages, as_text, BadRowError, drop_none, is_missing, message_text, visible
 
 # %% ../nbs/55_review.ipynb #c003
 logger = logging.getLogger(__name__)

@@ -60,8 +60,9 @@ from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddin
                          limit_length, load_reward_model, needs_padding, padding_right, prepare_for_reward,
                          reads_text_pairs, replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair,
                          unwrap)
-from .scoring import in_notebook, pair_scores, pair_texts, response_lengths, RewardModel
+from .scoring import pair_scores, pair_texts, response_lengths, RewardModel
 from .visualizer import RewardVisualizer
+from .words import in_notebook
 
 # %% ../nbs/74_trainer.ipynb #c003
 logger = logging.getLogger(__name__)

@@ -45,12 +45,11 @@ from fastcore.basics import patch
 from tqdm.auto import tqdm
 from transformers import TrainerCallback
 
-from .data import as_text, message_text
 from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
 from .review import changes, corrected, DECISIONS, MARKS, PAIR_TEXTS, Review, with_texts
-from .scoring import (in_notebook, is_missing, pair_scores, PairScores, response_lengths, RewardModel, sigmoid,
-                           visible)
+from .scoring import pair_scores, PairScores, response_lengths, RewardModel, sigmoid
+from .words import _plain, as_text, in_notebook, is_missing, message_text, visible
 
 # %% ../nbs/63_visualizer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -186,14 +185,6 @@ def complete(
         named = [str(name) if isinstance(name, (list, tuple, np.ndarray, Mapping)) else name for name in more["source"]]
         more["source"] = pd.Series(named, dtype=object)
     return PairScores({**{name: table[name] for name in table}, **more})
-
-# %% ../nbs/63_visualizer.ipynb #c012
-def _plain(values):
-    "Numbers for JSON: five digits after the point, more where they would all be zero; None for NaN."
-    values_N = np.asarray(values, dtype=np.float64)
-    rounded_N = np.round(values_N, 5)
-    rounded_N = np.where(rounded_N == 0, values_N, rounded_N)  # a small difference is no tie
-    return [x if known else None for x, known in zip(rounded_N.tolist(), np.isfinite(values_N).tolist())]
 
 # %% ../nbs/63_visualizer.ipynb #c012_1
 def _codes(values):
