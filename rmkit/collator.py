@@ -21,7 +21,8 @@ from torch.nn.functional import pad
 from transformers import PreTrainedTokenizerBase
 from transformers.data.data_collator import DataCollatorMixin
 
-from .data import common_prefix_length, ID_COLUMNS, unwrap_number
+from .data import ID_COLUMNS, unwrap_number
+from .tokens import common_prefix_length
 
 # %% ../nbs/13_collator.ipynb #c006
 def _texts(row:dict[str, Any], # one row, ids and perhaps masks under the names of any generation

@@ -8,14 +8,12 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES', 'NOUNS', 'LABELS', 'NOT_ANSWERS', 'TIES',
            'FILLERS', 'TRUTHS', 'ROLE_KEYS', 'CONTENT_KEYS', 'ROLES', 'USUAL_ROLES', 'TEXT_KEYS', 'LONG_ENOUGH',
            'CONVERSATIONS', 'VERDICTS', 'WHICH', 'COMPARED', 'RESPONSE_LISTS', 'SCORE_LISTS', 'SCORE_KEYS',
-           'RATED_COLUMNS', 'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'BETWEEN',
-           'SET_HERE', 'TRUNCATED', 'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED',
-           'SHAPE_FAULTS', 'KINDS', 'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'Verdict', 'id_columns', 'Format',
-           'column_words', 'twin_columns', 'unwrap_number', 'is_tie', 'extract_prompt', 'parse_hh', 'format_hh',
-           'to_pairs', 'named_columns', 'detect_format', 'Markers', 'find_markers', 'PairMarkers', 'find_pair_markers',
-           'render', 'well_formed', 'tokenize', 'common_prefix_length', 'prompt_length', 'cut_prompt', 'PrepareReport',
-           'check_ids', 'longest_text', 'find_format', 'prepare_dataset', 'name_split', 'file_kind', 'as_table',
-           'ask_hub', 'load_rows', 'split_by_prompt']
+           'RATED_COLUMNS', 'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'TRUNCATED',
+           'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED', 'SHAPE_FAULTS', 'KINDS',
+           'PACKED', 'SPACE', 'LIST_COLUMNS', 'SPLITS', 'Verdict', 'id_columns', 'Format', 'column_words',
+           'twin_columns', 'unwrap_number', 'is_tie', 'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs',
+           'named_columns', 'detect_format', 'PrepareReport', 'check_ids', 'longest_text', 'find_format',
+           'prepare_dataset', 'name_split', 'file_kind', 'as_table', 'ask_hub', 'load_rows', 'split_by_prompt']
 
 # %% ../nbs/12_data.ipynb #h002
 import bz2
@@ -58,7 +56,9 @@ from jinja2 import TemplateError
 from pyarrow import feather, parquet
 from transformers import PreTrainedTokenizerBase
 
-from .words import _bad, _show, as_text, BadRowError, drop_none, message_text
+from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, Markers, prompt_length,
+                          render, tokenize, well_formed)
+from .words import _bad, _show, BadRowError, drop_none, message_text
 
 # %% ../nbs/12_data.ipynb #i001
 logger = logging.getLogger(__name__)
@@ -1236,233 +1236,6 @@ def detect_format(
         raise _no_format(sample)  # a text and a label, as for a classifier
     format = _find_kind(format, rows, [two for two in format.columns if two[0] not in given])
     return replace(format, tie=_tells_ties(rows, format))
-
-# %% ../nbs/12_data.ipynb #c044
-@dataclass(frozen=True)
-class Markers:
-    "The special tokens that begin and end a sequence."
-    bos: str | None  # the token in front, if the tokenizer has one
-    adds_bos: bool  # whether the tokenizer puts it in front of plain text
-    eos: str  # the token that ends plain text
-    ends: tuple[str, ...]  # what counts as the end of a turn: eos and the special tokens the chat template names
-    content: str = "text"  # what the chat template writes: "text", a list of "parts", or "both"
-
-
-def _content_form(
-    tokenizer:PreTrainedTokenizerBase, # with or without a chat template
-) -> str: # what its template writes as it should: "text", "parts" or "both"
-    written = []
-    for content in ("probe", [{"type": "text", "text": "probe"}]) if tokenizer.chat_template else ():
-        try:
-            text = tokenizer.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
-        except Exception:  # whatever a template does with what it doesn't expect
-            text = ""
-        written.append("probe" in text and "'type'" not in text and '"type"' not in text)
-    return {(True, True): "both", (False, True): "parts"}.get(tuple(written), "text")
-
-
-def find_markers(
-    tokenizer:PreTrainedTokenizerBase, # any tokenizer
-) -> Markers: # what its sequences begin and end with; raises ValueError where it has no eos
-    "Ask a tokenizer for its markers. An encoder's cls and sep serve as bos and eos."
-    bos, eos = tokenizer.bos_token or tokenizer.cls_token, tokenizer.eos_token or tokenizer.sep_token
-    if eos is None:
-        raise ValueError("the tokenizer has no eos_token, and nothing would mark where an answer ends: set tokenizer.eos_token")
-    adds_bos = bos is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.convert_tokens_to_ids(bos)]
-    template, added = str(tokenizer.chat_template), map(str, tokenizer.added_tokens_decoder.values())
-    ends = {token for token in added if token in template} - {bos, tokenizer.pad_token, tokenizer.unk_token} | {eos}
-    return Markers(bos, adds_bos, eos, tuple(sorted(ends, key=len, reverse=True)), _content_form(tokenizer))
-
-# %% ../nbs/12_data.ipynb #c047
-def _one_bos(
-    text:str, # a rendered conversation
-    markers:Markers, # of its tokenizer
-) -> str: # the same with one BOS, or with none where neither template nor tokenizer wants one
-    if not markers.bos:
-        return text
-    bare = text
-    while bare.startswith(markers.bos):
-        bare = bare.removeprefix(markers.bos)
-    return markers.bos + bare if markers.adds_bos or bare != text else text
-
-
-def _one_end(
-    text:str, # a rendered conversation
-    markers:Markers, # of its tokenizer
-) -> str: # the same with one end of turn, and the template's whitespace after it
-    body = text.rstrip()
-    end = next((end for end in markers.ends if body.endswith(end)), None)
-    if end is None:
-        return text + markers.eos
-    space = text[len(body):]
-    while (shorter := body.removesuffix(end).rstrip()).endswith(end):
-        body = shorter
-    return body + space
-
-# %% ../nbs/12_data.ipynb #m002
-BETWEEN = "\x1f"  # the unit separator of ASCII, between the two texts of a pair
-
-
-class PairMarkers(Markers):
-    "The markers of a tokenizer that is given question and answer as two texts."
-
-
-def find_pair_markers(
-    tokenizer:PreTrainedTokenizerBase, # of an encoder
-) -> PairMarkers: # raises ValueError where the tokenizer doesn't tell two texts apart
-    "Ask a tokenizer for its markers, and whether it reads text pairs."
-    separator = tokenizer.sep_token_id
-    if separator is None or separator not in tokenizer("one", "two")["input_ids"][1:-1]:
-        raise ValueError(f"text_pair: {type(tokenizer).__name__} doesn't put a separator between a question and an "
-                         "answer; use the tokenizer of an encoder (BERT, DeBERTa, ...), or leave text_pair out")
-    return PairMarkers(**vars(find_markers(tokenizer)))
-
-# %% ../nbs/12_data.ipynb #p070
-def _form_content(
-    message:dict, # whose content is text or a list of parts
-    form:str, # what the template writes: "text", "parts" or "both"
-) -> dict: # the message in that form
-    content = message.get("content")
-    if form == "parts" and isinstance(content, str):
-        return message | {"content": [{"type": "text", "text": content}]}
-    if form == "parts" or not isinstance(content, list):
-        return message
-    texts = [dict(part).get("text") if isinstance(part, Mapping) else part for part in content]
-    others = [part for part, text in zip(content, texts) if not isinstance(text, str)]
-    usual = all(isinstance(part, Mapping) and part.get("type") == "text" for part in content)
-    if form == "both" and (others or usual):
-        return message
-    if others:
-        expected = "parts of text, since the chat template writes nothing else"
-        raise _bad("prompt", f"a part {_show(others[0])}", expected, "wrong type")
-    return message | {"content": "".join(texts)}
-
-# %% ../nbs/12_data.ipynb #p076
-def _from_json(
-    value, # a cell: anything, or JSON text
-    column:str, # its name
-): # what it holds; None for an empty cell
-    if not isinstance(value, str):
-        return drop_none(value) or None
-    try:
-        return json.loads(value) if value.strip() else None
-    except ValueError as error:
-        raise _bad(column, f"{_show(value)} ({error})", "JSON, or nothing", "wrong type") from None
-
-
-SET_HERE = {"tools", "tokenize", "conversation", "return_dict", "return_tensors", "padding", "truncation",
-            "continue_final_message"}
-
-
-def _template_options(
-    tools, # a list of tools, one tool, or either as JSON
-    chat_template_kwargs, # a mapping, or one as JSON
-) -> dict: # for apply_chat_template
-    tools, options = _from_json(tools, "tools"), _from_json(chat_template_kwargs, "chat_template_kwargs")
-    tools = [tools] if isinstance(tools, Mapping) else tools
-    tools = [_from_json(tool, "tools") for tool in tools] if isinstance(tools, list) else tools
-    if tools is not None and not (isinstance(tools, list) and all(isinstance(tool, Mapping) for tool in tools)):
-        raise _bad("tools", _show(tools), "a list of tools, each with its keys", "wrong type")
-    if options is not None and not isinstance(options, Mapping) or SET_HERE & set(options or {}):
-        expected = f"names and values of switches of the chat template, none of {sorted(SET_HERE)}"
-        raise _bad("chat_template_kwargs", _show(options), expected, "wrong type")
-    return dict(options or {}) | {"tools": tools}
-
-# %% ../nbs/12_data.ipynb #c050
-def render(
-    prompt:str|list[dict], # what was asked
-    answer:str|list[dict]|None, # the response; None renders the prompt as it stands before a response
-    tokenizer:PreTrainedTokenizerBase, # gives the chat template
-    markers:Markers, # of the tokenizer
-    tools:list|dict|str|None=None, # tools the assistant could call: a list, one, or JSON
-    chat_template_kwargs:Mapping|str|None=None, # further arguments for the chat template, perhaps as JSON
-) -> str: # the text that is tokenised
-    "Write a conversation or a text as the model reads it. Raises ValueError without a chat template, and BadRowError."
-    if isinstance(markers, PairMarkers):
-        return as_text(prompt) + BETWEEN + as_text(answer or "")
-    if isinstance(prompt, str):
-        text = prompt + (answer or "")
-        return text if answer is None or text.endswith(markers.eos) else text + markers.eos
-    if not tokenizer.chat_template:
-        raise ValueError("these rows are conversations, and the tokenizer has no chat template: set chat_template_path in "
-                         "RewardConfig (or tokenizer.chat_template), or turn the rows into text")
-    options = _template_options(tools, chat_template_kwargs) | {"add_generation_prompt": answer is None}
-    messages = [_form_content(message, markers.content) for message in prompt + (answer or [])]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, **options)
-    return _one_bos(text if answer is None else _one_end(text, markers), markers)
-
-# %% ../nbs/12_data.ipynb #c053
-def _undouble(
-    ids:list[int], # of one text
-    markers:tuple[int|None, int], # ids of bos and eos
-) -> list[int]: # without a second bos in front and a second eos behind
-    bos, eos = markers
-    while len(ids) > 1 and bos is not None and ids[0] == ids[1] == bos:
-        ids = ids[1:]
-    while len(ids) > 1 and ids[-1] == ids[-2] == eos:
-        ids = ids[:-1]
-    return ids
-
-# %% ../nbs/12_data.ipynb #c054
-def well_formed(
-    text:str, # anything
-) -> str: # what a tokenizer takes
-    "`text` with halves of surrogate pairs, which no tokenizer can encode, replaced by question marks."
-    return text.encode("utf-8", "replace").decode()
-
-
-def tokenize(
-    texts:list[str], # rendered texts
-    tokenizer:PreTrainedTokenizerBase, # a fast one takes the whole list at once
-    markers:Markers, # of the tokenizer
-    is_chat:bool, # whether a chat template wrote the texts
-) -> list[list[int]]: # ids of each
-    "Token ids, with no special token doubled at either end."
-    if not texts:
-        return []
-    texts = list(map(well_formed, texts))
-    options = dict(padding=False, truncation=False, return_attention_mask=False, verbose=False)
-    if isinstance(markers, PairMarkers):
-        prompts, answers = zip(*(text.split(BETWEEN, 1) for text in texts))
-        return tokenizer(list(prompts), list(answers), **options)["input_ids"]
-    ids_list = tokenizer(texts, add_special_tokens=not is_chat, **options)["input_ids"]
-    bos, eos = (tokenizer.convert_tokens_to_ids(token) if token else None for token in (markers.bos, markers.eos))
-    return ids_list if is_chat else [_undouble(ids, (bos, eos)) for ids in ids_list]
-
-# %% ../nbs/12_data.ipynb #c057
-def common_prefix_length(
-    ids_a:Sequence[int], # token ids
-    ids_b:Sequence[int], # token ids
-) -> int: # how many tokens both begin with
-    "Length of the longest common prefix."
-    same, end = 0, min(len(ids_a), len(ids_b))
-    while same < end:  # halving: slices are compared in C, which matters at thousands of tokens
-        middle = (same + end + 1) // 2
-        if ids_a[same:middle] == ids_b[same:middle]: same = middle
-        else: end = middle - 1
-    return same
-
-# %% ../nbs/12_data.ipynb #c059
-def prompt_length(
-    branches:list[list[int]], # token ids, each prompt + one response
-    prompt_ids:list[int]|None=None, # the prompt alone, where it is known
-) -> int: # tokens that belong to the prompt for certain; every branch has at least one more
-    "Where the responses begin: after what all branches and the prompt have in common."
-    others = branches[1:] + ([] if prompt_ids is None else [prompt_ids])
-    return min([common_prefix_length(branches[0], ids) for ids in others] + [len(ids) - 1 for ids in branches])
-
-# %% ../nbs/12_data.ipynb #c060
-def cut_prompt(
-    branches:list[list[int]], # token ids, each prompt + one response
-    n_prompt:int, # tokens of the prompt that all of them begin with
-    max_length:int, # longest length allowed, tokens
-    n_keep:int=0, # tokens in front that stay (1 for a BOS)
-) -> list[list[int]]|None: # all cut by the same oldest prompt tokens; None where the prompt is too short for that
-    "Cut branches to `max_length` without touching a response."
-    excess = max(0, max(map(len, branches)) - max_length)
-    if excess and n_keep + excess > n_prompt:
-        return None
-    return [ids[:n_keep] + ids[n_keep + excess:] for ids in branches]
 
 # %% ../nbs/12_data.ipynb #c063
 TRUNCATED, IDS = "truncated", ["chosen_ids", "rejected_ids"]

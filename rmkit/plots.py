@@ -21,9 +21,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from .data import common_prefix_length
 from .metrics import accuracy, accuracy_by_length_gap, length_rule, reliability, summarize
 from .scoring import TokenRewards
+from .tokens import common_prefix_length
 from .words import short_number, short_percent, visible
 
 # %% ../nbs/60_plots.ipynb #c007

@@ -29,12 +29,13 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from .collator import lay_out, shared_length
-from .data import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, id_columns, IDS,
-                        prepare_dataset, prompt_length, render, tokenize, well_formed)
+from .data import id_columns, IDS, prepare_dataset
 from .metrics import wins
 from .model import (check_model_class, check_token_ids, flat_rewards, limit_length, load_reward_model,
                          needs_padding, position_limit, reads_text_pairs, rewards as rewards_at_end, set_text_pair,
                          token_rewards as rewards_at_tokens, unwrap)
+from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, prompt_length, render,
+                          tokenize, well_formed)
 from .words import _number, _probability, are_messages, as_text, clip, drop_none, in_notebook, is_missing, visible
 
 # %% ../nbs/50_scoring.ipynb #c004

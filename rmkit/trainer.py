@@ -52,8 +52,7 @@ from .collator import (cut_by_tokens, DataCollatorForPreference, join_flat, PAIR
                             PrefixSharingCollator, RewardDataCollatorWithPadding, take_groups, tokens_of_groups)
 from .config import native_precision, RewardConfig
 from .dashboard import Dashboard
-from .data import (check_ids, find_markers, id_columns, IDS, longest_text, name_split, named_columns,
-                        prepare_dataset, render, tokenize)
+from .data import check_ids, id_columns, IDS, longest_text, name_split, named_columns, prepare_dataset
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddings, grow_to_vocabulary,
@@ -61,6 +60,7 @@ from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddin
                          reads_text_pairs, replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair,
                          unwrap)
 from .scoring import pair_scores, pair_texts, response_lengths, RewardModel
+from .tokens import find_markers, render, tokenize
 from .visualizer import RewardVisualizer
 from .words import in_notebook
 
