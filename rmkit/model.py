@@ -46,7 +46,7 @@ from transformers.utils import (ADAPTER_CONFIG_NAME, cached_file, CONFIG_NAME, f
 
 from .attention import Branches, FlatAttentionError, NO_MASK, use_flat_attention, why_padded
 from .collator import lay_out, share_across
-from .data import ask_hub
+from .files import ask_hub
 
 # %% ../nbs/20_model.ipynb #c005
 logger = logging.getLogger(__name__)

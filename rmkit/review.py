@@ -28,8 +28,9 @@ import pandas as pd
 from datasets import Dataset
 from fastcore.basics import patch
 
-from .data import (as_table, BETTER_WORSE, column_words, CONTENT_KEYS, find_format, Format, id_columns, is_tie,
-                        ROLE_KEYS, ROLES, to_pairs, twin_columns, unwrap_number)
+from .data import (BETTER_WORSE, column_words, CONTENT_KEYS, find_format, Format, id_columns, is_tie, ROLE_KEYS,
+                        ROLES, to_pairs, twin_columns, unwrap_number)
+from .files import as_table
 from .scoring import OWN_COLUMNS
 from .tokens import well_formed
 from .words import are_messages, as_text, BadRowError, drop_none, is_missing, message_text, visible
