@@ -45,8 +45,8 @@ from transformers.utils import (ADAPTER_CONFIG_NAME, cached_file, CONFIG_NAME, f
                                 is_bitsandbytes_available)
 
 from .attention import Branches, FlatAttentionError, NO_MASK, use_flat_attention, why_padded
-from .collator import lay_out, share_across
 from .files import ask_hub
+from .layout import lay_out, share_across
 
 # %% ../nbs/20_model.ipynb #c005
 logger = logging.getLogger(__name__)

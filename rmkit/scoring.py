@@ -28,8 +28,8 @@ from rich.text import Text
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from .collator import lay_out, shared_length
 from .data import id_columns, IDS, prepare_dataset
+from .layout import lay_out, shared_length
 from .metrics import wins
 from .model import (check_model_class, check_token_ids, flat_rewards, limit_length, load_reward_model,
                          needs_padding, position_limit, reads_text_pairs, rewards as rewards_at_end, set_text_pair,
