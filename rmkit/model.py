@@ -7,11 +7,11 @@ Docs: https://rmkit.github.io/rmkit/model.html.md"""
 # %% auto #0
 __all__ = ['logger', 'OUTPUTS', 'ROUNDING', 'POSITION_TABLES', 'WEIGHT_FILES', 'ADAPTER_FILES', 'HEAD_FILES', 'NOT_A_HEAD',
            'HUB_KEYS', 'BASE_STAYS', 'READS_FILE', 'READ_AS', 'PROBES', 'unwrap', 'head_name', 'head_module',
-           'init_head', 'replace_head', 'set_text_pair', 'reads_text_pairs', 'own_forward', 'rewards', 'flat_rewards',
-           'needs_padding', 'token_rewards', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
-           'grow_to_vocabulary', 'check_token_ids', 'position_limit', 'limit_length', 'prepare_for_reward',
-           'find_model', 'load_reward_model', 'check_model_class', 'add_lora', 'merge', 'padding_right', 'fix_date',
-           'save_tokenizer', 'save_reward_model', 'check_saved']
+           'init_head', 'replace_head', 'set_text_pair', 'reads_text_pairs', 'own_forward', 'rewards', 'token_rewards',
+           'unused_token', 'grow_embeddings', 'ensure_pad_token', 'grow_to_vocabulary', 'check_token_ids',
+           'position_limit', 'limit_length', 'prepare_for_reward', 'find_model', 'load_reward_model',
+           'check_model_class', 'add_lora', 'merge', 'padding_right', 'fix_date', 'save_tokenizer', 'save_reward_model',
+           'check_saved']
 
 # %% ../nbs/20_model.ipynb #h002
 import copy
@@ -44,9 +44,7 @@ from transformers.modeling_utils import load_state_dict
 from transformers.utils import (ADAPTER_CONFIG_NAME, cached_file, CONFIG_NAME, find_adapter_config_file,
                                 is_bitsandbytes_available)
 
-from .attention import Branches, FlatAttentionError, NO_MASK, use_flat_attention, why_padded
 from .files import ask_hub
-from .layout import lay_out, share_across
 
 # %% ../nbs/20_model.ipynb #c005
 logger = logging.getLogger(__name__)
@@ -341,101 +339,8 @@ def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wr
     if own_forward(model): return _own_rewards(model, ids_BL, mask_BL)
     return _at_last(_head_values(model, ids_BL, mask_BL), mask_BL)
 
-# %% ../nbs/20_model.ipynb #c031a
-def _runs_layers_again(model:nn.Module, # a decoder
-                      ) -> bool:
-    "Whether activations are checkpointed, by transformers or by a wrapper of PyTorch's"
-    return any(getattr(m, "gradient_checkpointing", False) or type(m).__name__ == "CheckpointWrapper" for m in model.modules())
-
-@contextmanager
-def _narrow_last_mlp(model:nn.Module, # a decoder, perhaps wrapped
-                     at_R:torch.Tensor, # the tokens that are read
-                    ) -> Iterator[None]:
-    "While the block runs, the last layer's feed-forward part sees only some tokens and gives zero for the rest"
-    backbone, N = unwrap(model).base_model, None
-    mlp = getattr((getattr(backbone, "layers", None) or getattr(backbone, "h", None) or [None])[-1], "mlp", None)
-    if mlp is None or _runs_layers_again(backbone): # when the block is over
-        yield
-        return
-    def narrow(module, args):
-        nonlocal N
-        N = args[0].shape[1]
-        return args[0][:, at_R], *args[1:]
-    def widen(module, args, output):
-        out, *rest = output if isinstance(output, tuple) else (output,) # experts give their router's scores as well
-        wide = out.new_zeros(out.shape[0], N, *out.shape[2:]).index_copy(1, at_R, out)
-        return (wide, *rest) if isinstance(output, tuple) else wide
-    handles = [mlp.register_forward_pre_hook(narrow), mlp.register_forward_hook(widen)]
-    try: yield
-    finally:
-        for handle in handles: handle.remove()
-
-# %% ../nbs/20_model.ipynb #c031c
-def _to_device(flat:dict[str, Any], # a flat row
-               device:torch.device, # of the model
-              ) -> dict[str, Any]: # the same, its tensors there
-    "Copy, on CUDA without waiting for the device: that needs pinned memory, which others don't have"
-    is_cuda = device.type == "cuda"
-    def move(x): return (x.pin_memory() if is_cuda and x.device.type == "cpu" else x).to(device, non_blocking=is_cuda)
-    return {name: move(x) if isinstance(x, torch.Tensor) else x for name, x in flat.items()}
-
-# %% ../nbs/20_model.ipynb #c032
-def flat_rewards(model:nn.Module, # a classifier that takes flat rows (see `needs_padding`), perhaps wrapped
-                 flat:dict[str, Any], # a flat batch of R texts (`rmkit.collator.lay_out`), on any device
-                ) -> torch.Tensor: # r_R float32, in the order of the texts
-    "The reward of each text of a flat row: the same as `rewards` gives for the texts padded"
-    flat = _to_device(share_across(flat), next(model.parameters()).device)
-    branches, ids_1N = Branches.of(flat), flat["input_ids"]
-    no_mask = torch.ones(NO_MASK, dtype=torch.bool, device=ids_1N.device)
-    with _narrow_last_mlp(model, branches.ends_R), _watch_head(model, branches.ends_R[flat.get("place", ...)]) as seen:
-        model(input_ids=ids_1N, position_ids=flat["position_ids"], attention_mask=no_mask, branches=branches, **_no_cache(model))
-    return _one_value(model, seen[-1])[0].squeeze(-1).float()
-
 # %% ../nbs/20_model.ipynb #c034
 ROUNDING = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1} # of hidden states, in their standard deviations
-
-# %% ../nbs/20_model.ipynb #c034_1
-def _trial(model:nn.Module, # a decoder, its attention switched
-          ) -> str|None: # what is wrong with its flat rows
-    "Compare hidden states of a flat row with those of padded texts"
-    base, device = unwrap(model), next(model.parameters()).device
-    n_ids, generator = min(base.config.get_text_config().vocab_size, 1000), torch.Generator().manual_seed(0)
-    ids = torch.randint(1, n_ids, (40,), generator=generator, device="cpu").tolist()
-    groups = [[ids[:8] + ids[20:23], ids[:8] + ids[30:36]], [ids[10:12], ids[10:11] + ids[12:19], ids[13:18]], [ids[:5] + ids[24:28]]]
-    texts, hidden = [text for group in groups for text in group], []
-    width = max(map(len, texts))
-    rows = [torch.tensor([text + [0] * (width - len(text)) for text in texts], device=device),
-            torch.tensor([[1] * len(text) + [0] * (width - len(text)) for text in texts], device=device)]
-    flat = share_across(lay_out(groups))
-    was_training = model.training
-    handle = head_module(model).register_forward_pre_hook(lambda module, args: hidden.append(args[0]))
-    try:
-        with torch.no_grad(): rewards(model.eval(), *rows), flat_rewards(model, flat)
-    except (FlatAttentionError, TypeError, ValueError, IndexError, RuntimeError) as error: return f"{error}"
-    finally: handle.remove(), model.train(was_training)
-    last_R = torch.tensor([len(text) - 1 for text in texts], device=device)
-    padded_Rd, flat_Rd = hidden[0][torch.arange(len(texts)), last_R].float(), hidden[1][0, Branches.of(flat).ends_R[flat["place"]]].float()
-    off = ((padded_Rd - flat_Rd).abs().max() / padded_Rd.std()).item()
-    quantized = getattr(base, "is_quantized", False) # then products are of 16 bits, whatever comes out
-    if off <= ROUNDING.get(torch.bfloat16 if quantized else hidden[0].dtype, 1e-1): return None
-    return f"a trial of {type(base).__name__} gave other hidden states than padded rows do (off by {off:.1g} standard deviations)"
-
-# %% ../nbs/20_model.ipynb #c035
-_tried = WeakKeyDictionary() # the answer of `needs_padding` for each model
-
-def needs_padding(model:nn.Module, # a classifier with one output, perhaps wrapped
-                 ) -> str|None: # the reason, to be read after "because"; None: flat rows are exact
-    "Whether a model can only be run on padded rows. Tried once a model, which then takes flat rows as well"
-    base = unwrap(model)
-    if base not in _tried:
-        before = base.config.get_text_config()._attn_implementation
-        _tried[base] = own_forward(model) or why_padded(base)
-        if _tried[base] is None and not any(p.is_meta for p in base.parameters()):
-            use_flat_attention(base)
-            _tried[base] = _trial(model)
-            if _tried[base] is not None: base.set_attn_implementation(before)
-    if _tried[base] is None: use_flat_attention(base)
-    return _tried[base]
 
 # %% ../nbs/20_model.ipynb #c039
 def token_rewards(model:nn.Module, # a decoder with one output, perhaps wrapped

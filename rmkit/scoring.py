@@ -29,10 +29,11 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from .data import id_columns, IDS, prepare_dataset
+from .flat import flat_rewards, needs_padding
 from .layout import lay_out, shared_length
 from .metrics import wins
-from .model import (check_model_class, check_token_ids, flat_rewards, limit_length, load_reward_model,
-                         needs_padding, position_limit, reads_text_pairs, rewards as rewards_at_end, set_text_pair,
+from .model import (check_model_class, check_token_ids, limit_length, load_reward_model, position_limit,
+                         reads_text_pairs, rewards as rewards_at_end, set_text_pair,
                          token_rewards as rewards_at_tokens, unwrap)
 from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, prompt_length, render,
                           tokenize, well_formed)

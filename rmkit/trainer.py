@@ -6,11 +6,10 @@ Docs: https://rmkit.github.io/rmkit/trainer.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'ONE_OF_SEVERAL', 'FILLED_BY_PEFT', 'SIDE_NAMES', 'MOST', 'CONTAINER_LIMITS', 'OUT_OF_MEMORY',
-           'READS_BATCHES', 'OURS', 'ADDED', 'WEIGHTS', 'CARD', 'margins_of', 'stack_pairs', 'RunningMetrics',
-           'pair_rows', 'peak_memory', 'evaluation_metrics', 'one_output', 'set_special_tokens', 'take_chat_template',
-           'train_new_tokens', 'dropout_rates', 'disable_dropout', 'keep_in_float32', 'warn_of_emulation',
-           'RewardTrainer', 'reward_config', 'set_logging_dir', 'one_tokenizer', 'check_model_init',
-           'loading_arguments', 'has_adapter', 'tell_tokenizer', 'pairs_in', 'tokens_of_pairs', 'rewards_of_pairs',
+           'READS_BATCHES', 'OURS', 'ADDED', 'WEIGHTS', 'CARD', 'RunningMetrics', 'pair_rows', 'peak_memory',
+           'evaluation_metrics', 'one_output', 'set_special_tokens', 'take_chat_template', 'train_new_tokens',
+           'dropout_rates', 'disable_dropout', 'keep_in_float32', 'warn_of_emulation', 'RewardTrainer', 'reward_config',
+           'set_logging_dir', 'one_tokenizer', 'check_model_init', 'loading_arguments', 'has_adapter', 'tell_tokenizer',
            'rewards_in', 'rows_of_outputs', 'instead', 'memory_of', 'guess_budget', 'is_out_of_memory', 'check_dataset',
            'place_of_rejected', 'tensors_of', 'are_probabilities', 'beside', 'join_samples', 'without', 'is_torn',
            'last_whole_checkpoint', 'check_optimizer', 'pipeline_call', 'results_table']
@@ -35,7 +34,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from accelerate.utils import find_batch_size, gather_object
+from accelerate.utils import gather_object
 from accelerate.utils.memory import clear_device_cache
 from datasets import Dataset, IterableDataset
 from fastcore.basics import patch
@@ -47,18 +46,18 @@ from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallbac
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCALER_NAME
 from transformers.trainer_callback import ExportableState
 
-from .collator import DataCollatorForPreference, PAIR_COLUMNS, PairBatch, RewardDataCollatorWithPadding
+from .collator import DataCollatorForPreference, PAIR_COLUMNS, RewardDataCollatorWithPadding
 from .config import native_precision, RewardConfig
 from .dashboard import Dashboard
 from .data import check_ids, id_columns, IDS, longest_text, name_split, named_columns, prepare_dataset
+from .flat import margins_of, needs_padding, pairs_in, rewards_of_pairs, tokens_of_pairs
 from .layout import (cut_by_tokens, EVAL_TOKENS, is_flat, join_flat, JoinedBatches, PrefixSharingCollator,
                           take_groups, tokens_of_groups)
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
-from .model import (add_lora, check_saved, fix_date, flat_rewards, grow_embeddings, grow_to_vocabulary,
-                         limit_length, load_reward_model, needs_padding, padding_right, prepare_for_reward,
-                         reads_text_pairs, replace_head, rewards, save_reward_model, save_tokenizer, set_text_pair,
-                         unwrap)
+from .model import (add_lora, check_saved, fix_date, grow_embeddings, grow_to_vocabulary, limit_length,
+                         load_reward_model, padding_right, prepare_for_reward, reads_text_pairs, replace_head,
+                         save_reward_model, save_tokenizer, set_text_pair, unwrap)
 from .scoring import pair_scores, pair_texts, response_lengths, RewardModel
 from .tokens import find_markers, render, tokenize
 from .visualizer import RewardVisualizer
@@ -66,25 +65,6 @@ from .words import in_notebook
 
 # %% ../nbs/74_trainer.ipynb #c003
 logger = logging.getLogger(__name__)
-
-# %% ../nbs/74_trainer.ipynb #c006
-def margins_of(
-    inputs:dict, # a batch
-) -> torch.Tensor|None: # (B,); None where there are none
-    "Label margins of a batch, whether its collator made a row or a column of them."
-    margin = inputs.get("margin")
-    return None if margin is None else torch.as_tensor(margin).reshape(-1)
-
-def stack_pairs(
-    inputs:dict, # a batch of either collator, or of your own in either shape
-) -> dict: # `input_ids` and `attention_mask`, (2B, L), chosen above rejected; `margin`, (B,), where there is one
-    "One batch of 2B sequences from a batch of B pairs; a ValueError where it has neither shape."
-    batch, margin_B = PairBatch(inputs), margins_of(inputs)
-    if not ("input_ids" in batch and "attention_mask" in batch):
-        raise ValueError(f"a batch holds {sorted(inputs)}; expected input_ids and attention_mask (chosen stacked above "
-                         "rejected), or input_ids_chosen, attention_mask_chosen, input_ids_rejected, attention_mask_rejected")
-    stacked = {name: batch[name] for name in ("input_ids", "attention_mask")}
-    return stacked if margin_B is None else {**stacked, "margin": margin_B}
 
 # %% ../nbs/74_trainer.ipynb #c010
 class RunningMetrics(TrainerCallback, ExportableState):
@@ -617,32 +597,6 @@ def tell_tokenizer(
     call_event = trainer.callback_handler.call_event
     def call(*args, **kwargs): return call_event(*args, tokenizer=trainer.processing_class, **kwargs)
     trainer.callback_handler.call_event = call
-
-# %% ../nbs/74_trainer.ipynb #c037_1
-def pairs_in(
-    inputs, # a batch, flat or padded
-) -> int:
-    "Pairs of a batch; of one that has neither shape, the length of its first tensor"
-    if is_flat(inputs): return len(inputs["groups"])
-    sides = PairBatch(inputs).sides() if isinstance(inputs, Mapping) else None
-    return len(sides[0]) if sides else find_batch_size(inputs) or 1
-
-def tokens_of_pairs(
-    inputs, # a batch of B pairs
-) -> torch.Tensor: # (B, 2), NaN where the batch doesn't tell
-    "Tokens of the chosen and of the rejected text, prompt included"
-    if is_flat(inputs): return inputs["cu_k"].diff().view(-1, 2)
-    masks = PairBatch(inputs).sides("attention_mask") if isinstance(inputs, Mapping) else None
-    return torch.stack([mask.sum(1) for mask in masks], 1) if masks else torch.full((pairs_in(inputs), 2), math.nan)
-
-def rewards_of_pairs(
-    model, # perhaps wrapped
-    inputs:dict, # a batch of B pairs, flat or padded
-) -> tuple: # rewards of the chosen (B,), of the rejected (B,), tokens of both (B, 2)
-    "What the model says of a batch"
-    if is_flat(inputs): r_B = flat_rewards(model, inputs).view(-1, 2).unbind(1)
-    else: r_B = rewards(model, *map(stack_pairs(inputs).get, ("input_ids", "attention_mask"))).chunk(2)
-    return *r_B, tokens_of_pairs(inputs)
 
 # %% ../nbs/74_trainer.ipynb #t201
 @patch
