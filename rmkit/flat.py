@@ -22,8 +22,9 @@ from torch import nn
 
 from .attention import Branches, FlatAttentionError, NO_MASK, use_flat_attention, why_padded
 from .collator import PairBatch
+from .head import _no_cache, _one_value, _watch_head, head_module, own_forward, rewards, unwrap
 from .layout import is_flat, lay_out, share_across
-from .model import _no_cache, _one_value, _watch_head, head_module, own_forward, rewards, ROUNDING, unwrap
+from .model import ROUNDING
 
 # %% ../nbs/42_flat.ipynb #c005
 logger = logging.getLogger(__name__)

@@ -30,11 +30,11 @@ from transformers import PreTrainedTokenizerBase
 
 from .data import id_columns, IDS, prepare_dataset
 from .flat import flat_rewards, needs_padding
+from .head import (reads_text_pairs, rewards as rewards_at_end, set_text_pair, token_rewards as rewards_at_tokens,
+                        unwrap)
 from .layout import lay_out, shared_length
 from .metrics import wins
-from .model import (check_model_class, check_token_ids, limit_length, load_reward_model, position_limit,
-                         reads_text_pairs, rewards as rewards_at_end, set_text_pair,
-                         token_rewards as rewards_at_tokens, unwrap)
+from .model import check_model_class, check_token_ids, limit_length, load_reward_model, position_limit
 from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, prompt_length, render,
                           tokenize, well_formed)
 from .words import _number, _probability, are_messages, as_text, clip, drop_none, in_notebook, is_missing, visible

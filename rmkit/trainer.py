@@ -51,13 +51,13 @@ from .config import native_precision, RewardConfig
 from .dashboard import Dashboard
 from .data import check_ids, id_columns, IDS, longest_text, name_split, named_columns, prepare_dataset
 from .flat import margins_of, needs_padding, pairs_in, rewards_of_pairs, tokens_of_pairs
+from .head import reads_text_pairs, replace_head, set_text_pair, unwrap
 from .layout import (cut_by_tokens, EVAL_TOKENS, is_flat, join_flat, JoinedBatches, PrefixSharingCollator,
                           take_groups, tokens_of_groups)
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, check_saved, fix_date, grow_embeddings, grow_to_vocabulary, limit_length,
-                         load_reward_model, padding_right, prepare_for_reward, reads_text_pairs, replace_head,
-                         save_reward_model, save_tokenizer, set_text_pair, unwrap)
+                         load_reward_model, padding_right, prepare_for_reward, save_reward_model, save_tokenizer)
 from .scoring import pair_scores, pair_texts, response_lengths, RewardModel
 from .tokens import find_markers, render, tokenize
 from .visualizer import RewardVisualizer
