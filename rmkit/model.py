@@ -9,7 +9,8 @@ __all__ = ['logger', 'ROUNDING', 'POSITION_TABLES', 'WEIGHT_FILES', 'ADAPTER_FIL
            'BASE_STAYS', 'READS_FILE', 'READ_AS', 'PROBES', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
            'grow_to_vocabulary', 'check_token_ids', 'position_limit', 'limit_length', 'prepare_for_reward',
            'find_model', 'load_reward_model', 'check_model_class', 'add_lora', 'merge', 'padding_right', 'fix_date',
-           'save_tokenizer', 'save_reward_model', 'check_saved']
+           'save_tokenizer', 'save_reward_model', 'check_saved', 'one_output', 'set_special_tokens',
+           'take_chat_template', 'train_new_tokens', 'dropout_rates', 'disable_dropout']
 
 # %% ../nbs/20_model.ipynb #h002
 import copy
@@ -19,6 +20,7 @@ import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,7 +43,7 @@ from transformers.utils import (ADAPTER_CONFIG_NAME, cached_file, CONFIG_NAME, f
 
 from .files import ask_hub
 from .head import (_added_modules, _call_own, _outputs, _trial_ids, head_module, head_name, init_head,
-                        own_forward, rewards, unwrap)
+                        own_forward, replace_head, rewards, unwrap)
 
 # %% ../nbs/20_model.ipynb #c005
 logger = logging.getLogger(__name__)
@@ -900,3 +902,78 @@ def check_saved(model:nn.Module, # that was saved, in memory
         raise ValueError(f"what is saved in {folder} doesn't score as the model in memory: a text's reward is "
                          f"{theirs:.4g}, and here {ours:.4g}. All files are written, but don't rely on them. {advice}")
     return True
+
+# %% ../nbs/20_model.ipynb #c023
+def one_output(
+    model, # a sequence classifier
+    seed:int, # of the new head
+):
+    "`model`, its head replaced, with a warning, where it has more than one output"
+    n = getattr(model.config, "num_labels", None)
+    if n == 1 or model.get_output_embeddings() is not None: return model
+    warnings.warn(f"The model has `num_labels={n}`; its head is replaced by a new one with one output. Load it with `num_labels=1` to keep a trained head.")
+    return replace_head(model, seed=seed)
+
+# %% ../nbs/20_model.ipynb #c024
+def set_special_tokens(
+    model, # its config learns of the end-of-text token
+    tokenizer, # changed in place
+    args, # a `RewardConfig`: `eos_token`, `pad_token`, `chat_template_path`
+) -> list[int]: # ids of tokens that the template brought
+    "Give the tokenizer the end-of-text token, padding token and chat template that the config names"
+    for name in ("eos_token", "pad_token"):
+        token = getattr(args, name)
+        if token is not None and token not in tokenizer.get_vocab():
+            raise ValueError(f"`{name}={token!r}` is not in the tokenizer's vocabulary; choose one of its tokens or leave `{name}` unset.")
+        if token is not None: setattr(tokenizer, name, token)
+    if args.eos_token is not None: model.config.get_text_config().eos_token_id = tokenizer.eos_token_id
+    if args.chat_template_path is None: return []
+    return take_chat_template(model, tokenizer, args.chat_template_path, args.trust_remote_code)
+
+# %% ../nbs/20_model.ipynb #c025
+def take_chat_template(
+    model, # its embeddings grow where the template brings new tokens
+    tokenizer, # changed in place
+    path:str, # a .jinja or .j2 file, or a tokenizer's folder or Hub name
+    trust_remote_code:bool=False, # for a tokenizer with code of its own
+) -> list[int]: # ids of the tokens that were added
+    "The chat template at `path`; from a tokenizer, also the special tokens that the template writes"
+    if path.endswith((".jinja", ".j2")):
+        tokenizer.chat_template = Path(path).read_text(encoding="utf-8")
+        return []
+    source, before = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code), set(tokenizer.get_vocab().values())
+    if source.chat_template is None: raise ValueError(f"`chat_template_path={path!r}`: that tokenizer has no chat template.")
+    tokenizer.add_tokens([t for t in source.added_tokens_decoder.values() if t.content not in tokenizer.get_vocab()])
+    tokenizer.chat_template, tokenizer.eos_token = source.chat_template, source.eos_token
+    model.config.get_text_config().eos_token_id = tokenizer.eos_token_id
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings: grow_embeddings(model, len(tokenizer))
+    return sorted(set(tokenizer.get_vocab().values()) - before)
+
+# %% ../nbs/20_model.ipynb #c027
+def train_new_tokens(
+    peft_config, # copied, not changed
+    model, # whose embedding has the rows
+    ids:list[int], # of the new tokens
+):
+    "`peft_config` that also trains the embeddings of new tokens"
+    if not ids or getattr(peft_config, "trainable_token_indices", None): return peft_config
+    name = next(name for name, module in model.named_modules() if module is model.get_input_embeddings())
+    peft_config = deepcopy(peft_config)
+    peft_config.trainable_token_indices = {name.rpartition(".")[2]: ids}
+    return peft_config
+
+# %% ../nbs/20_model.ipynb #c029
+def dropout_rates(
+    model, # perhaps a PEFT model
+):
+    "Every (module, attribute) of `model` that holds a dropout rate"
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout): yield module, "p"
+        for name in ("attention_dropout", "dropout", "dropout_p", "attn_dropout"):
+            if isinstance(getattr(module, name, None), float): yield module, name
+
+def disable_dropout(
+    model, # changed in place
+):
+    "Set every dropout rate of `model` to 0"
+    for module, name in dropout_rates(model): setattr(module, name, 0.0)

@@ -7,8 +7,7 @@ Docs: https://rmkit.github.io/rmkit/trainer.html.md"""
 # %% auto #0
 __all__ = ['logger', 'ONE_OF_SEVERAL', 'FILLED_BY_PEFT', 'SIDE_NAMES', 'MOST', 'CONTAINER_LIMITS', 'OUT_OF_MEMORY',
            'READS_BATCHES', 'OURS', 'ADDED', 'WEIGHTS', 'CARD', 'RunningMetrics', 'pair_rows', 'peak_memory',
-           'evaluation_metrics', 'one_output', 'set_special_tokens', 'take_chat_template', 'train_new_tokens',
-           'dropout_rates', 'disable_dropout', 'keep_in_float32', 'warn_of_emulation', 'RewardTrainer', 'reward_config',
+           'evaluation_metrics', 'keep_in_float32', 'warn_of_emulation', 'RewardTrainer', 'reward_config',
            'set_logging_dir', 'one_tokenizer', 'check_model_init', 'loading_arguments', 'has_adapter', 'tell_tokenizer',
            'rewards_in', 'rows_of_outputs', 'instead', 'memory_of', 'guess_budget', 'is_out_of_memory', 'check_dataset',
            'place_of_rejected', 'tensors_of', 'are_probabilities', 'beside', 'join_samples', 'without', 'is_torn',
@@ -26,7 +25,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import contextmanager, nullcontext
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from functools import wraps
@@ -42,7 +41,7 @@ from huggingface_hub import ModelCard, ModelCardData
 from jinja2 import TemplateError
 from peft import PeftModel
 from torch.utils.data import SequentialSampler
-from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainerCallback
+from transformers import PrinterCallback, Trainer, TrainerCallback
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCALER_NAME
 from transformers.trainer_callback import ExportableState
 
@@ -51,13 +50,14 @@ from .config import native_precision, RewardConfig
 from .dashboard import Dashboard
 from .data import check_ids, id_columns, IDS, longest_text, name_split, named_columns, prepare_dataset
 from .flat import margins_of, needs_padding, pairs_in, rewards_of_pairs, tokens_of_pairs
-from .head import reads_text_pairs, replace_head, set_text_pair, unwrap
+from .head import reads_text_pairs, set_text_pair, unwrap
 from .layout import (cut_by_tokens, EVAL_TOKENS, is_flat, join_flat, JoinedBatches, PrefixSharingCollator,
                           take_groups, tokens_of_groups)
 from .losses import preference_loss
 from .metrics import pair_metrics, wilson_interval
-from .model import (add_lora, check_saved, fix_date, grow_embeddings, grow_to_vocabulary, limit_length,
-                         load_reward_model, padding_right, prepare_for_reward, save_reward_model, save_tokenizer)
+from .model import (add_lora, check_saved, disable_dropout, dropout_rates, fix_date, grow_to_vocabulary,
+                         limit_length, load_reward_model, one_output, padding_right, prepare_for_reward,
+                         save_reward_model, save_tokenizer, set_special_tokens, train_new_tokens)
 from .scoring import pair_scores, pair_texts, response_lengths, RewardModel
 from .tokens import find_markers, render, tokenize
 from .visualizer import RewardVisualizer
@@ -260,81 +260,6 @@ def evaluation_metrics(
     if not pd.isna(rows[:, 3:5]).any(): table[["length_chosen", "length_rejected"]] = rows[:, 3:5]
     if prompts is not None: table["prompt"] = prompts
     return loss | pair_metrics(table)
-
-# %% ../nbs/74_trainer.ipynb #c023
-def one_output(
-    model, # a sequence classifier
-    seed:int, # of the new head
-):
-    "`model`, its head replaced, with a warning, where it has more than one output"
-    n = getattr(model.config, "num_labels", None)
-    if n == 1 or model.get_output_embeddings() is not None: return model
-    warnings.warn(f"The model has `num_labels={n}`; its head is replaced by a new one with one output. Load it with `num_labels=1` to keep a trained head.")
-    return replace_head(model, seed=seed)
-
-# %% ../nbs/74_trainer.ipynb #c024
-def set_special_tokens(
-    model, # its config learns of the end-of-text token
-    tokenizer, # changed in place
-    args, # a `RewardConfig`: `eos_token`, `pad_token`, `chat_template_path`
-) -> list[int]: # ids of tokens that the template brought
-    "Give the tokenizer the end-of-text token, padding token and chat template that the config names"
-    for name in ("eos_token", "pad_token"):
-        token = getattr(args, name)
-        if token is not None and token not in tokenizer.get_vocab():
-            raise ValueError(f"`{name}={token!r}` is not in the tokenizer's vocabulary; choose one of its tokens or leave `{name}` unset.")
-        if token is not None: setattr(tokenizer, name, token)
-    if args.eos_token is not None: model.config.get_text_config().eos_token_id = tokenizer.eos_token_id
-    if args.chat_template_path is None: return []
-    return take_chat_template(model, tokenizer, args.chat_template_path, args.trust_remote_code)
-
-# %% ../nbs/74_trainer.ipynb #c025
-def take_chat_template(
-    model, # its embeddings grow where the template brings new tokens
-    tokenizer, # changed in place
-    path:str, # a .jinja or .j2 file, or a tokenizer's folder or Hub name
-    trust_remote_code:bool=False, # for a tokenizer with code of its own
-) -> list[int]: # ids of the tokens that were added
-    "The chat template at `path`; from a tokenizer, also the special tokens that the template writes"
-    if path.endswith((".jinja", ".j2")):
-        tokenizer.chat_template = Path(path).read_text(encoding="utf-8")
-        return []
-    source, before = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code), set(tokenizer.get_vocab().values())
-    if source.chat_template is None: raise ValueError(f"`chat_template_path={path!r}`: that tokenizer has no chat template.")
-    tokenizer.add_tokens([t for t in source.added_tokens_decoder.values() if t.content not in tokenizer.get_vocab()])
-    tokenizer.chat_template, tokenizer.eos_token = source.chat_template, source.eos_token
-    model.config.get_text_config().eos_token_id = tokenizer.eos_token_id
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings: grow_embeddings(model, len(tokenizer))
-    return sorted(set(tokenizer.get_vocab().values()) - before)
-
-# %% ../nbs/74_trainer.ipynb #c027
-def train_new_tokens(
-    peft_config, # copied, not changed
-    model, # whose embedding has the rows
-    ids:list[int], # of the new tokens
-):
-    "`peft_config` that also trains the embeddings of new tokens"
-    if not ids or getattr(peft_config, "trainable_token_indices", None): return peft_config
-    name = next(name for name, module in model.named_modules() if module is model.get_input_embeddings())
-    peft_config = deepcopy(peft_config)
-    peft_config.trainable_token_indices = {name.rpartition(".")[2]: ids}
-    return peft_config
-
-# %% ../nbs/74_trainer.ipynb #c029
-def dropout_rates(
-    model, # perhaps a PEFT model
-):
-    "Every (module, attribute) of `model` that holds a dropout rate"
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout): yield module, "p"
-        for name in ("attention_dropout", "dropout", "dropout_p", "attn_dropout"):
-            if isinstance(getattr(module, name, None), float): yield module, name
-
-def disable_dropout(
-    model, # changed in place
-):
-    "Set every dropout rate of `model` to 0"
-    for module, name in dropout_rates(model): setattr(module, name, 0.0)
 
 # %% ../nbs/74_trainer.ipynb #h014
 def keep_in_float32(
