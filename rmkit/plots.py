@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from .metrics import accuracy, accuracy_by_length_gap, length_rule, reliability, summarize
-from .scoring import TokenRewards
+from .table import TokenRewards
 from .tokens import common_prefix_length
 from .words import short_number, short_percent, visible
 

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from .metrics import headline, summarize
 from .plots import plot_accuracy_by_length_gap, plot_reliability, plot_reward_margins, plot_rewards, plot_training
-from .scoring import PairScores
+from .table import PairScores
 from .words import as_text, clip, percent, visible
 
 # %% ../nbs/61_report.ipynb #c007

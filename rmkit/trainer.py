@@ -58,7 +58,8 @@ from .metrics import pair_metrics, wilson_interval
 from .model import (add_lora, check_saved, disable_dropout, dropout_rates, fix_date, grow_to_vocabulary,
                          limit_length, load_reward_model, one_output, padding_right, prepare_for_reward,
                          save_reward_model, save_tokenizer, set_special_tokens, train_new_tokens)
-from .scoring import pair_scores, pair_texts, response_lengths, RewardModel
+from .scoring import pair_texts, response_lengths, RewardModel
+from .table import pair_scores
 from .tokens import find_markers, render, tokenize
 from .visualizer import RewardVisualizer
 from .words import in_notebook
