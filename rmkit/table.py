@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .metrics import wins
-from .words import _number, _probability, as_text, clip, in_notebook, is_missing, visible
+from .words import _probability, as_text, clip, in_notebook, is_missing, visible
 
 # %% ../nbs/31_table.ipynb #c007
 class PairScores(pd.DataFrame):
