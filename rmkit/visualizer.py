@@ -7,7 +7,7 @@ Docs: https://rmkit.github.io/rmkit/visualizer.html.md"""
 # %% auto #0
 __all__ = ['logger', 'SNIPPET', 'READ', 'LIBRARIES', 'PARTS', 'ASK_MODEL', 'READER', 'SAVED', 'START', 'TRACES', 'TRACE_SECONDS',
            'LARGE', 'histogram', 'pictures', 'messages', 'traces', 'RewardVisualizer', 'exported', 'front_end', 'style',
-           'hear_while_busy', 'Snapshots']
+           'hear_while_busy']
 
 # %% ../nbs/63_visualizer.ipynb #h002
 import base64
@@ -18,7 +18,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import date, time as time_of_day, timedelta
 from decimal import Decimal
@@ -33,10 +32,9 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-from datasets import are_progress_bars_disabled, Dataset, disable_progress_bars, enable_progress_bars
+from datasets import Dataset
 from fastcore.basics import patch
 from tqdm.auto import tqdm
-from transformers import TrainerCallback
 
 from .differences import word_diff
 from .filters import _facts, _source_codes, columns, facets, matches, ordered, rows_with, search_terms, searchable
@@ -44,7 +42,8 @@ from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
 from .review import changes, corrected, Review, with_texts
 from .scoring import response_lengths, RewardModel
-from .table import _said, _series, complete, pair_scores, PAIR_TEXTS, PairScores, sigmoid
+from .snapshots import _quiet
+from .table import _said, _series, complete, pair_scores, PAIR_TEXTS, PairScores
 from .words import _plain, as_text, in_notebook, is_missing, message_text, visible
 
 # %% ../nbs/63_visualizer.ipynb #c003
@@ -111,18 +110,6 @@ def messages(
     if isinstance(value, str):
         return [dict(role=role, text=visible(value))] if value or role == "assistant" else []
     return [dict(role=visible(str(m["role"])), text=visible(message_text(m))) for m in value]
-
-# %% ../nbs/63_visualizer.ipynb #c027
-@contextmanager
-def _quiet():
-    "Without the warnings and bars of scoring: they would be printed under the view at every click or snapshot."
-    scoring, had_bars = logging.getLogger("rmkit.scoring"), not are_progress_bars_disabled()
-    level = scoring.level
-    scoring.setLevel(logging.ERROR), disable_progress_bars()
-    try: yield
-    finally:
-        scoring.setLevel(level)
-        if had_bars: enable_progress_bars()
 
 # %% ../nbs/63_visualizer.ipynb #c027_1
 def _trace(model, prompt, response):
@@ -731,61 +718,3 @@ def save(
     if size > LARGE:
         logger.warning(f"{path} has {size / 10**6:,.0f} MB; fewer pairs open faster, as of scores.head(5000)")
     return path
-
-# %% ../nbs/63_visualizer.ipynb #c062
-class Snapshots(TrainerCallback):
-    "Scores the same pairs again and again while a model is trained."
-
-    def __init__(
-        self,
-        pairs,  # a dataset, in any format that `RewardModel.score_pairs` takes; a few hundred pairs are enough
-        every: int = 50,  # steps between two snapshots
-    ):
-        self.pairs, self.every, self.steps, self.margins, self.scores = pairs, every, [], [], None
-
-    def take(
-        self,
-        step: int,  # of the training run
-        model: RewardModel,  # as it is now
-    ):
-        "Score the pairs, and remember their reward margins."
-        if self.steps[-1:] == [step]: return
-        with _quiet(): self.scores = model.score_pairs(self.pairs, progress=False)
-        self.steps.append(step)
-        self.margins.append(self.scores["reward_margin"].to_numpy(dtype=float))
-
-# %% ../nbs/63_visualizer.ipynb #c902
-@patch
-def moves(
-    self: Snapshots,
-    n: int,  # pairs of the table that is looked at
-) -> dict | None:  # steps, margins of each step, mean and standard deviation of P(chosen) over steps
-    "How the reward margins moved, for the browser; None before the first snapshot, a ValueError for another number of pairs."
-    if not self.steps: return None
-    margins_SN = np.stack(self.margins)
-    if margins_SN.shape[1] != n: raise ValueError(f"the snapshots are of {margins_SN.shape[1]} pairs, the table has {n}; look at `snapshots.scores`.")
-    p_SN = sigmoid(margins_SN)
-    return dict(steps=self.steps, margins=[_plain(margins_N) for margins_N in margins_SN], mean=_plain(p_SN.mean(0)), std=_plain(p_SN.std(0)))
-
-# %% ../nbs/63_visualizer.ipynb #c063
-@patch
-def _now(self: Snapshots, args, state, kwargs):
-    "Take a snapshot of a run; sharded weights can't be read by one process."
-    if args.fsdp or args.deepspeed: raise ValueError("Snapshots reads the model in one process, and its weights are sharded: take it out of `callbacks`.")
-    if state.is_world_process_zero: self.take(state.global_step, RewardModel(kwargs["model"], kwargs["processing_class"], getattr(args, "max_length", None)))
-
-@patch
-def on_train_begin(self: Snapshots, args, state, control, **kwargs):
-    "Before the first step."
-    self._now(args, state, kwargs)
-
-@patch
-def on_step_end(self: Snapshots, args, state, control, **kwargs):
-    "Every so many steps."
-    if state.global_step % self.every == 0: self._now(args, state, kwargs)
-
-@patch
-def on_train_end(self: Snapshots, args, state, control, **kwargs):
-    "After the last step."
-    self._now(args, state, kwargs)
-
