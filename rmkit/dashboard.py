@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/dashboard.html.md"""
 
 # %% auto #0
 __all__ = ['STATUS', 'OVER', 'WATCHED', 'INK', 'LINES', 'SETS', 'WIDTH', 'HEIGHT', 'BANDS', 'REPEATED', 'numbers_of', 'RunView',
-           'Frame', 'panel_image', 'read_run', 'hear_waiting', 'WidgetDisplay', 'Stretch', 'Stretches', 'Dashboard']
+           'Frame', 'panel_image', 'read_run', 'WidgetDisplay', 'Stretch', 'Stretches', 'Dashboard']
 
 # %% ../nbs/64_dashboard.ipynb #h002
 import json
@@ -29,8 +29,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from transformers import TrainerCallback
 
+from .browser import _json, front_end, hear_waiting, hear_while_busy, style
 from .plots import Curve, curve_points, held_out_sets, Panel, plot_dashboard, training_panels
-from .visualizer import front_end, hear_while_busy, style
 from .words import clock, in_notebook, percent, short_number, short_percent, visible
 
 # %% ../nbs/64_dashboard.ipynb #c005_1
@@ -179,16 +179,6 @@ def tiles(self:RunView) -> list[tuple[str, str, str]]: # name, value, note
     found += tile("Pairs/s", "pairs_per_second", *([f"{short_number(last['tokens_per_second'])} tokens/s"] if known("tokens_per_second") else []))
     peak = ["peak"] if known("memory_gib") else []
     return found + tile("Memory", "memory_gib", *peak, write=lambda gib: f"{gib:.1f} GiB")
-
-# %% ../nbs/64_dashboard.ipynb #c018
-def _json(value):
-    "JSON in which NaN and infinities are null."
-    def plain(x):
-        if isinstance(x, dict): return {k: plain(v) for k, v in x.items()}
-        if isinstance(x, (list, tuple)): return [plain(v) for v in x]
-        if not isinstance(x, float): return x
-        return float(f"{x:.9g}") if math.isfinite(x) else None
-    return json.dumps(plain(value))
 
 # %% ../nbs/64_dashboard.ipynb #c018_1
 @patch
@@ -448,22 +438,6 @@ def _widget_class():
         panels = Unicode("[]").tag(sync=True)
         news = Unicode("{}").tag(sync=True)
     return DashboardWidget
-
-# %% ../nbs/64_dashboard.ipynb #c031
-def hear_waiting():
-    "Hand widgets what the browser sent since the cell began; ipykernel before 7 (Colab's) keeps it in a queue until the cell ends"
-    import ipykernel
-    from IPython import get_ipython
-    kernel = getattr(get_ipython(), "kernel", None)
-    if ipykernel.version_info[0] > 6 or getattr(kernel, "msg_queue", None) is None: return
-    kernel.shell_stream.flush()
-    later = []
-    while not kernel.msg_queue.empty():
-        item = kernel.msg_queue.get_nowait() # number, handler, (frames,)
-        idents, frames = kernel.session.feed_identities(item[2][0], copy=False)
-        if json.loads(frames[1].bytes)["msg_type"] != "comm_msg": later.append(item) # frames: signature, header, ...; read twice, it would be refused
-        else: kernel.comm_manager.comm_msg(kernel.shell_stream, idents, kernel.session.deserialize(frames, content=True, copy=False))
-    for item in later: kernel.msg_queue.put_nowait(item)
 
 # %% ../nbs/64_dashboard.ipynb #c031c
 class WidgetDisplay:
