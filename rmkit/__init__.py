@@ -10,19 +10,19 @@ __version__ = version("rmkit")
 _home = {
     "RewardConfig": "config",
     "prepare_dataset": "data",
-    "load_rows": "data",
+    "load_rows": "files",
     "split_by_prompt": "data",
-    "BadRowError": "data",
+    "BadRowError": "words",
     "RewardDataCollatorWithPadding": "collator",
     "DataCollatorForPreference": "collator",
-    "PrefixSharingCollator": "collator",
+    "PrefixSharingCollator": "layout",
     "load_reward_model": "model",
     "merge": "model",
     "compute_accuracy": "metrics",
     "RewardModel": "scoring",
-    "PairScores": "scoring",
+    "PairScores": "table",
     "RewardVisualizer": "visualizer",
-    "Snapshots": "visualizer",
+    "Snapshots": "snapshots",
     "Dashboard": "dashboard",
     "RewardTrainer": "trainer",
 }
@@ -37,7 +37,7 @@ _PROMPT = "`RewardTrainer` finds the prompt itself: pass the rows as they are."
 _NEW_TEMPLATE = "pass `RewardConfig(chat_template_path=...)`, a template's file or a tokenizer that has one."
 _SEEN = "`RewardTrainer.visualize_samples()` and `PairScores.show()` print scored pairs."
 _elsewhere = {
-    "disable_dropout_in_model": "trainer.disable_dropout",
+    "disable_dropout_in_model": "model.disable_dropout",
     **dict.fromkeys(("ModelConfig", "ScriptArguments", "RewardScriptArguments", "TrlParser", "YamlConfigParser",
                      "DatasetMixtureConfig", "get_peft_config", "get_quantization_config", "get_kbit_device_map"),
                     _OPTIONS),
@@ -60,6 +60,79 @@ _elsewhere = {
     "unpair_preference_dataset": "reward models train on pairs: pass them as they are.",
     "set_seed": "`from transformers import set_seed`, or `RewardConfig(seed=...)`.",
 }
+
+# Names that have moved: by the module where they stood once, and by the one where they stand now
+_moved = {
+    "cli": {
+        "options": (
+            "option SOURCES DATASET TrainArguments RowArguments EvalArguments ScoreArguments "
+            "CompareArguments DemoArguments UsageError nearest USUAL make_parser options_of parse"),
+    },
+    "collator": {
+        "layout": (
+            "shared_length lay_out PrefixSharingCollator take_groups join_flat cut_by_tokens "
+            "tokens_of_groups share_across"),
+    },
+    "dashboard": {
+        "words": "clock",
+        "browser": "hear_waiting",
+    },
+    "data": {
+        "words": "BadRowError drop_none as_text message_text are_messages",
+        "tokens": (
+            "Markers find_markers BETWEEN PairMarkers find_pair_markers SET_HERE render well_formed "
+            "tokenize common_prefix_length prompt_length cut_prompt"),
+        "files": "KINDS PACKED file_kind SPACE LIST_COLUMNS as_table SPLITS ask_hub load_rows",
+    },
+    "metrics": {
+        "words": "percent",
+    },
+    "model": {
+        "head": (
+            "unwrap head_name head_module init_head replace_head set_text_pair reads_text_pairs OUTPUTS "
+            "own_forward rewards token_rewards"),
+        "flat": "flat_rewards needs_padding",
+    },
+    "plots": {
+        "words": "short_percent short_number",
+    },
+    "review": {
+        "table": "PAIR_TEXTS",
+    },
+    "scoring": {
+        "table": "PairScores TABLE_COLUMNS sigmoid pair_scores TokenRewards OWN_COLUMNS",
+        "words": "visible clip is_missing in_notebook",
+    },
+    "trainer": {
+        "flat": "margins_of stack_pairs pairs_in tokens_of_pairs rewards_of_pairs",
+        "running": "RunningMetrics pair_rows peak_memory evaluation_metrics SIDE_NAMES rewards_in rows_of_outputs",
+        "model": "one_output set_special_tokens take_chat_template train_new_tokens dropout_rates disable_dropout",
+        "layout": "is_flat EVAL_TOKENS JoinedBatches",
+        "passes": "MOST CONTAINER_LIMITS memory_of guess_budget OUT_OF_MEMORY is_out_of_memory",
+        "checkpoints": "WEIGHTS is_torn last_whole_checkpoint",
+        "report": "pipeline_call CARD results_table",
+    },
+    "visualizer": {
+        "table": "REWARDS NEEDED NUMBERS complete",
+        "filters": (
+            "columns CATEGORIES WHOLE_NUMBERS SORTS DERIVED facets searchable search_terms rows_with "
+            "CHOICES FILTERS matches ordered"),
+        "differences": "WORDS COMMON ISLAND word_diff",
+        "browser": "LIBRARIES PARTS front_end style hear_while_busy",
+        "snapshots": "Snapshots",
+    },
+}
+
+
+def older_names(module):
+    "The `__getattr__` of a module, by its `__name__`: names that have moved are found at their older address, too."
+    homes = {name: home for home, names in _moved[module.removeprefix("rmkit.")].items() for name in names.split()}
+
+    def find(name):
+        if name in homes:
+            return getattr(import_module(f"rmkit.{homes[name]}"), name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return find
 
 
 def _missing(name):

@@ -25,6 +25,7 @@ from contextlib import ExitStack, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
+from . import older_names
 from .options import (CompareArguments, DemoArguments, EvalArguments, nearest, parse, RowArguments,
                            ScoreArguments, TrainArguments, UsageError)
 
@@ -599,3 +600,6 @@ def main(
 
 # %% ../nbs/81_cli.ipynb #c049
 if __name__ == "__main__" and "get_ipython" not in globals(): sys.exit(main())  # python -m rmkit.cli, accelerate launch
+
+# %% ../nbs/81_cli.ipynb #h901
+__getattr__ = older_names(__name__)

@@ -19,6 +19,7 @@ from torch.nn.functional import pad
 from transformers import PreTrainedTokenizerBase
 from transformers.data.data_collator import DataCollatorMixin
 
+from . import older_names
 from .data import ID_COLUMNS, unwrap_number
 
 # %% ../nbs/13_collator.ipynb #c006
@@ -172,3 +173,6 @@ class RewardDataCollatorWithPadding:
         if margin_B is not None: batch["margin"] = margin_B
         batch.update(_numbers(features), return_loss=True)
         return batch
+
+# %% ../nbs/13_collator.ipynb #h901
+__getattr__ = older_names(__name__)

@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from transformers import TrainerCallback
 
+from . import older_names
 from .browser import _json, front_end, hear_waiting, hear_while_busy, style
 from .plots import Curve, curve_points, held_out_sets, Panel, plot_dashboard, training_panels
 from .words import clock, in_notebook, percent, short_number, short_percent, visible
@@ -706,3 +707,6 @@ def replay(cls:Dashboard,
     dashboard = cls(display=False)
     dashboard.view = read_run(source)
     return dashboard
+
+# %% ../nbs/64_dashboard.ipynb #h901
+__getattr__ = older_names(__name__)

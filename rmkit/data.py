@@ -37,6 +37,7 @@ from datasets import Dataset, DatasetDict, Features, IterableDataset, Json, List
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from . import older_names
 from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, Markers, prompt_length,
                           render, tokenize)
 from .words import _bad, _show, BadRowError, drop_none, message_text
@@ -1970,3 +1971,6 @@ def split_by_prompt(
         test += groups.pop()
     train = [index for group in groups for index in group]
     return DatasetDict(train=dataset.select(sorted(train)), test=dataset.select(sorted(test)))
+
+# %% ../nbs/12_data.ipynb #h901
+__getattr__ = older_names(__name__)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from . import older_names
 from .words import percent
 
 # %% ../nbs/30_metrics.ipynb #c005
@@ -228,3 +229,6 @@ def compute_accuracy(
     if tied := int((reward_margin_N == 0).sum()):
         warnings.warn(f"{tied} of {len(reward_margin_N)} pairs have equal rewards; each counts as half right")
     return dict(accuracy=accuracy(reward_margin_N), ties=tie_rate(reward_margin_N))
+
+# %% ../nbs/30_metrics.ipynb #h901
+__getattr__ = older_names(__name__)

@@ -41,6 +41,7 @@ from transformers.modeling_utils import load_state_dict
 from transformers.utils import (ADAPTER_CONFIG_NAME, cached_file, CONFIG_NAME, find_adapter_config_file,
                                 is_bitsandbytes_available)
 
+from . import older_names
 from .files import ask_hub
 from .head import (_added_modules, _call_own, _outputs, _trial_ids, head_module, head_name, init_head,
                         own_forward, replace_head, rewards, unwrap)
@@ -977,3 +978,6 @@ def disable_dropout(
 ):
     "Set every dropout rate of `model` to 0"
     for module, name in dropout_rates(model): setattr(module, name, 0.0)
+
+# %% ../nbs/20_model.ipynb #h901
+__getattr__ = older_names(__name__)

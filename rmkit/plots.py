@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from . import older_names
 from .metrics import accuracy, accuracy_by_length_gap, length_rule, reliability, summarize
 from .table import TokenRewards
 from .tokens import common_prefix_length
@@ -411,3 +412,6 @@ def plot_dashboard(
         figure.legend(lines.values(), lines.keys(), loc="outside lower left", ncols=columns, frameon=False,
                       fontsize="small")
     return figure
+
+# %% ../nbs/60_plots.ipynb #h901
+__getattr__ = older_names(__name__)

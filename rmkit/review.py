@@ -28,6 +28,7 @@ import pandas as pd
 from datasets import Dataset
 from fastcore.basics import patch
 
+from . import older_names
 from .data import (BETTER_WORSE, column_words, CONTENT_KEYS, find_format, Format, id_columns, is_tie, ROLE_KEYS,
                         ROLES, to_pairs, twin_columns, unwrap_number)
 from .files import as_table
@@ -844,3 +845,6 @@ def restore(
     if rows is None:
         return _dataset({name: row[own.get(name, name)] for name in names} for row in found)
     return _dataset(map(_with_margin, found) if "margin" in dataset.column_names else found)
+
+# %% ../nbs/55_review.ipynb #h901
+__getattr__ = older_names(__name__)

@@ -23,6 +23,7 @@ from jinja2 import TemplateError
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from . import older_names
 from .data import id_columns, IDS, prepare_dataset
 from .flat import flat_rewards, needs_padding
 from .head import (reads_text_pairs, rewards as rewards_at_end, set_text_pair, token_rewards as rewards_at_tokens,
@@ -396,3 +397,6 @@ def as_reward_func(
         return [None if np.isnan(r) else float(r) for r in r_N]
     reward.__name__ = name
     return reward
+
+# %% ../nbs/50_scoring.ipynb #h901
+__getattr__ = older_names(__name__)

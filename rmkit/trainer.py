@@ -37,6 +37,7 @@ from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, Trainer
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK, SCALER_NAME
 
+from . import older_names
 from .checkpoints import is_torn, last_whole_checkpoint
 from .collator import DataCollatorForPreference, PAIR_COLUMNS, RewardDataCollatorWithPadding
 from .config import native_precision, RewardConfig
@@ -1092,3 +1093,6 @@ def create_model_card(self:RewardTrainer,
                        data=f" of `{dataset_name}`" if dataset_name else "",
                        repo=self.hub_model_id or args.hub_model_id or args.output_dir, results=results_table(self.state.log_history), settings=settings)
     ModelCard(f"---\n{head.to_yaml()}\n---\n\n{text}").save(Path(args.output_dir)/"README.md")
+
+# %% ../nbs/74_trainer.ipynb #h901
+__getattr__ = older_names(__name__)

@@ -34,6 +34,7 @@ from datasets import Dataset
 from fastcore.basics import patch
 from tqdm.auto import tqdm
 
+from . import older_names
 from .browser import front_end, hear_while_busy, style
 from .differences import word_diff
 from .filters import _facts, _source_codes, columns, facets, matches, ordered, rows_with, search_terms, searchable
@@ -687,3 +688,6 @@ def save(
     if size > LARGE:
         logger.warning(f"{path} has {size / 10**6:,.0f} MB; fewer pairs open faster, as of scores.head(5000)")
     return path
+
+# %% ../nbs/63_visualizer.ipynb #h901
+__getattr__ = older_names(__name__)
