@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForSequenceClassification
 
-from rmkit.data import load_rows
-from rmkit.scoring import RewardModel, pair_scores, response_lengths
+from rmkit.files import load_rows
+from rmkit.scoring import response_lengths, RewardModel
+from rmkit.table import pair_scores
 from rmkit.synthetic import make_pairs, tiny_tokenizer
 from rmkit.visualizer import READER, RewardVisualizer
 

@@ -34,9 +34,10 @@ from transformers.utils.logging import disable_progress_bar
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer, attention
 from rmkit.attention import Branches, rectangle_attention, varlen_attention
-from rmkit.collator import lay_out
+from rmkit.layout import lay_out
 from rmkit.config import native_precision
-from rmkit.model import flat_rewards, needs_padding, rewards
+from rmkit.flat import flat_rewards, needs_padding
+from rmkit.head import rewards
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 
 HERE = Path(__file__).resolve().parent

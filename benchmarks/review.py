@@ -26,7 +26,7 @@ from rmkit import RewardConfig, RewardTrainer
 from rmkit.review import corrected
 from rmkit.scoring import RewardModel
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.visualizer import Snapshots
+from rmkit.snapshots import Snapshots
 
 SETTINGS = dict(pairs=400, test_pairs=2000, label_noise=0.1, epochs=6, batch_size=32, learning_rate=3e-3)
 DECISIONS = (20, 50, 100)

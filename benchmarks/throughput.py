@@ -30,12 +30,14 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForSequenceClassificat
 
 import rmkit
 from real_run import DATA, load_pairs, machine, table
-from rmkit.collator import PrefixSharingCollator, share_across
+from rmkit.layout import PrefixSharingCollator, share_across
 from rmkit.config import native_precision
-from rmkit.data import load_rows, prepare_dataset
-from rmkit.model import init_head, load_reward_model, prepare_for_reward
+from rmkit.data import prepare_dataset
+from rmkit.files import load_rows
+from rmkit.head import init_head
+from rmkit.model import load_reward_model, prepare_for_reward
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import is_out_of_memory
+from rmkit.passes import is_out_of_memory
 from smollm2 import CACHE, smollm2
 
 GPU = torch.cuda.is_available()

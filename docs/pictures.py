@@ -14,7 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 RUN = """
 from rmkit import RewardConfig, RewardTrainer
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.visualizer import Snapshots
+from rmkit.snapshots import Snapshots
 watched = make_pairs(400, split="test", prompt_turns=2)
 snapshots = Snapshots(watched, every=50)
 config = RewardConfig("runs/first", num_train_epochs=1, per_device_train_batch_size=32, logging_steps=10, eval_strategy="steps",

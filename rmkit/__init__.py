@@ -125,13 +125,13 @@ _moved = {
 
 
 def older_names(module):
-    "The `__getattr__` of a module, by its `__name__`: names that have moved are found at their older address, too."
-    homes = {name: home for home, names in _moved[module.removeprefix("rmkit.")].items() for name in names.split()}
+    "The `__getattr__` of a module: names that have moved are found at their older address, too."
+    homes = {name: home for home, names in _moved[module].items() for name in names.split()}
 
     def find(name):
         if name in homes:
             return getattr(import_module(f"rmkit.{homes[name]}"), name)
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        raise AttributeError(f"module 'rmkit.{module}' has no attribute {name!r}")
     return find
 
 

@@ -602,4 +602,4 @@ def main(
 if __name__ == "__main__" and "get_ipython" not in globals(): sys.exit(main())  # python -m rmkit.cli, accelerate launch
 
 # %% ../nbs/81_cli.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("cli")

@@ -30,7 +30,7 @@ from matplotlib.ticker import MaxNLocator
 from transformers import TrainerCallback
 
 from . import older_names
-from .browser import _json, front_end, hear_waiting, hear_while_busy, style
+from .browser import json_without_nan, front_end, hear_waiting, hear_while_busy, style
 from .plots import Curve, curve_points, held_out_sets, Panel, plot_dashboard, training_panels
 from .words import clock, in_notebook, percent, short_number, short_percent, visible
 
@@ -200,7 +200,7 @@ def news(self:RunView,
     drawn = {key for curve in curves for key in (curve.key, curve.low, curve.high, curve.spread)}
     keys = ["step", *drawn & set(*finer[:1])]
     looks = {key: [float(f"{row.get(key, math.nan):.5g}") for row in finer] for key in keys} if finer else {}
-    return _json({"from": start, "rows": self.rows[start:], "looks": looks, "first": self.first, "state": self.state()})
+    return json_without_nan({"from": start, "rows": self.rows[start:], "looks": looks, "first": self.first, "state": self.state()})
 
 @patch
 def _panels(self:RunView):
@@ -210,7 +210,7 @@ def _panels(self:RunView):
 @patch
 def panels(self:RunView) -> str: # JSON
     "The panels, for the browser"
-    return _json([panel._asdict() | dict(curves=[curve._asdict() for curve in panel.curves])
+    return json_without_nan([panel._asdict() | dict(curves=[curve._asdict() for curve in panel.curves])
                   for panel in self._panels()])
 
 # %% ../nbs/64_dashboard.ipynb #c021
@@ -464,7 +464,7 @@ class WidgetDisplay:
     def _answer(self, widget, content, buffers):
         if content.get("what") != "rows": return self.heard(content)
         start = int(content["from"])
-        widget.send(json.loads(_json({"from": start, "rows": self.view.rows[start:]})))
+        widget.send(json.loads(json_without_nan({"from": start, "rows": self.view.rows[start:]})))
 
     def tell(self):
         "Hear what came, and send what changed"
@@ -709,4 +709,4 @@ def replay(cls:Dashboard,
     return dashboard
 
 # %% ../nbs/64_dashboard.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("dashboard")

@@ -10,9 +10,9 @@ __all__ = ['logger', 'ID_COLUMNS', 'HUMAN', 'ASSISTANT', 'BETTER_WORSE', 'SIDES'
            'CONVERSATIONS', 'VERDICTS', 'WHICH', 'COMPARED', 'RESPONSE_LISTS', 'SCORE_LISTS', 'SCORE_KEYS',
            'RATED_COLUMNS', 'RATING_COLUMNS', 'AMOUNTS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'TRUNCATED',
            'IDS', 'SHOWN', 'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED', 'SHAPE_FAULTS', 'Verdict',
-           'id_columns', 'Format', 'column_words', 'twin_columns', 'unwrap_number', 'is_tie', 'extract_prompt',
-           'parse_hh', 'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'PrepareReport', 'check_ids',
-           'longest_text', 'find_format', 'prepare_dataset', 'name_split', 'split_by_prompt']
+           'id_columns', 'Format', 'column_words', 'twin_columns', 'unwrap_number', 'is_tie', 'read_cell',
+           'extract_prompt', 'parse_hh', 'format_hh', 'to_pairs', 'named_columns', 'detect_format', 'PrepareReport',
+           'check_ids', 'longest_text', 'find_format', 'prepare_dataset', 'name_split', 'split_by_prompt']
 
 # %% ../nbs/12_data.ipynb #h002
 import json
@@ -40,7 +40,7 @@ from transformers import PreTrainedTokenizerBase
 from . import older_names
 from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, Markers, prompt_length,
                           render, tokenize)
-from .words import _bad, _show, BadRowError, drop_none, message_text
+from .words import bad_row, value_in_words, BadRowError, drop_none, message_text
 
 # %% ../nbs/12_data.ipynb #i001
 logger = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ def _better_side(
     if len(numbers) == 2:
         if None in numbers:
             column = verdict.columns[numbers.index(None)]
-            raise _bad(column, _show(row.get(column)), "a number", "no winner")
+            raise bad_row(column, value_in_words(row.get(column)), "a number", "no winner")
         return None if numbers[0] == numbers[1] else int(numbers[0] < numbers[1])
     first, second = verdict.ends or (0, 0)
     low, high = sorted((first, second)) if first != -second else (-math.inf, math.inf)  # however strong it is
@@ -228,7 +228,7 @@ def _better_side(
         return _named_side(values[0] if isinstance(values[0], str) else "", row, format)
     except LookupError:
         expected = f"what names '{verdict.sides[0]}', '{verdict.sides[1]}' or a tie"
-        raise _bad(verdict.columns[0], _show(values[0]), expected, "no winner") from None
+        raise bad_row(verdict.columns[0], value_in_words(values[0]), expected, "no winner") from None
 
 # %% ../nbs/12_data.ipynb #r002
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
@@ -255,7 +255,7 @@ def is_tie(
     value = row.get("tie") if format.tie else None
     is_tie = False if _is_gap(value) else _truth(value)
     if is_tie is None:
-        raise _bad("tie", _show(value), "true or false, as in other rows", "bad tie",
+        raise bad_row("tie", value_in_words(value), "true or false, as in other rows", "bad tie",
                    'Correct the row, rename the column if it means something else, or pass on_bad_row="drop".')
     return is_tie
 
@@ -281,7 +281,7 @@ def _message(
         if message["role"] in USUAL_ROLES and isinstance(message["content"], str):
             return message  # nearly all of them
     if not _is_message(message):
-        raise _bad(column, _show(message), "a message with 'role' and 'content'", "wrong type")
+        raise bad_row(column, value_in_words(message), "a message with 'role' and 'content'", "wrong type")
     role = next(message[key] for key in ROLE_KEYS if isinstance(message.get(key), str))
     content = next((message[key] for key in CONTENT_KEYS if message.get(key) is not None), None)
     known = ROLES.get(role.lower(), role.lower())
@@ -299,7 +299,7 @@ def _as_messages(
         return [{"role": role, "content": value}] if value else []
     value = [value] if _is_message(value) else value
     if not isinstance(value, list) or not all(map(_is_message, value)):
-        raise _bad(column, _show(value), "a list of messages with 'role' and 'content'", "wrong type")
+        raise bad_row(column, value_in_words(value), "a list of messages with 'role' and 'content'", "wrong type")
     return [_message(message, column) for message in value]
 
 # %% ../nbs/12_data.ipynb #c021
@@ -312,10 +312,10 @@ def _check_turns(
     for i, message in enumerate(prompt + answer):
         content = message.get("content")
         if not isinstance(content, (str, list)) and not message.get("tool_calls"):
-            raise _bad(columns[i >= len(prompt)], f"content {_show(content)}", "text in every message", "wrong type")
+            raise bad_row(columns[i >= len(prompt)], f"content {value_in_words(content)}", "text in every message", "wrong type")
     if answer[-1]["role"] != "assistant":
         found = f"a last message from {answer[-1]['role']!r}"
-        raise _bad(columns[1], found, "a last message from 'assistant'", "roles out of order")
+        raise bad_row(columns[1], found, "a last message from 'assistant'", "roles out of order")
 
 # %% ../nbs/12_data.ipynb #c022
 def _is_blank(
@@ -334,7 +334,7 @@ TEXT_KEYS = ["response", "answer", "text", "full_text", "content", "value", "com
              "summary", "post", "article", "question", "prompt"]
 
 
-def _read_cell(
+def read_cell(
     text:str, # a cell
 ) -> list|dict|None: # the list or dictionary that it writes as JSON or as Python does; None where it doesn't
     for read in (json.loads, literal_eval) if text.lstrip()[:1] in ("[", "{") else ():
@@ -348,7 +348,7 @@ def _decode(
     encoded:str, # "messages" or "texts"
 ): # what it writes; the text itself where that is something else
     fits = _is_message if encoded == "messages" else lambda item: item is None or isinstance(item, str)
-    value = _read_cell(text)
+    value = read_cell(text)
     items = value if isinstance(value, list) else [value]
     return value if value and all(map(fits, items)) else text
 
@@ -388,7 +388,7 @@ def _text_cell(
 ) -> str: # its text, or nothing
     value = _cell(row, format, role)
     if value is not None and not isinstance(value, str):
-        raise _bad(format.names[role], _show(value), "text", "wrong type")
+        raise bad_row(format.names[role], value_in_words(value), "text", "wrong type")
     return (value or "").strip()
 
 
@@ -421,7 +421,7 @@ def _read_prompt(
     value = f"{value}\n\n{more}" if more and isinstance(value, str) else value
     if format.kind == "text":
         if not isinstance(value, str):
-            raise _bad(column, _show(value), "text", "wrong type")
+            raise bad_row(column, value_in_words(value), "text", "wrong type")
         return "\n\n".join([str(turn.get("content")) for turn in _earlier_turns(row, format)] + [value])
     if isinstance(value, str) and value.startswith((HUMAN, ASSISTANT)):
         value = parse_hh(value.rstrip().removesuffix(ASSISTANT.rstrip()))
@@ -441,7 +441,7 @@ def _with_system(
         if prompt[0].get("content") != system:
             expected = "the text of the conversation's own system message, or none"
             remedy = "Leave the column out with system_column='', or correct the row."
-            raise _bad(column, _show(system), expected, "two system texts", remedy)
+            raise bad_row(column, value_in_words(system), expected, "two system texts", remedy)
         return prompt
     asked = prompt[0].get("content") if prompt else None
     if isinstance(asked, str) and (rest := asked.strip().removeprefix(system).strip()) != asked.strip() and rest:
@@ -472,7 +472,7 @@ def parse_hh(
     "Read a transcript in the style of Anthropic's HH."
     start, *turns = re.split(r"\n\n(Human|Assistant): ", text)
     if start or not turns:
-        raise _bad("transcript", _show(text), f"a text starting with {HUMAN!r}", "not a transcript")
+        raise bad_row("transcript", value_in_words(text), f"a text starting with {HUMAN!r}", "not a transcript")
     roles = {"Human": "user", "Assistant": "assistant"}
     return [{"role": roles[name], "content": content} for name, content in zip(turns[::2], turns[1::2])]
 
@@ -554,8 +554,8 @@ def _split_messages(
     if not n and prompt[-1]["role"] == "user" and answers[0][0]["role"] in ("user", "system"):
         remedy = (f"Leave the column out with prompt_column='', read it as system text with system_column='{column}', "
                   'or pass on_bad_row="drop" to drop and count such rows.')
-        found, expected = _show(prompt[-1].get("content")), "the question that the conversations begin with"
-        raise _bad(column, found, expected, "two prompts", remedy)
+        found, expected = value_in_words(prompt[-1].get("content")), "the question that the conversations begin with"
+        raise bad_row(column, found, expected, "two prompts", remedy)
     answers, asked = [answer[n:] for answer in answers], prompt[-1].get("content")
     texts = [answer[0].get("content") for answer in answers]
     taken = None
@@ -588,7 +588,7 @@ def _number(
 ) -> float: # the same, finite
     value = unwrap_number(value)
     if not isinstance(value, Real) or not math.isfinite(value):
-        raise _bad(column, _show(value), "a finite number", "bad number")
+        raise bad_row(column, value_in_words(value), "a finite number", "bad number")
     return float(value)
 
 
@@ -603,7 +603,7 @@ def _margin(
     chosen, rejected = (_number(row.get(name), name) for name in ("score_chosen", "score_rejected"))
     if chosen < rejected:
         found = f"{chosen:g}, below score_rejected={rejected:g}"
-        raise _bad("score_chosen", found, "the chosen answer to score higher", "scores contradict the labels")
+        raise bad_row("score_chosen", found, "the chosen answer to score higher", "scores contradict the labels")
     return {"margin": chosen - rejected}
 
 # %% ../nbs/12_data.ipynb #c034
@@ -632,13 +632,13 @@ def _read_scores(
     elif "choice" in names and isinstance(items, list):
         column, best = names["choice"], row.get(names["choice"])
         if type(best) is not int or best not in range(len(items)):
-            raise _bad(column, _show(best), f"a number from 0 to {len(items) - 1}", "no winner")
+            raise bad_row(column, value_in_words(best), f"a number from 0 to {len(items) - 1}", "no winner")
         scores = [float(i == best) for i in range(len(items))]
     elif "order" in names and isinstance(items, list) and len(items) == 2:
         scores = [1.0, 0.0]
     if not isinstance(items, list) or not isinstance(scores, list) or len(items) != len(scores):
-        found = f"scores {_show(scores)} for responses {_show(items)}"
-        raise _bad(column, found, "one score a response", "wrong type")
+        found = f"scores {value_in_words(scores)} for responses {value_in_words(items)}"
+        raise bad_row(column, found, "one score a response", "wrong type")
     sign = -1 if any("rank" in word for word in column_words(column)) else 1
     return [sign * _number(score, f"{column}[{i}]") for i, score in enumerate(scores)]
 
@@ -650,11 +650,11 @@ def _id_pair(
     for name, column in zip(("chosen_ids", "rejected_ids"), columns):
         ids = row[column]
         if not isinstance(ids, list) or not ids or set(map(type, ids)) != {int}:
-            raise _bad(column, _show(ids), "a non-empty list of token ids", "wrong type" if ids else "empty answer")
+            raise bad_row(column, value_in_words(ids), "a non-empty list of token ids", "wrong type" if ids else "empty answer")
         mask = row.get(column.replace("input_ids", "attention_mask")) if "input_ids" in column else None
         if mask is not None and (len(mask) != len(ids) or not any(mask)):
             found = f"{len(ids)} ids, of which a mask of {len(mask)} keeps {sum(map(bool, mask))}"
-            raise _bad(column, found, "as many in the mask, and one that is kept", "wrong type")
+            raise bad_row(column, found, "as many in the mask, and one that is kept", "wrong type")
         pair[name] = [i for i, is_real in zip(ids, mask) if is_real] if mask else ids
     return pair
 
@@ -667,8 +667,8 @@ def _turns(
 ) -> list[dict]: # a conversation
     asked = _cell(row, format, "prompt")
     if not isinstance(texts, list) or not isinstance(asked, list) or len(texts) != len(asked) or None in texts + asked:
-        found = f"{_show(texts)} for {format.names['prompt']} {_show(asked)}"
-        raise _bad(column, found, "as many texts as the user said", "wrong type")
+        found = f"{value_in_words(texts)} for {format.names['prompt']} {value_in_words(asked)}"
+        raise bad_row(column, found, "as many texts as the user said", "wrong type")
     return [message for question, answer in zip(asked, texts) for message in _exchange(question, answer)]
 
 # %% ../nbs/12_data.ipynb #c040
@@ -678,20 +678,20 @@ def _read_answer(
     format:Format, # of the row
 ) -> str|list[dict]: # text, or messages
     if value is None:
-        raise _bad(column, "null", "a non-empty answer", "empty answer")
+        raise bad_row(column, "null", "a non-empty answer", "empty answer")
     if format.kind == "text":
         if not isinstance(value, str):
-            raise _bad(column, _show(value), "text", "wrong type")
+            raise bad_row(column, value_in_words(value), "text", "wrong type")
     elif format.kind == "hh" and isinstance(value, str) and value.startswith((HUMAN, ASSISTANT)):
         value = parse_hh(value)
     elif format.kind == "hh" and format.layout == "implicit":
-        raise _bad(column, _show(value), f"a transcript starting with {HUMAN!r}", "not a transcript")
+        raise bad_row(column, value_in_words(value), f"a transcript starting with {HUMAN!r}", "not a transcript")
     elif format.encoded and isinstance(value, str) and value.lstrip()[:2] == "[{":
-        raise _bad(column, _show(value), "messages as JSON", "wrong type")
+        raise bad_row(column, value_in_words(value), "messages as JSON", "wrong type")
     else:
         value = _as_messages(value.lstrip() if format.kind == "hh" else value, "assistant", column)
     if _is_blank(value):
-        raise _bad(column, _show(value), "a non-empty answer", "empty answer")
+        raise bad_row(column, value_in_words(value), "a non-empty answer", "empty answer")
     return value
 
 # %% ../nbs/12_data.ipynb #p053
@@ -865,7 +865,7 @@ def _numeric_verdict(
         remedy = (f"Say so: winner_column='{column}' if {low} stands for '{answers[0]}' and {high} for '{answers[1]}'; "
                   f"first_wins_column='{column}' if {high} says that '{answers[0]}' is better and {low} that it isn't. "
                   f"Else turn the numbers into the names '{answers[0]}', '{answers[1]}' and 'tie'.")
-        raise _bad(column, found, "numbers that tell which answer they stand for", "no winner", remedy)
+        raise bad_row(column, found, "numbers that tell which answer they stand for", "no winner", remedy)
     return replace(verdict, ends=ends)
 
 # %% ../nbs/12_data.ipynb #p016
@@ -944,7 +944,7 @@ def _find_ranking(
     key = _first_of(SCORE_KEYS, item) if isinstance(item, Mapping) else None
     if column == "completions" and scores == "labels" and not isinstance(item, Mapping):
         found, remedy = "marks of the steps of one answer", "Bring each row to two answers, or to responses and scores."
-        raise _bad("labels", found, "marks of whole answers", "missing column", remedy)
+        raise bad_row("labels", found, "marks of whole answers", "missing column", remedy)
     order = column if column and column_words(column) == ("output",) and len(sample[column]) == 2 else None
     how = {"scores": scores, "mark": key, "choice": choice, "order": order}
     role = next((role for role in how if how[role]), None)
@@ -981,7 +981,7 @@ def _find_answers(
     two = (given.get("chosen", "chosen"), given.get("rejected", "rejected")) if named else _better_and_worse(sample)
     for name in two or ():
         if name not in sample:
-            raise _bad(name, f"no such column among {_own_names(sample)}", "both columns of answers", "missing column",
+            raise bad_row(name, f"no such column among {_own_names(sample)}", "both columns of answers", "missing column",
                        "Name the other one too: chosen_column='...', rejected_column='...'.")
     sides = [(*two, two)] if named and judged else _answer_columns(sample, SIDES)
     label = two and sides and isinstance(sample[two[0]], str) and not _says_something(sample[two[0]])  # "response_a"
@@ -990,7 +990,7 @@ def _find_answers(
         return Format("explicit", "text", _margin_source(sample), columns)
     for first, second, words in sides:
         if len(words[1]) == 1 and _answer_columns(sample, [(words[1], chr(ord(words[1]) + 1))]):  # a third one
-            raise _bad(first, "more than two columns of answers", "two, or one list of answers", "missing column",
+            raise bad_row(first, "more than two columns of answers", "two, or one list of answers", "missing column",
                        "Put them into one list `responses`, and their scores into a list `scores`.")
         verdict = _find_verdict(sample, rows, (first, second), words, given)
         if verdict:
@@ -1021,7 +1021,7 @@ def _no_format(
     if sides:
         first, second, _ = sides[0]
         remedy = f"Name the column that says which of '{first}' and '{second}' is better: winner_column='...'."
-    return _bad(missing, f"no such column among {_own_names(sample)}", known, "missing column", remedy)
+    return bad_row(missing, f"no such column among {_own_names(sample)}", known, "missing column", remedy)
 
 # %% ../nbs/12_data.ipynb #p031
 CERTAIN = ["prompt", "question", "instruction"]  # names that hold nothing else
@@ -1207,7 +1207,7 @@ def detect_format(
         raise ValueError(f"columns has {sorted(unknown)}; expected some of {COLUMN_ROLES}")
     for role, name in given.items():
         if name and name not in sample:
-            raise _bad(name, f"no such column among {_own_names(sample)}", f"the column of '{role}'", "missing column",
+            raise bad_row(name, f"no such column among {_own_names(sample)}", f"the column of '{role}'", "missing column",
                        f"Correct {role}_column.")
     format = _find_answers(sample, rows, given)
     taken = {*dict(format.columns).values(), format.margin, *(format.verdict.columns if format.verdict else ())}
@@ -1328,7 +1328,7 @@ def _render_answers(
         return [render(pair["prompt"], pair[name], recipe.tokenizer, recipe.markers, *options) for name in names]
     except (TemplateError, TypeError, LookupError, AttributeError) as error:
         found = f"messages the chat template refuses ({error})"
-        raise _bad("prompt", found, "messages it takes", "refused by template") from error
+        raise bad_row("prompt", found, "messages it takes", "refused by template") from error
 
 
 def _render_pair(
@@ -1336,7 +1336,7 @@ def _render_pair(
     recipe:_Recipe, # tokenizer and its markers
 ) -> list[str]: # texts of both branches; raises BadRowError when they are equal or the template refuses them
     if pair["chosen"] == pair["rejected"]:
-        raise _bad("rejected", _show(pair["rejected"]), "an answer other than the chosen one", "chosen equals rejected")
+        raise bad_row("rejected", value_in_words(pair["rejected"]), "an answer other than the chosen one", "chosen equals rejected")
     return _render_answers(pair, ("chosen", "rejected"), recipe)
 
 # %% ../nbs/12_data.ipynb #c068
@@ -1400,7 +1400,7 @@ def _unknown_id(
     if not ids or 0 <= min(ids) <= max(ids) < n_ids:
         return None
     wrong = next(i for i in ids if not 0 <= i < n_ids)
-    return _bad(column, f"the token id {wrong}", f"ids from 0 to {n_ids - 1}, which the tokenizer has",
+    return bad_row(column, f"the token id {wrong}", f"ids from 0 to {n_ids - 1}, which the tokenizer has",
                 "id outside the vocabulary", "Tokenise the rows with this model's tokenizer, or give texts.")
 
 
@@ -1437,14 +1437,14 @@ def _fit(
     n_chosen, n_rejected = len(pair["chosen_ids"]), len(pair["rejected_ids"])
     if pair["chosen_ids"] == pair["rejected_ids"]:
         column = _id_column(pair, "rejected", recipe)
-        error = _bad(column, "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
+        error = bad_row(column, "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
         return {OUTCOME: recipe.refuse(error, pair[ROW])}
     if recipe.max_length is None or max(n_chosen, n_rejected) <= recipe.max_length:
         return {}
     if recipe.overlong == "raise":
         side, found = ("chosen", n_chosen) if n_chosen >= n_rejected else ("rejected", n_rejected)
         column, found = _id_column(pair, side, recipe), f"{found} tokens with the prompt"
-        raise _bad(column, found, f"at most max_length={recipe.max_length}", "too long",
+        raise bad_row(column, found, f"at most max_length={recipe.max_length}", "too long",
                    'Raise max_length, or pass overlong="truncate" or "drop".').at(pair[ROW])
     if recipe.overlong == "drop":
         return {OUTCOME: "longer than max_length"}
@@ -1850,7 +1850,7 @@ def _find_doubts(
     for role in left_out.keys() - USUAL_ROLES - {"tool"}:
         found = f"messages from {role!r}, which the chat template doesn't write"
         remedy = "Turn their role into one it writes, such as 'user' or 'assistant', or use a template that knows them."
-        raise _bad("prompt", found, "roles that the chat template writes", "refused by template", remedy).at(0)
+        raise bad_row("prompt", found, "roles that the chat template writes", "refused by template", remedy).at(0)
     doubts = [f"  the chat template leaves out what {role!r} says: {text[:80]!r}" for role, text in left_out.items()]
     doubts += [f"  column '{name}' is not read: {text[:80]!r}" for name, text in unread.items()]
     if unread:
@@ -1973,4 +1973,4 @@ def split_by_prompt(
     return DatasetDict(train=dataset.select(sorted(train)), test=dataset.select(sorted(test)))
 
 # %% ../nbs/12_data.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("data")

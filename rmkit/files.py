@@ -36,9 +36,9 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from pyarrow import feather, parquet
 
-from .data import _read_cell, ID_COLUMNS
+from .data import read_cell, ID_COLUMNS
 from .tokens import well_formed
-from .words import _bad, _show, BadRowError
+from .words import bad_row, value_in_words, BadRowError
 
 # %% ../nbs/14_files.ipynb #i001
 logger = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _read_json(
     for row, (line, value) in enumerate(values):
         if not isinstance(value, dict):
             where = f"row {row}" + (f" (line {line})" if line else "")
-            raise ValueError(f"{where} is {_show(value)}; expected an object with a value for each column")
+            raise ValueError(f"{where} is {value_in_words(value)}; expected an object with a value for each column")
     return [value for _, value in values]
 
 
@@ -173,13 +173,13 @@ def _read_cells(
         items = [item for part in value for item in (part if isinstance(part, list) else [part])]
         return bool(items) and all(isinstance(item, dict) and item.keys() & {"role", "from"} for item in items)
     first = next((cell for cell in cells if cell), "")
-    lists = _read_cell(first)
+    lists = read_cell(first)
     if not isinstance(lists, list) or not (name in LIST_COLUMNS or is_messages(lists)):
         return cells
-    read = [_read_cell(cell) if cell else None for cell in cells]
+    read = [read_cell(cell) if cell else None for cell in cells]
     for row, (cell, value) in enumerate(zip(cells, read)):
         if cell and value is None:
-            raise _bad(name, _show(cell), "a list, as in the rows before", "wrong type", "Correct the row.").at(row)
+            raise bad_row(name, value_in_words(cell), "a list, as in the rows before", "wrong type", "Correct the row.").at(row)
     return read
 
 # %% ../nbs/14_files.ipynb #f013
@@ -249,8 +249,8 @@ def _misfit(
             low = middle + 1
         except (pa.ArrowException, OverflowError):
             high = middle
-    before = next((_show(value) for value in reversed(values[:low]) if value is not None), "a smaller number")
-    return _bad(name, _show(values[low]), f"one type of value a column: before it came {before}", "wrong type",
+    before = next((value_in_words(value) for value in reversed(values[:low]) if value is not None), "a smaller number")
+    return bad_row(name, value_in_words(values[low]), f"one type of value a column: before it came {before}", "wrong type",
                 "Correct the row, or the rows before it.").at(low)
 
 # %% ../nbs/14_files.ipynb #f017

@@ -22,7 +22,7 @@ from torch import nn
 
 from .attention import Branches, FlatAttentionError, NO_MASK, use_flat_attention, why_padded
 from .collator import PairBatch
-from .head import _no_cache, _one_value, _watch_head, head_module, own_forward, rewards, unwrap
+from .head import no_cache, check_one_value, watch_head, head_module, own_forward, rewards, unwrap
 from .layout import is_flat, lay_out, share_across
 from .model import ROUNDING
 
@@ -75,9 +75,9 @@ def flat_rewards(model:nn.Module, # a classifier that takes flat rows (see `need
     flat = _to_device(share_across(flat), next(model.parameters()).device)
     branches, ids_1N = Branches.of(flat), flat["input_ids"]
     no_mask = torch.ones(NO_MASK, dtype=torch.bool, device=ids_1N.device)
-    with _narrow_last_mlp(model, branches.ends_R), _watch_head(model, branches.ends_R[flat.get("place", ...)]) as seen:
-        model(input_ids=ids_1N, position_ids=flat["position_ids"], attention_mask=no_mask, branches=branches, **_no_cache(model))
-    return _one_value(model, seen[-1])[0].squeeze(-1).float()
+    with _narrow_last_mlp(model, branches.ends_R), watch_head(model, branches.ends_R[flat.get("place", ...)]) as seen:
+        model(input_ids=ids_1N, position_ids=flat["position_ids"], attention_mask=no_mask, branches=branches, **no_cache(model))
+    return check_one_value(model, seen[-1])[0].squeeze(-1).float()
 
 # %% ../nbs/42_flat.ipynb #c034_1
 def _trial(model:nn.Module, # a decoder, its attention switched

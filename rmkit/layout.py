@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from transformers.data.data_collator import DataCollatorMixin
 
-from .collator import _ids, _margins
+from .collator import ids_of_pair, margins_of_rows
 from .tokens import common_prefix_length
 
 # %% ../nbs/40_layout.ipynb #c030
@@ -74,8 +74,8 @@ class PrefixSharingCollator(DataCollatorMixin):
                    examples:list[dict[str, Any]], # B rows with `chosen_ids`, `rejected_ids` and perhaps `margin`
                   ) -> dict[str, Any]: # as `lay_out`; text 2b is pair b's chosen, 2b+1 its rejected
         "One flat batch; ValueError names the row and the column that is missing or empty"
-        pairs = [_ids(row, i) for i, row in enumerate(examples)]
-        batch, margin_B = lay_out(pairs, self.share_prefix), _margins(examples)
+        pairs = [ids_of_pair(row, i) for i, row in enumerate(examples)]
+        batch, margin_B = lay_out(pairs, self.share_prefix), margins_of_rows(examples)
         return batch if margin_B is None else {**batch, "margin": margin_B}
 
 # %% ../nbs/40_layout.ipynb #c045

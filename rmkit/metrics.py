@@ -231,4 +231,4 @@ def compute_accuracy(
     return dict(accuracy=accuracy(reward_margin_N), ties=tie_rate(reward_margin_N))
 
 # %% ../nbs/30_metrics.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("metrics")

@@ -43,7 +43,7 @@ from transformers.utils import (ADAPTER_CONFIG_NAME, cached_file, CONFIG_NAME, f
 
 from . import older_names
 from .files import ask_hub
-from .head import (_added_modules, _call_own, _outputs, _trial_ids, head_module, head_name, init_head,
+from .head import (added_modules, call_own_forward, count_outputs, trial_ids, head_module, head_name, init_head,
                         own_forward, replace_head, rewards, unwrap)
 
 # %% ../nbs/20_model.ipynb #c005
@@ -190,11 +190,11 @@ def prepare_for_reward(model:nn.Module, # a sequence classifier with one output,
     A head of zeros or NaN (transformers can leave one in bfloat16) is started anew, with a warning.
     ValueError when the model has more than one output."""
     config = unwrap(model).config
-    if config.num_labels != 1 and _outputs(model) == 1: config.num_labels = 1  # the weights know better
+    if config.num_labels != 1 and count_outputs(model) == 1: config.num_labels = 1  # the weights know better
     if config.num_labels != 1 and not own_forward(model):
         raise ValueError(f"the model has num_labels={config.num_labels}, but reward models require `num_labels=1`. Load "
                          "it with `from_pretrained(..., num_labels=1)`, pass its name, or call `replace_head(model)`.")
-    head = head_module(model).parameters() if _added_modules(model) else []
+    head = head_module(model).parameters() if added_modules(model) else []
     weights = torch.cat([torch.empty(0), *(p.detach().flatten().float().cpu() for p in head)])
     if weights.numel() and not (weights.isfinite().all() and weights.any()):  # empty where ZeRO-3 has split it
         warnings.warn(f"the head '{head_name(model)}' was all zeros or not finite; it is started anew (seed {seed})")
@@ -664,7 +664,7 @@ def add_lora(model:PreTrainedModel, # a sequence classifier; it is changed in pl
     peft_config = copy.deepcopy(peft_config)
     peft_config.task_type = TaskType.SEQ_CLS
     if hasattr(peft_config, "modules_to_save"):
-        peft_config.modules_to_save = list(dict.fromkeys([*(peft_config.modules_to_save or []), *_added_modules(model)]))
+        peft_config.modules_to_save = list(dict.fromkeys([*(peft_config.modules_to_save or []), *added_modules(model)]))
     quantized = getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False)
     if quantized: model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     with _own_rng(seed): model = get_peft_model(model, peft_config)
@@ -871,7 +871,7 @@ def _reward_pairs(model:nn.Module, # in memory
     was_training = model.training
     try:
         with torch.no_grad():
-            return [(rewards(model.eval(), *on(model, row)).item(), _call_own(saved, *on(saved, row)).item())
+            return [(rewards(model.eval(), *on(model, row)).item(), call_own_forward(saved, *on(saved, row)).item())
                     for row in rows]
     finally: model.train(was_training)
 
@@ -895,7 +895,7 @@ def check_saved(model:nn.Module, # that was saved, in memory
     dtypes = {p.dtype for m in (model, saved) for p in m.parameters()}
     if torch.is_autocast_enabled(device.type): dtypes.add(torch.get_autocast_dtype(device.type))
     rounding = max(ROUNDING.get(dtype, 1e-1) for dtype in dtypes)
-    for ours, theirs in _reward_pairs(model, saved, [row[-64:] for row in rows] or _trial_ids(model).tolist()):
+    for ours, theirs in _reward_pairs(model, saved, [row[-64:] for row in rows] or trial_ids(model).tolist()):
         if abs(ours - theirs) <= rounding * max(1, abs(ours)): continue
         advice = "Check that `save_pretrained` and `from_pretrained` of its class keep all that its forward uses."
         if isinstance(model, PeftModel):
@@ -980,4 +980,4 @@ def disable_dropout(
     for module, name in dropout_rates(model): setattr(module, name, 0.0)
 
 # %% ../nbs/20_model.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("model")

@@ -414,4 +414,4 @@ def plot_dashboard(
     return figure
 
 # %% ../nbs/60_plots.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("plots")

@@ -847,4 +847,4 @@ def restore(
     return _dataset(map(_with_margin, found) if "margin" in dataset.column_names else found)
 
 # %% ../nbs/55_review.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("review")

@@ -399,4 +399,4 @@ def as_reward_func(
     return reward
 
 # %% ../nbs/50_scoring.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("scoring")

@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/table.html.md"""
 
 # %% auto #0
 __all__ = ['TABLE_COLUMNS', 'OWN_COLUMNS', 'PAIR_TEXTS', 'REWARDS', 'NEEDED', 'NUMBERS', 'PairScores', 'pair_scores', 'sigmoid',
-           'TokenRewards', 'complete']
+           'TokenRewards', 'as_series', 'short_repr', 'as_number', 'complete']
 
 # %% ../nbs/31_table.ipynb #h002
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .metrics import wins
-from .words import _probability, as_text, clip, in_notebook, is_missing, visible
+from .words import short_probability, short_reward, as_text, clip, in_notebook, is_missing, visible
 
 # %% ../nbs/31_table.ipynb #c007
 class PairScores(pd.DataFrame):
@@ -122,12 +122,12 @@ def _known(row, name):
 def _details(row):
     "What is known of a pair besides texts and rewards."
     source = [visible(str(row["source"]))] if _known(row, "source") else []
-    return source + ([f"label margin {_number(row['margin'])}"] if _known(row, "margin") else [])
+    return source + ([f"label margin {short_reward(row['margin'])}"] if _known(row, "margin") else [])
 
 def _response_note(row, which):
     "The line above a response."
     length = f", {int(row[f'length_{which}']):,} tokens" if _known(row, f"length_{which}") else ""
-    return f"reward {_number(row[f'reward_{which}'])}{length}"
+    return f"reward {short_reward(row[f'reward_{which}'])}{length}"
 
 # %% ../nbs/31_table.ipynb #c021
 _STYLES = {"wrong": "bold red", "tie": "bold yellow", "right": "", "no reward": "bold"}
@@ -148,7 +148,7 @@ def _pairs_text(table, n, title, max_chars, encoding="utf-8"):
     grid.add_column("P(chosen)", min_width=9, overflow="fold")
     for _, row in table.head(n).iterrows():
         word = _verdict(row["reward_margin"])
-        last = "\n".join([_probability(row["p_chosen"]), word.upper() if word != "right" else word, *_details(row)])
+        last = "\n".join([short_probability(row["p_chosen"]), word.upper() if word != "right" else word, *_details(row)])
         grid.add_row(response(row["prompt"]), response(row["chosen"], _response_note(row, "chosen")),
                      response(row["rejected"], _response_note(row, "rejected")), text(last, _STYLES[word]))
     return grid
@@ -193,7 +193,7 @@ def _row_html(row, max_chars):
     cells += [_text_html(row[which], max_chars, _response_note(row, which)) for which in ("chosen", "rejected")]
     details = "".join(f'<div class="rmkit-note">{escape(detail)}</div>' for detail in _details(row))
     share = 0 if np.isnan(row["p_chosen"]) else 100 * row["p_chosen"]
-    cells += [f'{_CELL}<div class="rmkit-reward">{escape(_probability(row["p_chosen"]))}</div><div class="rmkit-bar" '
+    cells += [f'{_CELL}<div class="rmkit-reward">{escape(short_probability(row["p_chosen"]))}</div><div class="rmkit-bar" '
               f'style="background-size: {share:.0f}% 100%"></div><div>{_MARKS[word]}</div>{details}</td>']
     return f'<tr class="rmkit-{word.split()[0]}">{"".join(cells)}</tr>'
 
@@ -224,7 +224,7 @@ OWN_COLUMNS = (*TABLE_COLUMNS, "length_chosen", "length_rejected", "prompts", "r
 PAIR_TEXTS = ("prompt", "chosen", "rejected")
 
 # %% ../nbs/31_table.ipynb #t001
-def _series(values):
+def as_series(values):
     "One column; texts with half of a surrogate pair as objects, since Arrow refuses them."
     if isinstance(values, pd.Series): return values.reset_index(drop=True)
     try: return pd.Series(list(values))
@@ -237,7 +237,7 @@ def _columns_of(table):
     lengths = {str(name): len(column) for name, column in table.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"expected as many values in every column, found {lengths}.")
-    return pd.DataFrame({name: _series(column) for name, column in table.items()})
+    return pd.DataFrame({name: as_series(column) for name, column in table.items()})
 
 def _frame(table):
     "A data frame of whatever has columns or rows; a TypeError for what hasn't."
@@ -257,7 +257,7 @@ def _frame(table):
                     f"columns), found {type(table).__name__}; {remedy}.")
 
 # %% ../nbs/31_table.ipynb #t004
-def _said(value):
+def short_repr(value):
     "A value in words, for an error."
     if is_missing(value): return f"missing ({value})"
     if isinstance(value, str): return f"the text {visible(repr(value[:40]))}"
@@ -270,11 +270,11 @@ def _unpacked(value):
 
 def _message_fault(message):
     "What a message lacks; None where it is whole."
-    if not isinstance(message, Mapping): return f"is {_said(message)}"
+    if not isinstance(message, Mapping): return f"is {short_repr(message)}"
     if not isinstance(message.get("role"), str): return "has no 'role'"
     content = message.get("content")
     parts = content if isinstance(content, list) else []
-    if bad := [part for part in parts if not isinstance(part, Mapping)]: return f"has a part that is {_said(bad[0])}"
+    if bad := [part for part in parts if not isinstance(part, Mapping)]: return f"has a part that is {short_repr(bad[0])}"
     return None if isinstance(content, (str, list)) or message.get("tool_calls") else "has no 'content'"
 
 # %% ../nbs/31_table.ipynb #t004a
@@ -283,11 +283,11 @@ def _text_fault(name, value):
     is_empty = isinstance(value, list) and not value
     if isinstance(value, str) or is_empty and name == "prompt": return None
     if is_missing(value):
-        return f"is {_said(value)}", f"drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
+        return f"is {short_repr(value)}", f"drop such rows with `scores.dropna(subset=[{name!r}])`, or write '' there"
     if is_empty: return "is an empty list", "write '' for an empty response"
     if isinstance(value, Mapping): return "is a dict", "put a single message into a list"
     if isinstance(value, bytes): return "is of type bytes", f"decode it with `scores[{name!r}].str.decode('utf-8')`"
-    if not isinstance(value, list): return f"is {_said(value)}", f"convert it with `scores[{name!r}].astype(str)`"
+    if not isinstance(value, list): return f"is {short_repr(value)}", f"convert it with `scores[{name!r}].astype(str)`"
     faults = ((k, _message_fault(message)) for k, message in enumerate(value))
     wrong = next((f"has a message, number {k}, that {fault}" for k, fault in faults if fault), None)
     return wrong and (wrong, "a message is {'role': 'user', 'content': 'text'}")
@@ -302,7 +302,7 @@ def _checked_texts(name, values):
     return values
 
 # %% ../nbs/31_table.ipynb #t005
-def _number(value):
+def as_number(value):
     "A value as a float, NaN where it is missing; None where it is no number."
     if is_missing(value): return np.nan
     no_numbers = (str, bytes, np.ndarray, np.datetime64, np.timedelta64, np.complexfloating)  # `float` takes them
@@ -312,10 +312,10 @@ def _number(value):
 def _checked_numbers(name, values):
     "A column of numbers, whatever they are stored as; a ValueError that names the first value that is none."
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iufb": return np.asarray(values)
-    found = [_number(value) for value in values]
+    found = [as_number(value) for value in values]
     if None in found:
         i = found.index(None)
-        raise ValueError(f"row {i} of column {name!r} is {_said(values[i])}; expected a number. Convert the column "
+        raise ValueError(f"row {i} of column {name!r} is {short_repr(values[i])}; expected a number. Convert the column "
                          f"with `pd.to_numeric(scores[{name!r}], errors='coerce')`, which makes NaN of what is none.")
     return np.array(found)
 
@@ -348,7 +348,7 @@ def complete(
                          f"{sorted(scores)}. Make it with `RewardModel.score_pairs(dataset)`, or rename its columns.")
     texts = [_checked_texts(name, scores[name].array) for name in PAIR_TEXTS]
     table = pair_scores(*texts, *(_checked_numbers(name, scores[name].array) for name in REWARDS))
-    more = {name: _series(scores[name]) for name in scores if name not in table}
+    more = {name: as_series(scores[name]) for name in scores if name not in table}
     more |= {name: _checked_numbers(name, more[name].array) for name in NUMBERS if name in more}
     if "source" in more:  # subsets have names
         named = [str(name) if isinstance(name, (list, tuple, np.ndarray, Mapping)) else name for name in more["source"]]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from .words import _bad, _show, as_text, drop_none
+from .words import bad_row, value_in_words, as_text, drop_none
 
 # %% ../nbs/11_tokens.ipynb #c044
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _form_content(
         return message
     if others:
         expected = "parts of text, since the chat template writes nothing else"
-        raise _bad("prompt", f"a part {_show(others[0])}", expected, "wrong type")
+        raise bad_row("prompt", f"a part {value_in_words(others[0])}", expected, "wrong type")
     return message | {"content": "".join(texts)}
 
 # %% ../nbs/11_tokens.ipynb #p076
@@ -127,7 +127,7 @@ def _from_json(
     try:
         return json.loads(value) if value.strip() else None
     except ValueError as error:
-        raise _bad(column, f"{_show(value)} ({error})", "JSON, or nothing", "wrong type") from None
+        raise bad_row(column, f"{value_in_words(value)} ({error})", "JSON, or nothing", "wrong type") from None
 
 
 SET_HERE = {"tools", "tokenize", "conversation", "return_dict", "return_tensors", "padding", "truncation",
@@ -142,10 +142,10 @@ def _template_options(
     tools = [tools] if isinstance(tools, Mapping) else tools
     tools = [_from_json(tool, "tools") for tool in tools] if isinstance(tools, list) else tools
     if tools is not None and not (isinstance(tools, list) and all(isinstance(tool, Mapping) for tool in tools)):
-        raise _bad("tools", _show(tools), "a list of tools, each with its keys", "wrong type")
+        raise bad_row("tools", value_in_words(tools), "a list of tools, each with its keys", "wrong type")
     if options is not None and not isinstance(options, Mapping) or SET_HERE & set(options or {}):
         expected = f"names and values of switches of the chat template, none of {sorted(SET_HERE)}"
-        raise _bad("chat_template_kwargs", _show(options), expected, "wrong type")
+        raise bad_row("chat_template_kwargs", value_in_words(options), expected, "wrong type")
     return dict(options or {}) | {"tools": tools}
 
 # %% ../nbs/11_tokens.ipynb #c050

@@ -1095,4 +1095,4 @@ def create_model_card(self:RewardTrainer,
     ModelCard(f"---\n{head.to_yaml()}\n---\n\n{text}").save(Path(args.output_dir)/"README.md")
 
 # %% ../nbs/74_trainer.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("trainer")

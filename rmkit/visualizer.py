@@ -37,14 +37,14 @@ from tqdm.auto import tqdm
 from . import older_names
 from .browser import front_end, hear_while_busy, style
 from .differences import word_diff
-from .filters import _facts, _source_codes, columns, facets, matches, ordered, rows_with, search_terms, searchable
+from .filters import further_facts, source_codes, columns, facets, matches, ordered, rows_with, search_terms, searchable
 from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
 from .review import changes, corrected, Review, with_texts
 from .scoring import response_lengths, RewardModel
-from .snapshots import _quiet
-from .table import _said, _series, complete, pair_scores, PAIR_TEXTS, PairScores
-from .words import _plain, as_text, in_notebook, is_missing, message_text, visible
+from .snapshots import quiet_scoring
+from .table import short_repr, as_series, complete, pair_scores, PAIR_TEXTS, PairScores
+from .words import plain_numbers, as_text, in_notebook, is_missing, message_text, visible
 
 # %% ../nbs/63_visualizer.ipynb #c003
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def _gap_label(row):
 
 def _by_source(table):
     "Accuracy of each source, the largest first."
-    codes, names = _source_codes(table)
+    codes, names = source_codes(table)
     by = summarize(table.assign(source=codes), "source").iloc[:-1]
     return [dict(label=names[code] if code >= 0 else "–", y=row.accuracy, low=row.low, high=row.high, n=int(row.pairs), range=None, source=int(code))
             for code, row in by.iterrows()]
@@ -115,7 +115,7 @@ def messages(
 def _trace(model, prompt, response):
     "`token_rewards` for the browser."
     found = model.token_rewards(prompt, response)
-    return dict(text=[visible(token) for token in found.tokens], reward=_plain(found.rewards), special=found.special.astype(int).tolist(), start=found.start)
+    return dict(text=[visible(token) for token in found.tokens], reward=plain_numbers(found.rewards), special=found.special.astype(int).tolist(), start=found.start)
 
 def traces(
     model: RewardModel,  # reads both
@@ -125,7 +125,7 @@ def traces(
 ) -> tuple[dict | None, str | None]:  # the reward at each token of both; or None, and why
     "Both branches, token by token."
     try:
-        with _quiet(): return dict(chosen=_trace(model, prompt, chosen), rejected=_trace(model, prompt, rejected)), None
+        with quiet_scoring(): return dict(chosen=_trace(model, prompt, chosen), rejected=_trace(model, prompt, rejected)), None
     except ValueError as error: return None, visible(str(error))
 
 # %% ../nbs/63_visualizer.ipynb #c030
@@ -179,7 +179,7 @@ def meta(self: RewardVisualizer) -> dict:
     summary = headline(known) if len(known) else []
     no_reward = ("No reward", f"{lost:,}", "pairs that didn't fit or have none: in no number here")
     return dict(title=visible(self.title), n=len(self.scores), page=self.page, columns=columns(self.scores),
-                facets=facets(self.scores), sources=_source_codes(self.scores)[1], pictures=pictures(self.scores),
+                facets=facets(self.scores), sources=source_codes(self.scores)[1], pictures=pictures(self.scores),
                 summary=summary + [no_reward] * bool(lost), moves=self.moves,
                 can=dict(score=self.model is not None, mark=True, export=True))
 
@@ -264,7 +264,7 @@ def _reading(i, prompt, chosen, rejected, facts):
 def _texts(self: RewardVisualizer, i):
     "All of one pair that needs no model."
     row = self.scores.iloc[[i]]
-    return _reading(i, *(row[name].iloc[0] for name in PAIR_TEXTS), [[name, texts[0]] for name, texts in _facts(row)])
+    return _reading(i, *(row[name].iloc[0] for name in PAIR_TEXTS), [[name, texts[0]] for name, texts in further_facts(row)])
 
 @patch
 def pair(
@@ -341,9 +341,9 @@ def rescore(
     asked = dict(prompt=prompt, chosen=chosen, rejected=rejected)
     prompt, chosen, rejected = (value if asked[name] is None else with_texts(value, [change["text"] for change in asked[name]], name)
                                 for name, value in self.scores.loc[i, [*asked]].items())
-    with _quiet(): r_chosen, r_rejected = self.model.score([prompt, prompt], [chosen, rejected], progress=False)
+    with quiet_scoring(): r_chosen, r_rejected = self.model.score([prompt, prompt], [chosen, rejected], progress=False)
     row = pair_scores([prompt], [chosen], [rejected], [r_chosen], [r_rejected]).iloc[0]
-    found = {name: _plain([row[name]])[0] for name in ("reward_chosen", "reward_rejected", "reward_margin", "p_chosen")}
+    found = {name: plain_numbers([row[name]])[0] for name in ("reward_chosen", "reward_rejected", "reward_margin", "p_chosen")}
     lengths = response_lengths([chosen, rejected], self.model.tokenizer)
     texts = [visible(as_text(text)) for text in (chosen, rejected)]
     return found | dict(length_chosen=lengths[0], length_rejected=lengths[1], tokens=self._traces(prompt, chosen, rejected)[0], diff=word_diff(*texts))
@@ -443,7 +443,7 @@ def _row_numbers(table, rows):
     if rows_N.dtype == bool and len(rows_N) == len(table): return np.flatnonzero(rows_N).tolist()
     if len(rows_N) and rows_N.dtype.kind not in "iu":
         raise ValueError(f"expected row numbers, or a truth value for each of {len(table):,} rows; found "
-                         f"{len(rows_N):,} values, the first {_said(rows_N[0])}.")
+                         f"{len(rows_N):,} values, the first {short_repr(rows_N[0])}.")
     if (outside := rows_N[(rows_N < 0) | (rows_N >= len(table))]).size:
         raise ValueError(f"row {outside[0]} is not in this table, which has the rows 0 to {len(table) - 1}.")
     return rows_N.tolist()
@@ -463,7 +463,7 @@ def exported(
         while name in table:
             logger.warning(f"the dataset has a column {name!r} of its own; the explorer's is written as 'rmkit_{name}'")
             name = f"rmkit_{name}"
-        found[name] = _series(values)
+        found[name] = as_series(values)
     return found
 
 @patch
@@ -652,7 +652,7 @@ def _saved_traces(self: RewardVisualizer, traces):
 def _saved_rows(self: RewardVisualizer, traces):
     "All of every pair, with token rewards of some."
     found, left_out = self._saved_traces(traces)
-    facts, texts = _facts(self.scores), zip(*(self.scores[name] for name in PAIR_TEXTS))
+    facts, texts = further_facts(self.scores), zip(*(self.scores[name] for name in PAIR_TEXTS))
     for i, row in enumerate(tqdm(texts, total=len(self.scores), desc="Saving", unit=" pairs", delay=2)):
         tokens, note = found.get(i, (None, left_out))
         yield _reading(i, *row, [[name, values[i]] for name, values in facts]) | dict(tokens=tokens, tokens_note=note)
@@ -690,4 +690,4 @@ def save(
     return path
 
 # %% ../nbs/63_visualizer.ipynb #h901
-__getattr__ = older_names(__name__)
+__getattr__ = older_names("visualizer")

@@ -2,14 +2,15 @@
 import numpy as np
 from playwright.sync_api import expect
 
-from rmkit.data import as_text, message_text
-from rmkit.scoring import visible
+from rmkit.words import as_text, message_text
+from rmkit.words import visible
 
 # Run by a kernel and by the test that looks at what it shows: both have the same rewards
 EXPLORER = """
 from rmkit import RewardModel
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.visualizer import RewardVisualizer, Snapshots
+from rmkit.snapshots import Snapshots
+from rmkit.visualizer import RewardVisualizer
 pairs = make_pairs(60, seed=1, margins=True, prompt_turns=4)
 def a_model(seed): return RewardModel(tiny_model(seed=seed), tiny_tokenizer())
 snapshots = Snapshots(pairs)

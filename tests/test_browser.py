@@ -4,9 +4,10 @@ import pytest
 
 from browser import CONTRAST, Visit
 from hostile import GROUPS, PAYLOADS
-from rmkit.data import as_text
+from rmkit.words import as_text
 from rmkit.report import write_report
-from rmkit.scoring import clip, pair_scores, visible
+from rmkit.table import pair_scores
+from rmkit.words import clip, visible
 
 
 def hostile_scores(start, n):

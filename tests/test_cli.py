@@ -10,7 +10,8 @@ import time
 import pandas as pd
 import pytest
 
-from rmkit.cli import EvalArguments, TrainArguments, UsageError, main, make_parser, parse
+from rmkit.cli import main
+from rmkit.options import EvalArguments, make_parser, parse, TrainArguments, UsageError
 from rmkit.config import RewardConfig
 from rmkit.scoring import RewardModel
 from rmkit.synthetic import make_pairs, tiny_causal_lm, tiny_tokenizer

@@ -9,8 +9,10 @@ import pytest
 import transformers
 
 from rmkit.cli import main
-from rmkit.data import COLUMN_ROLES, load_rows
-from rmkit.scoring import RewardModel, pair_scores
+from rmkit.data import COLUMN_ROLES
+from rmkit.files import load_rows
+from rmkit.scoring import RewardModel
+from rmkit.table import pair_scores
 from rmkit.synthetic import make_pairs, tiny_causal_lm, tiny_model, tiny_tokenizer
 
 PAIRS = [{name: row[name] for name in ("prompt", "chosen", "rejected")} for row in make_pairs(20, seed=1)]

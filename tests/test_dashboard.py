@@ -16,10 +16,13 @@ from hostile import PAYLOADS
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
 from rmkit import RewardConfig, RewardTrainer
-from rmkit.dashboard import STATUS, Dashboard, RunView, WidgetDisplay, _widget_class, clock, read_run
-from rmkit.scoring import pair_scores, visible
+from rmkit.dashboard import _widget_class, Dashboard, read_run, RunView, STATUS, WidgetDisplay
+from rmkit.words import clock
+from rmkit.table import pair_scores
+from rmkit.words import visible
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import RunningMetrics, is_torn
+from rmkit.checkpoints import is_torn
+from rmkit.running import RunningMetrics
 from rmkit.visualizer import RewardVisualizer
 
 browser = pytest.fixture(scope="module")(chromium)

@@ -9,8 +9,10 @@ from datasets import Dataset, DatasetDict, Features, IterableDataset, Json, List
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmkit.data import (BadRowError, Format, as_text, detect_format, drop_none, extract_prompt, format_hh, load_rows,
-                        parse_hh, prepare_dataset, split_by_prompt, to_pairs)
+from rmkit.data import (detect_format, extract_prompt, Format, format_hh, parse_hh, prepare_dataset, split_by_prompt,
+                        to_pairs)
+from rmkit.files import load_rows
+from rmkit.words import as_text, BadRowError, drop_none
 
 disable_progress_bars()
 CHAT = {"prompt": [user("Hi")], "chosen": [assistant("Good day.")], "rejected": [assistant("What?")]}

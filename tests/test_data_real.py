@@ -6,7 +6,8 @@ import pytest
 from data_helpers import byte_tokenizer
 from datasets import disable_progress_bars
 
-from rmkit.data import format_hh, load_rows, parse_hh, prepare_dataset, split_by_prompt, to_pairs
+from rmkit.data import format_hh, parse_hh, prepare_dataset, split_by_prompt, to_pairs
+from rmkit.files import load_rows
 
 disable_progress_bars()
 

@@ -5,7 +5,9 @@ from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rmkit.data import BadRowError, cut_prompt, find_markers, prepare_dataset, prompt_length
+from rmkit.data import prepare_dataset
+from rmkit.tokens import cut_prompt, find_markers, prompt_length
+from rmkit.words import BadRowError
 
 CHAT = {"prompt": [user("Hi")], "chosen": [assistant("Good day.")], "rejected": [assistant("What?")]}
 TEXT = {"prompt": "The sky is", "chosen": " blue.", "rejected": " green."}

@@ -14,8 +14,10 @@ from browser import CONTRAST, Visit
 from explorer import EXPLORER, Reader, an_explorer, order, texts_of
 from hostile import PAYLOADS
 from jupyter import Server
-from rmkit.scoring import pair_scores, visible
-from rmkit.visualizer import RewardVisualizer, front_end, style
+from rmkit.table import pair_scores
+from rmkit.words import visible
+from rmkit.browser import front_end, style
+from rmkit.visualizer import RewardVisualizer
 
 TRAIN = """
 import tempfile
@@ -34,7 +36,7 @@ print("AFTER", json.dumps(dict(step=trainer.state.global_step, folders=folders, 
 """
 BIG = """
 import numpy as np, time
-from rmkit.scoring import pair_scores
+from rmkit.table import pair_scores
 def big(n):
     rng = np.random.default_rng(0)
     texts = [f"pair {i}: " + "some words " * (i % 30) for i in range(n)]

@@ -14,10 +14,13 @@ from datasets import Dataset, DatasetDict
 
 from hostile import PAYLOADS
 from rmkit import RewardModel, visualizer
-from rmkit.data import message_text
-from rmkit.scoring import pair_scores, visible
-from rmkit.visualizer import (RewardVisualizer, complete, exported, facets, matches, ordered,
-                              rows_with, search_terms, searchable, word_diff)
+from rmkit.words import message_text
+from rmkit.table import pair_scores
+from rmkit.words import visible
+from rmkit.differences import word_diff
+from rmkit.filters import facets, matches, ordered, rows_with, search_terms, searchable
+from rmkit.table import complete
+from rmkit.visualizer import exported, RewardVisualizer
 
 CHAT = [dict(role="user", content="2 + 2?")]
 ROWS = [dict(prompt="2 + 2?", chosen="4", rejected="5", reward_chosen=1.0, reward_rejected=-1.0, margin=2),

@@ -14,8 +14,9 @@ from hostile import PAYLOADS
 from jupyter import Server
 from rmkit.dashboard import RunView
 from rmkit.report import write_report
-from rmkit.scoring import pair_scores
-from rmkit.visualizer import RewardVisualizer, style
+from rmkit.table import pair_scores
+from rmkit.browser import style
+from rmkit.visualizer import RewardVisualizer
 from test_dashboard import a_log, live_view, page_of
 from test_explorer_widgets7 import python  # noqa: F401, a fixture
 

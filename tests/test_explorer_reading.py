@@ -13,7 +13,7 @@ from browser import Visit
 from explorer import Reader
 from hostile import EVIL, HIT, PAYLOADS
 from jupyter import Server
-from rmkit.scoring import pair_scores
+from rmkit.table import pair_scores
 from rmkit.visualizer import START, RewardVisualizer
 
 MARKDOWN = """# A title

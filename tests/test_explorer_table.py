@@ -5,7 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rmkit.visualizer import RewardVisualizer, front_end, matches, ordered
+from rmkit.browser import front_end
+from rmkit.filters import matches, ordered
+from rmkit.visualizer import RewardVisualizer
 
 pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 from browser import Visit

@@ -12,7 +12,8 @@ from transformers import TrainerControl, TrainerState
 from explorer import an_explorer, order
 from hostile import PAYLOADS
 from rmkit.dashboard import Dashboard
-from rmkit.scoring import pair_scores, visible
+from rmkit.table import pair_scores
+from rmkit.words import visible
 from rmkit.visualizer import RewardVisualizer
 
 

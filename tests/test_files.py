@@ -13,7 +13,9 @@ import pytest
 from datasets import Dataset, DatasetDict
 from huggingface_hub.errors import RepositoryNotFoundError
 
-from rmkit.data import KINDS, PACKED, BadRowError, file_kind, load_rows, prepare_dataset
+from rmkit.data import prepare_dataset
+from rmkit.files import file_kind, KINDS, load_rows, PACKED
+from rmkit.words import BadRowError
 from rmkit.synthetic import tiny_tokenizer
 
 ROWS = [dict(prompt=f"Question {i}?", chosen=f'good, «{i}»\nand "quoted"; yes', rejected=text) for i, text in enumerate(
@@ -352,7 +354,7 @@ def test_what_save_to_disk_wrote(tmp_path):
                                   "~/nowhere-at-all", "C:\\rows", ""])
 def test_no_such_file(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("rmkit.data.HfApi", None)  # nobody is asked
+    monkeypatch.setattr("rmkit.files.HfApi", None)  # nobody is asked
     with pytest.raises(FileNotFoundError):
         load_rows(name)
 
@@ -373,7 +375,7 @@ class Hub:
 @pytest.mark.parametrize("name", ["no-such/dataset", "nosuchdataset"])
 def test_the_hub_is_asked_once(name, error, expected, said, monkeypatch):
     monkeypatch.setattr(Hub, "error", error), monkeypatch.setattr(Hub, "asked", 0)
-    monkeypatch.setattr("rmkit.data.HfApi", Hub)
+    monkeypatch.setattr("rmkit.files.HfApi", Hub)
     was = datasets.config.HF_HUB_OFFLINE
     with pytest.raises(expected, match=said) as caught:
         load_rows(name)

@@ -11,10 +11,11 @@ from transformers import AutoModelForSequenceClassification, GPT2Config
 
 from rmkit import attention
 from rmkit.attention import Branches, rectangle_attention, rectangles, varlen_attention
-from rmkit.collator import (PrefixSharingCollator, cut_by_tokens, join_flat, lay_out, share_across, shared_length,
-                            take_groups, tokens_of_groups)
+from rmkit.layout import (cut_by_tokens, join_flat, lay_out, PrefixSharingCollator, share_across, shared_length,
+                          take_groups, tokens_of_groups)
 from rmkit.losses import preference_loss
-from rmkit.model import flat_rewards, needs_padding, rewards
+from rmkit.flat import flat_rewards, needs_padding
+from rmkit.head import rewards
 from rmkit.synthetic import tiny_config, tiny_model
 
 

@@ -7,10 +7,11 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification
 
-from rmkit import model as rmkit_model
+from rmkit import flat
 from rmkit.attention import FlatAttentionError, use_flat_attention
-from rmkit.collator import lay_out
-from rmkit.model import flat_rewards, needs_padding, rewards
+from rmkit.layout import lay_out
+from rmkit.flat import flat_rewards, needs_padding
+from rmkit.head import rewards
 from rmkit.synthetic import tiny_model
 
 COMMON = dict(vocab_size=128, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
@@ -124,7 +125,7 @@ def test_nothing_of_it_is_saved(tmp_path):
 
 def test_tried_once_a_model(monkeypatch):
     model, trials = tiny_model(), []
-    monkeypatch.setattr(rmkit_model, "_trial", lambda m: trials.append(1))
+    monkeypatch.setattr(flat, "_trial", lambda m: trials.append(1))
     assert needs_padding(model) is None and needs_padding(model) is None and len(trials) == 1
     model.set_attn_implementation("sdpa")
     assert needs_padding(model) is None and model.config._attn_implementation == "rmkit_sdpa" # switched again, not tried again

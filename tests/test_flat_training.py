@@ -15,9 +15,10 @@ from ranks import two_ranks
 from transformers import BertConfig, BertForSequenceClassification, BitsAndBytesConfig
 
 from rmkit import DataCollatorForPreference, PrefixSharingCollator, RewardConfig, RewardTrainer, load_rows, prepare_dataset
-from rmkit.collator import lay_out
+from rmkit.layout import lay_out
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import JoinedBatches, guess_budget
+from rmkit.layout import JoinedBatches
+from rmkit.passes import guess_budget
 
 BERT = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=1, pad_token_id=0, hidden_dropout_prob=0.)
 
@@ -257,8 +258,8 @@ import os, sys, torch
 import torch.distributed as dist
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
-from rmkit.collator import lay_out, take_groups
-from rmkit.model import flat_rewards, needs_padding
+from rmkit.layout import lay_out, take_groups
+from rmkit.flat import flat_rewards, needs_padding
 from rmkit.synthetic import tiny_model
 
 def loss_of(model, flat):

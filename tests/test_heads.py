@@ -14,7 +14,8 @@ from transformers import (AutoModelForSequenceClassification, BertConfig, BertFo
                           RobertaForSequenceClassification)
 
 from rmkit import RewardModel
-from rmkit.model import add_lora, load_reward_model, rewards, save_reward_model
+from rmkit.head import rewards
+from rmkit.model import add_lora, load_reward_model, save_reward_model
 from rmkit.synthetic import tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()

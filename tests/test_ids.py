@@ -9,7 +9,8 @@ from peft import LoraConfig
 from transformers import AutoConfig, AutoModelForSequenceClassification, XLNetConfig, XLNetForSequenceClassification
 
 from rmkit import RewardConfig, RewardDataCollatorWithPadding, RewardModel, RewardTrainer
-from rmkit.data import BadRowError, prepare_dataset
+from rmkit.data import prepare_dataset
+from rmkit.words import BadRowError
 from rmkit.model import check_token_ids, grow_to_vocabulary, limit_length, load_reward_model, position_limit
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 

@@ -5,7 +5,9 @@ import pytest
 from data_helpers import CHATML, STRICT, assistant, byte_tokenizer, user
 from datasets import Dataset, disable_progress_bars
 
-from rmkit.data import BadRowError, detect_format, load_rows, prepare_dataset, split_by_prompt, to_pairs
+from rmkit.data import detect_format, prepare_dataset, split_by_prompt, to_pairs
+from rmkit.files import load_rows
+from rmkit.words import BadRowError
 
 disable_progress_bars()
 CHAT, PLAIN = byte_tokenizer(), byte_tokenizer(None)

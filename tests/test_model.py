@@ -12,8 +12,9 @@ from transformers import (AutoModelForCausalLM, AutoModelForSequenceClassificati
                           GemmaConfig, GPT2Config, GPTNeoXConfig, LlamaConfig, OPTConfig, PreTrainedTokenizerFast,
                           Qwen2Config, RobertaConfig, pipeline)
 
-from rmkit.model import (add_lora, ensure_pad_token, head_module, head_name, init_head, load_reward_model, merge,
-                         prepare_for_reward, replace_head, rewards, save_reward_model, token_rewards, unused_token, unwrap)
+from rmkit.head import head_module, head_name, init_head, replace_head, rewards, token_rewards, unwrap
+from rmkit.model import (add_lora, ensure_pad_token, load_reward_model, merge, prepare_for_reward, save_reward_model,
+                         unused_token)
 
 VOCAB = 32
 SMALL = dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,

@@ -13,7 +13,8 @@ from transformers import AutoTokenizer, BitsAndBytesConfig
 import rmkit
 from rmkit import (DataCollatorForPreference, PrefixSharingCollator, RewardConfig, RewardDataCollatorWithPadding,
                    RewardTrainer)
-from rmkit.data import ID_COLUMNS, BadRowError, prepare_dataset
+from rmkit.data import ID_COLUMNS, prepare_dataset
+from rmkit.words import BadRowError
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 
 

@@ -272,7 +272,7 @@ def test_a_subclass_may_give_older_fields_defaults():
 
 
 def test_the_command_line_takes_older_names(tmp_path):
-    from rmkit.cli import TrainArguments, make_parser, parse
+    from rmkit.options import make_parser, parse, TrainArguments
     file = tmp_path / "run.yaml"
     file.write_text("model: m\ndataset: d\noutput_dir: out\nevaluation_strategy: steps\nsave_strategy: no\nreport_to:")
     words = ["--config", str(file), "--warmup_ratio", "0.5", "--no_cuda"]

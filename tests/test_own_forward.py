@@ -12,7 +12,9 @@ from transformers import (BartConfig, BartForSequenceClassification, BertConfig,
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer
-from rmkit.model import add_lora, needs_padding, own_forward, prepare_for_reward, rewards, token_rewards
+from rmkit.flat import needs_padding
+from rmkit.head import own_forward, rewards, token_rewards
+from rmkit.model import add_lora, prepare_for_reward
 from rmkit.synthetic import make_pairs, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 
 from rmkit.plots import (TITLES, plot_accuracy_by_length_gap, plot_accuracy_by_source, plot_cartography, plot_dashboard, plot_margins, plot_panel,
                          plot_reliability, plot_reward_margins, plot_rewards, plot_token_rewards, plot_training, training_panels)
-from rmkit.scoring import TokenRewards, pair_scores
+from rmkit.table import pair_scores, TokenRewards
 
 TABLE_PLOTS = [plot_rewards, plot_reward_margins, plot_reliability, plot_accuracy_by_length_gap, plot_accuracy_by_source, plot_margins]
 

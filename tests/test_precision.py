@@ -17,12 +17,14 @@ from transformers.utils import import_utils
 
 from rmkit import RewardConfig, RewardTrainer, attention
 from rmkit.attention import Branches, rectangle_attention
-from rmkit.cli import TrainArguments, lora_of
-from rmkit.collator import lay_out
+from rmkit.cli import lora_of
+from rmkit.options import TrainArguments
+from rmkit.layout import lay_out
 from rmkit.config import half_precision
 from rmkit.model import add_lora
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import is_out_of_memory, keep_in_float32, memory_of, warn_of_emulation
+from rmkit.passes import is_out_of_memory, memory_of
+from rmkit.trainer import keep_in_float32, warn_of_emulation
 
 # What is chosen
 
@@ -399,9 +401,9 @@ def test_memory_of_a_container(monkeypatch, tmp_path):
     whole = memory_of(torch.device("cpu"))
     unlimited, limit = tmp_path/"memory.max", tmp_path/"limit_in_bytes"
     unlimited.write_text("max\n"), limit.write_text(f"{whole}\n")
-    monkeypatch.setattr("rmkit.trainer.CONTAINER_LIMITS", [str(unlimited), str(tmp_path/"nothing")])
+    monkeypatch.setattr("rmkit.passes.CONTAINER_LIMITS", [str(unlimited), str(tmp_path/"nothing")])
     machine = memory_of(torch.device("cpu"))
-    monkeypatch.setattr("rmkit.trainer.CONTAINER_LIMITS", [str(limit)])
+    monkeypatch.setattr("rmkit.passes.CONTAINER_LIMITS", [str(limit)])
     assert memory_of(torch.device("cpu")) == whole // 2 < whole <= machine
     monkeypatch.delattr("os.sysconf")
     assert memory_of(torch.device("cpu")) == 2**33 # on Windows

@@ -7,7 +7,7 @@ import pytest
 from rmkit.metrics import headline
 from rmkit.report import as_svg, noteworthy, pictures, shown, subset_table, write_report
 from rmkit.plots import plot_rewards
-from rmkit.scoring import pair_scores
+from rmkit.table import pair_scores
 
 
 def scored(n, seed=0, **more):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from rmkit import RewardConfig, RewardTrainer
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import is_torn, last_whole_checkpoint
+from rmkit.checkpoints import is_torn, last_whole_checkpoint
 
 SCRIPT = """
 import os, signal, sys

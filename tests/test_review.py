@@ -12,9 +12,11 @@ import pytest
 from datasets import Dataset
 
 from rmkit import RewardConfig, RewardTrainer
-from rmkit.data import BadRowError, prepare_dataset
+from rmkit.data import prepare_dataset
+from rmkit.words import BadRowError
 from rmkit.review import DECISIONS, Review, changes, corrected, original_set, pair_keys, restore, side_columns
-from rmkit.scoring import RewardModel, pair_scores
+from rmkit.scoring import RewardModel
+from rmkit.table import pair_scores
 from rmkit.synthetic import make_pairs, make_rankings, tiny_model, tiny_tokenizer
 
 

@@ -22,7 +22,7 @@ REVIEW = """
 import json, sys
 sys.path.insert(0, {tests!r})
 from rmkit import RewardConfig, RewardModel, RewardTrainer
-from rmkit.data import load_rows
+from rmkit.files import load_rows
 from rmkit.visualizer import RewardVisualizer
 from data_helpers import byte_tokenizer
 tokenizer = byte_tokenizer()

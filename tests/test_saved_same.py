@@ -18,9 +18,10 @@ from transformers import (AutoModelForSequenceClassification, AutoTokenizer, Ber
                           RobertaForSequenceClassification)
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer
-from rmkit.data import find_pair_markers, prepare_dataset
-from rmkit.model import (add_lora, check_saved, fix_date, load_reward_model, prepare_for_reward, rewards,
-                         save_reward_model)
+from rmkit.data import prepare_dataset
+from rmkit.tokens import find_pair_markers
+from rmkit.head import rewards
+from rmkit.model import add_lora, check_saved, fix_date, load_reward_model, prepare_for_reward, save_reward_model
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()

@@ -11,7 +11,9 @@ from datasets import Dataset, IterableDataset
 from rmkit import scoring
 from rmkit.data import prepare_dataset
 from rmkit.metrics import pair_metrics
-from rmkit.scoring import PairScores, RewardModel, clip, pair_scores, visible
+from rmkit.scoring import RewardModel
+from rmkit.table import pair_scores, PairScores
+from rmkit.words import clip, visible
 from rmkit.synthetic import make_pairs, make_rankings, tiny_causal_lm, tiny_model
 
 ASK = [{"role": "user", "content": "Name 3 animals."}]

@@ -16,7 +16,7 @@ from rmkit import DataCollatorForPreference, RewardConfig, RewardDataCollatorWit
 from rmkit.data import prepare_dataset
 from rmkit.metrics import wilson_interval
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
-from rmkit.trainer import stack_pairs
+from rmkit.flat import stack_pairs
 
 
 def config(path, **kw):
