@@ -6,11 +6,11 @@ Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 
 # %% auto #0
 __all__ = ['HELP', 'AFTERWARDS', 'ROW', 'ROW_FILES', 'PAIRS', 'HELD_OUT', 'NEXT', 'INTRODUCTION', 'COMMANDS', 'check_model',
-           'load_model', 'load_dataset', 'check_place', 'check_output', 'be_quiet', 'tell', 'make_console', 'plain',
-           'show_summary', 'compare', 'unreadable', 'score_responses', 'number_rows', 'score_rows', 'in_cells',
-           'write_rows', 'score', 'write_scores', 'check_subsets', 'evaluate', 'check_adapter', 'lora_of',
-           'check_test_size', 'train_and_test_rows', 'make_trainer', 'train', 'training_line', 'demo_trainer',
-           'show_results', 'own_name', 'demo', 'close_pipe', 'complain', 'main']
+           'not_loaded', 'load_model', 'load_dataset', 'check_place', 'check_output', 'be_quiet', 'tell',
+           'make_console', 'plain', 'show_summary', 'compare', 'unreadable', 'score_responses', 'number_rows',
+           'score_rows', 'in_cells', 'write_rows', 'score', 'write_scores', 'check_subsets', 'evaluate',
+           'check_adapter', 'lora_of', 'check_test_size', 'train_and_test_rows', 'make_trainer', 'train',
+           'training_line', 'demo_trainer', 'show_results', 'own_name', 'demo', 'close_pipe', 'complain', 'main']
 
 # %% ../nbs/81_cli.ipynb #h002
 import json
@@ -66,6 +66,14 @@ def check_model(
     except OSError as error:
         raise UsageError(f"can't load the model: {error}") from None
 
+def not_loaded(
+    name: str,  # of the model
+    error: Exception,  # what transformers said
+) -> UsageError:
+    "The error for a model that can't be loaded."
+    return UsageError(f"can't load the model {name}: {str(error).splitlines()[0]} (broken, or no connection? A local "
+                      "model is given by its folder)")
+
 def load_model(
     name: str,  # of a reward model: a folder, or a name on the Hub
 ):  # a `RewardModel`
@@ -77,8 +85,7 @@ def load_model(
     except (ValueError, ImportError):
         raise  # these say what to do
     except Exception as error:
-        raise UsageError(f"can't load the model {name}: {str(error).splitlines()[0]} (broken, or no connection? A "
-                         "local model is given by its folder)") from error
+        raise not_loaded(name, error) from error
 
 # %% ../nbs/81_cli.ipynb #c022
 def load_dataset(

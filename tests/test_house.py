@@ -114,7 +114,7 @@ def imported(source):
         elif isinstance(node, ast.ImportFrom) and node.module == "rmkit":
             for alias in node.names:
                 made_in = getattr(getattr(importlib.import_module("rmkit"), alias.name, None), "__module__", None)
-                yield alias.name if alias.name in MODULES else (made_in or "rmkit.").split(".")[1]
+                yield alias.name if alias.name in MODULES else f"{made_in or 'rmkit'}.".split(".")[1]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rmkit."):
             yield node.module.split(".")[1]
 

@@ -151,7 +151,7 @@ def close(a, b, atol=1e-5): return torch.allclose(torch.as_tensor(a), torch.as_t
 @pytest.mark.parametrize("cls", OWN)
 def test_rewards_are_what_the_forward_gives(cls, caplog):
     model = made(cls)
-    with torch.no_grad(), caplog.at_level(logging.WARNING, "rmkit.model"):
+    with torch.no_grad(), caplog.at_level(logging.WARNING, "rmkit.head"):
         expected = by_itself(model)
         for side in ("right", "left"):
             for pad in (0, 5): assert close(rewards(model, *padded(side=side, pad=pad)), expected)
