@@ -100,7 +100,8 @@ class Visit:
         assert self.page.evaluate("({}).hit") is None, "every object's prototype was changed"
         assert not self.dialogs and not self.errors, [*self.dialogs, *self.errors]
         assert not self.outside(), "a request left the page"
-        wide, window = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        wide, window = self.page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide <= window, "the page is wider than the window"
 
     def wait_for(self, selector, n):

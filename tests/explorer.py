@@ -98,7 +98,8 @@ class Reader:
         self.tab("Pairs")
         self.counts(n, n)
         assert self.ids() == order(margin)[:20], "the most confidently wrong first"
-        keys = {"most confidently right": -margin, "least certain": np.abs(margin), "in the order of the data": np.arange(n),
+        keys = {"most confidently right": -margin, "least certain": np.abs(margin),
+                "in the order of the data": np.arange(n),
                 "largest length gap": -np.abs(scores["length_chosen"] - scores["length_rejected"])}
         for name, key in keys.items():
             self.choose("Sort", name)
@@ -166,9 +167,11 @@ class Reader:
         i = self.ids()[place]
         self.row(i).click()
         self.opened(i)
-        assert self.pair().locator(".rmkit-text").all_text_contents()[:len(texts_of(viz.scores, i))] == texts_of(viz.scores, i)
+        assert self.pair().locator(".rmkit-text").all_text_contents()[:len(texts_of(viz.scores, i))] == texts_of(
+            viz.scores, i)
         shown = " ".join(self.pair().inner_text().split())
-        for number in (viz.scores.at[i, "reward_chosen"], viz.scores.at[i, "reward_rejected"], viz.scores.at[i, "reward_margin"]):
+        for number in (viz.scores.at[i, "reward_chosen"], viz.scores.at[i, "reward_rejected"],
+                       viz.scores.at[i, "reward_margin"]):
             assert f"{number:.2f}" in shown, shown
         differences = self.root.get_by_role("button", name="Differences", exact=True)
         if not self.pair().locator("mark").count():  # they would mark most of the texts, and are off
@@ -199,7 +202,8 @@ class Reader:
             const seen = new MutationObserver(() => { if (root.querySelector('.rmkit-rescored')) { seen.disconnect(); done(performance.now() - start) } });
             seen.observe(root, {childList: true, subtree: true}); root.querySelector('.rmkit-rescore').click() })""")
         chosen = viz.scores.at[i, "chosen"]
-        changes = [dict(role=message["role"], text=None) for message in chosen[:-1]] + [dict(role="assistant", text=text)]
+        changes = [dict(role=message["role"], text=None)
+                   for message in chosen[:-1]] + [dict(role="assistant", text=text)]
         wanted = viz.rescore(i, chosen=changes)
         result = " ".join(self.root.locator(".rmkit-rescored").inner_text().split())
         for name in ("reward_chosen", "reward_rejected", "reward_margin"):
@@ -257,4 +261,5 @@ class Reader:
         assert f"{viz.moves['margins'][0][i]:+.2f}" in shown and shown != at_end
         slider.press("End")
         expect(name).to_have_text("step 20")
-        expect(self.root.locator(".rmkit-picture[data-id=map] svg, .rmkit-picture[data-id=map] canvas").first).to_be_visible()
+        expect(
+            self.root.locator(".rmkit-picture[data-id=map] svg, .rmkit-picture[data-id=map] canvas").first).to_be_visible()

@@ -22,7 +22,8 @@ GROUPS = {
         f"<noscript><p title=\"</noscript><script>{HIT}</script>\">",
         f"<template><script>{HIT}</script></template><template shadowrootmode=open><script>{HIT}</script></template>",
         f"<xml><x:script xmlns:x='http://www.w3.org/1999/xhtml'>{HIT}</x:script></xml>",
-        f"<div class=widget-area><script type='application/vnd.jupyter.widget-view+json'>{{\"model_id\": \"x\"}}</script></div>",
+        f"<div class=widget-area><script type='application/vnd.jupyter.widget-view+json'>{{\"model_id\": "
+        f"\"x\"}}</script></div>",
         f"<script type='text/x-mathjax-config'>{HIT}</script>",
     ],
     "ways out": [
@@ -72,7 +73,8 @@ GROUPS = {
         f"<div contenteditable autofocus tabindex=1 onfocus={HIT} accesskey=j>x</div>",
         f"<dialog open onclose={HIT} oncancel={HIT}>x</dialog>",
         f"<a onmouseenter={HIT} onclick={HIT}>hover</a>",
-        f"<x onpointerenter={HIT} oncontentvisibilityautostatechange={HIT} style='display:block;content-visibility:auto'>",
+        f"<x onpointerenter={HIT} oncontentvisibilityautostatechange={HIT} style='display:block;"
+        f"content-visibility:auto'>",
     ],
     "frames and forms": [
         f"<iframe srcdoc='<script>parent.{HIT}</script>'></iframe>",
@@ -103,7 +105,8 @@ GROUPS = {
         f"<meta http-equiv=set-cookie content='a=b'><meta charset=utf-7>+ADw-script+AD4-{HIT}+ADw-/script+AD4-",
         f"<base href='{EVIL}/'>",
         f"<link rel=stylesheet href='{EVIL}/a.css'>",
-        f"<link rel=prefetch href='{EVIL}/a'><link rel=preconnect href='{EVIL}'><link rel=dns-prefetch href='//evil.invalid'>",
+        f"<link rel=prefetch href='{EVIL}/a'><link rel=preconnect href='{EVIL}'><link rel=dns-prefetch "
+        f"href='//evil.invalid'>",
         f"<link rel=modulepreload href='{EVIL}/m.js' onload={HIT} onerror={HIT}>",
         f"<img src='{EVIL}/beacon.gif' width=1 height=1 loading=eager>",
         f"<body background='{EVIL}/bg.png'><table background='{EVIL}/t.png'>",
@@ -130,7 +133,8 @@ GROUPS = {
         f"<svg><animate onbegin={HIT} attributeName=x dur=1s></svg>",
         f"<svg><a><animate attributeName=href values=javascript:{HIT} /><text x=20 y=20>click</text></a></svg>",
         f"<svg><use href='{EVIL}/u.svg#x' /></svg><svg><image href='{EVIL}/i.png' /></svg>",
-        f"<svg><foreignObject><iframe xmlns='http://www.w3.org/1999/xhtml' src='javascript:parent.{HIT}' /></foreignObject></svg>",
+        f"<svg><foreignObject><iframe xmlns='http://www.w3.org/1999/xhtml' src='javascript:parent.{HIT}' />"
+        f"</foreignObject></svg>",
         f"<svg><set attributeName=onmouseover to={HIT}></svg>",
         f"<svg><title><![CDATA[</title><script>{HIT}</script>]]></svg>",
         f"<svg width=99999 height=99999 style='position:fixed'><rect width=100% height=100% /></svg>",
@@ -208,7 +212,8 @@ GROUPS = {
         "lone \ud83d and \udc00 surrogates",
         "\udc00\ud83d swapped, \ud800",
         "\ufffe\uffff\U0001fffe noncharacters \ufff9a\ufffab\ufffb \ue000",
-        "\u6f22\u5b57 emoji \U0001f469\u200d\U0001f469\u200d\U0001f467 e\u0301 \U0001f1eb\U0001f1f7 \U0001f44d\U0001f3ff",
+        "\u6f22\u5b57 emoji \U0001f469\u200d\U0001f469\u200d\U0001f467 e\u0301 \U0001f1eb\U0001f1f7 "
+        "\U0001f44d\U0001f3ff",
         "\u0bb8\u0bcd\u0bb0\u0bc0 \u0e01\u0e33 \u0915\u094d\u0937\u093f \u1112\u1161\u11ab",
         "\u0338" * 3_000 + "zalgo",
         "".join(letter + "\u0315\u0322\u0348\u035f\u0489" * 12 for letter in "zalgo text rises"),

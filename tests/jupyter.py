@@ -21,8 +21,8 @@ from browser import HANGS, Visit
 
 APPS = {"lab": ("jupyterlab", "lab/tree/{}?reset"), "notebook": ("notebook", "notebooks/{}")}
 # The server's own folders; nothing of the user's is read or written
-FOLDERS = dict(JUPYTER_CONFIG_DIR="config", JUPYTER_DATA_DIR="data", JUPYTER_RUNTIME_DIR="runtime", IPYTHONDIR="ipython",
-               JUPYTERLAB_SETTINGS_DIR="settings", JUPYTERLAB_WORKSPACES_DIR="workspaces")
+FOLDERS = dict(JUPYTER_CONFIG_DIR="config", JUPYTER_DATA_DIR="data", JUPYTER_RUNTIME_DIR="runtime",
+               IPYTHONDIR="ipython", JUPYTERLAB_SETTINGS_DIR="settings", JUPYTERLAB_WORKSPACES_DIR="workspaces")
 # The notebook is kept as window.book: with a second view open, the front end's current widget may be another.
 READY = """() => { const panel = window.book ?? window.jupyterapp?.shell.currentWidget;
     if (!panel?.sessionContext?.isReady || !document.querySelector('.jp-Notebook .jp-Cell')) return false;
@@ -54,7 +54,8 @@ class Server:
         news = {"@jupyterlab/apputils-extension:announcements": True}
         (labconfig / "page_config.json").write_text(json.dumps(dict(disabledExtensions=news)))
         app = dict(expose_app_in_browser=True)  # as window.jupyterapp
-        config = dict(LabApp=app | dict(check_for_updates_class="jupyterlab.NeverCheckForUpdate"), JupyterNotebookApp=app)
+        config = dict(LabApp=app | dict(check_for_updates_class="jupyterlab.NeverCheckForUpdate"),
+                      JupyterNotebookApp=app)
         (self.folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
         if self.windowing:
             settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
@@ -101,7 +102,8 @@ class Server:
 
     def open(self, browser, cells, name="notebook", **visit):
         "A new notebook with these cells, opened, its kernel ready"
-        cells = [dict(cell_type="code", source=source, metadata={}, outputs=[], execution_count=None) for source in cells]
+        cells = [dict(cell_type="code", source=source, metadata={}, outputs=[], execution_count=None)
+                 for source in cells]
         spec = dict(name="python3", display_name="Python 3", language="python")
         notebook = dict(cells=cells, metadata=dict(kernelspec=spec), nbformat=4, nbformat_minor=4)
         path = self.folder / "root" / f"{name}.ipynb"
@@ -157,7 +159,8 @@ class Book(Visit):
         self.execute("notebook:run-all-cells")
         done = self.ran(seconds)
         failed = self.page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.error'], "
-                                   ".jp-Notebook [data-mime-type='application/vnd.jupyter.stderr']:has-text('Traceback')")
+                                   ".jp-Notebook "
+                                   "[data-mime-type='application/vnd.jupyter.stderr']:has-text('Traceback')")
         assert done is True and not failed.count(), "\n".join(failed.all_inner_texts()) or done
         self.wait_idle()
 

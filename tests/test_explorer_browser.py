@@ -69,7 +69,8 @@ def servers(tmp_path_factory):
 @pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_live(browser, servers, viz, app, tmp_path):
     "Everything a person does in the explorer and in a training run, in one notebook"
-    with servers(app).open(browser, [EXPLORER + "viz", TRAIN, AFTER, BIG, *3 * ["RewardVisualizer(table)"]], height=1000) as book:
+    with servers(app).open(browser, [EXPLORER + "viz", TRAIN, AFTER, BIG, *3 * ["RewardVisualizer(table)"]],
+                           height=1000) as book:
         book.run(0)
         reader = Reader(book, book.cell(0))
         expect(reader.root.locator(".rmkit-picture[data-id=rewards] svg")).to_be_visible()
@@ -140,8 +141,11 @@ def page_of(folder, viz):
             "ask: async ({what, ids}) => what === 'rows' ? ids.map(id => ({id, prompt: '', chosen: '', rejected: ''})) " \
             ": {ids: [1, 2, 3], terms: []}}); document.body.dataset.ms = performance.now() - begun"
     path = folder / "large.html"
-    path.write_text(f"<!doctype html><meta charset=utf-8><title>large</title><style>{style()}</style><body><script type=application/json id=meta>{meta}"
-                    f"</script><script type=module>{front_end('explorer')}\nconst META = JSON.parse(document.getElementById('meta').textContent);{start}</script>",
+    path.write_text(
+        f"<!doctype html><meta charset=utf-8><title>large</title><style>{style()}</style><body><script "
+        f"type=application/json id=meta>{meta}"
+                    f"</script><script type=module>{front_end('explorer')}\nconst META = "
+                    f"JSON.parse(document.getElementById('meta').textContent);{start}</script>",
                     encoding="utf-8")
     return path
 
@@ -200,8 +204,10 @@ def test_saved_page_without_a_network(browser, saved, viz, tmp_path):
         again = an_explorer()
         assert again.take_marks(path) == 0
         assert again.marks == {i: dict(mark="mislabelled", note="the <b>other</b> one")}
-        shown = [json.loads(line) for line in reader.downloads("Export shown rows .jsonl", tmp_path).read_text().splitlines()]
-        assert [row["chosen"] for row in shown] == [viz.scores.at[k, "chosen"] for k in order(viz.scores["reward_margin"])]
+        shown = [json.loads(line) for line in reader.downloads("Export shown rows .jsonl",
+                                                               tmp_path).read_text().splitlines()]
+        assert [row["chosen"] for row in shown] == [viz.scores.at[k, "chosen"]
+                                                    for k in order(viz.scores["reward_margin"])]
         reader.moves_the_slider(viz)
         visit.shoot("saved-steps")
         visit.check()
@@ -276,7 +282,8 @@ def test_saved_page_can_be_read(browser, saved, viz, width, color_scheme):
             visit.shoot(f"saved-{tab.replace(' ', '-').lower()}-{width}-{color_scheme}")
             ratio, tag, text = visit.page.evaluate(CONTRAST, ".rmkit *")
             assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
-            cut = visit.page.evaluate("""() => [...document.querySelectorAll('.rmkit button, .rmkit h3, .rmkit label')].filter(el =>
+            cut = visit.page.evaluate(
+                """() => [...document.querySelectorAll('.rmkit button, .rmkit h3, .rmkit label')].filter(el =>
                 el.checkVisibility() && getComputedStyle(el).overflowX === 'hidden' && el.scrollWidth > el.clientWidth + 1).map(el => el.textContent)""")
             assert not cut, f"cut off: {cut}"
 
@@ -284,7 +291,8 @@ def test_saved_page_can_be_read(browser, saved, viz, width, color_scheme):
 def test_one_pair(browser, tmp_path):
     "Two of the smallest tables, one without lengths and sources, with a pair that has no reward"
     for n in (1, 2):
-        path = RewardVisualizer(pair_scores(["a"] * n, ["b"] * n, ["c"] * n, [1.0, np.nan][:n], [1.0, 0.0][:n])).save(tmp_path / f"{n}.html")
+        path = RewardVisualizer(pair_scores(["a"] * n, ["b"] * n, ["c"] * n, [1.0, np.nan][:n], [1.0, 0.0][:n])).save(
+            tmp_path / f"{n}.html")
         with Visit(browser, path.as_uri(), offline=True) as visit:
             reader = Reader(visit)
             reader.tab("Pairs")
@@ -302,7 +310,8 @@ def hostile_table():
     "Every payload as prompt, chosen, rejected and source"
     turn = PAYLOADS[1:] + PAYLOADS[:1]
     replies = [[dict(role="assistant", content=text)] for text in PAYLOADS]
-    return pair_scores(PAYLOADS, replies, turn, np.zeros(len(PAYLOADS)), np.arange(len(PAYLOADS)) + 1.0, source=PAYLOADS)
+    return pair_scores(PAYLOADS, replies, turn, np.zeros(len(PAYLOADS)), np.arange(len(PAYLOADS)) + 1.0,
+                       source=PAYLOADS)
 
 
 # Opens one pair after the other by its own button, and takes down every text, what the window holds, and the widest thing in it
@@ -351,14 +360,17 @@ def test_saved_page_of_hostile_texts(browser, tmp_path):
         visit.check()
         assert visit.page.title() == visible(PAYLOADS[0])
         assert visit.page.locator("img, iframe, link, base, object, embed, form").count() == 0
-        tags = set(visit.page.evaluate("[...document.querySelectorAll('.rmkit *')].flatMap(el => [...el.attributes]).filter(a => /^on|^(src|href|action)$/.test(a.name)).map(a => a.name)"))
+        tags = set(
+            visit.page.evaluate("[...document.querySelectorAll('.rmkit *')].flatMap(el => [...el.attributes]).filter(a "
+                                "=> /^on|^(src|href|action)$/.test(a.name)).map(a => a.name)"))
         assert not tags, "an attribute that runs or fetches"
 
 
 def test_live_with_hostile_texts(browser, servers):
     "All payloads in one notebook: the explorer, with a model that reads them, and the table"
     here = str(Path(__file__).resolve().parent)
-    few = [i for i, text in enumerate(PAYLOADS) if i % 40 == 0 or any("\ud800" <= letter <= "\udfff" for letter in text)]
+    few = [i for i, text in enumerate(PAYLOADS) if i % 40 == 0
+           or any("\ud800" <= letter <= "\udfff" for letter in text)]
     cells = [f"""
 import sys; sys.path.insert(0, {here!r})
 from test_explorer_browser import hostile_table
@@ -386,7 +398,8 @@ RewardVisualizer(few, model=RewardModel(tiny_model(), tiny_tokenizer()))"""]
         book.run(2)
         assert "\x1b" not in book.cell(2).inner_text()
         book.check()
-        outputs = book.page.locator(".jp-OutputArea-output").evaluate_all("found => found.map(el => el.scrollWidth - el.clientWidth)")
+        outputs = book.page.locator(".jp-OutputArea-output").evaluate_all(
+            "found => found.map(el => el.scrollWidth - el.clientWidth)")
         assert max(outputs) <= 0, "an output is wider than its place"
 
         book.run(3)
@@ -404,6 +417,7 @@ RewardVisualizer(few, model=RewardModel(tiny_model(), tiny_tokenizer()))"""]
             reader.press("Rescore")
             expect(reader.root.locator(".rmkit-rescored")).to_be_visible()
             tokens = reader.root.locator(".rmkit-part .rmkit-rejected .rmkit-token").first
-            assert tokens.count() or reader.root.locator(".rmkit-part .rmkit-hint").count(), "tokens, or why there are none"
+            assert tokens.count() or reader.root.locator(
+                ".rmkit-part .rmkit-hint").count(), "tokens, or why there are none"
         book.shoot("lab-hostile-rescored")
         book.check()

@@ -119,7 +119,9 @@ def saved(viz, tmp_path_factory):
 
 
 def test_selectors_begin_with_their_view(viz):
-    outer = re.compile(r"(@media[^{]*\{\s*)?((html|body)\S* )?(:is\()?\.rmkit(-page|-pairs|-dashboard|-ended)?[ ,{.:>+]|html\.rmkit-page[ ,]")
+    outer = re.compile(
+        r"(@media[^{]*\{\s*)?((html|body)\S* )?(:is\()?\.rmkit(-page|-pairs|-dashboard|-ended)?[ ,{.:>"
+        r"+]|html\.rmkit-page[ ,]")
     for name, sheet in sheets(viz).items():
         sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.S)
         depth, start = 0, 0
@@ -165,7 +167,8 @@ def test_views_on_one_page_leave_each_other_alone(browser, viz, saved, tmp_path,
     together = tmp_path / "together.html"
     parts = [alone[list(VIEWS)[i]][1] for i in order]
     together.write_text("<!doctype html><title>together</title><body>" + "".join(
-        f"<style>{css}</style><div style='width: {width}px'>{html}</div>" for css, html, width in parts), encoding="utf-8")
+        f"<style>{css}</style><div style='width: {width}px'>{html}</div>" for css, html, width in parts),
+        encoding="utf-8")
     with Visit(browser, together.as_uri(), width=1300) as visit:
         for view, (styles, _) in alone.items():
             assert not differences(visit.page.evaluate(STYLES, view), styles), view
@@ -206,9 +209,11 @@ WIDTHS = (400, 600, 1000, 1300, 1920, 2000)
 
 def long_explorer():
     "Texts that go on without a space, and what means no good"
-    texts = ["word" * 3000, "long words and short ones " * 400, "\n".join("line" for _ in range(300)), "中文" * 2000, *PAYLOADS[::9]]
+    texts = ["word" * 3000, "long words and short ones " * 400, "\n".join("line" for _ in range(300)), "中文" * 2000,
+             *PAYLOADS[::9]]
     rng, n = np.random.default_rng(0), len(texts)
-    scores = pair_scores(texts, texts[::-1], texts, rng.normal(size=n) * 1e6, rng.normal(size=n), source=[text[:500] for text in texts])
+    scores = pair_scores(texts, texts[::-1], texts, rng.normal(size=n) * 1e6, rng.normal(size=n),
+                         source=[text[:500] for text in texts])
     return RewardVisualizer(scores, title="a title " * 60)
 
 
@@ -250,9 +255,12 @@ EDGES = """() => {""" + LIGHT + """
       return [['ring', contrast(ring, ground), name], ...(parseFloat(style.borderTopWidth) && style.borderTopStyle !== 'none' && channels(style.borderTopColor)[3] !== 0 ? [['border', contrast(channels(style.borderTopColor), ground), name]] : [])] }) }"""
 # Severity 1 of Machado, Oliveira and Fernandes (2009), for linear RGB
 BLIND = dict(none=np.eye(3),
-             deuteranopia=np.array([[.367322, .860646, -.227968], [.280085, .672501, .047413], [-.011820, .042940, .968881]]),
-             protanopia=np.array([[.152286, 1.052583, -.204868], [.114503, .786281, .099216], [-.003882, -.048116, 1.051998]]),
-             tritanopia=np.array([[1.255528, -.076749, -.178779], [-.078411, .930809, .147602], [.004733, .691367, .303900]]))
+             deuteranopia=np.array([[.367322, .860646, -.227968], [.280085, .672501, .047413],
+                                    [-.011820, .042940, .968881]]),
+             protanopia=np.array([[.152286, 1.052583, -.204868], [.114503, .786281, .099216],
+                                  [-.003882, -.048116, 1.051998]]),
+             tritanopia=np.array([[1.255528, -.076749, -.178779], [-.078411, .930809, .147602],
+                                  [.004733, .691367, .303900]]))
 
 
 def lab(rgb, blindness):
@@ -277,7 +285,9 @@ def test_colours_can_be_told_apart(browser, saved, scheme):
         assert not [edge for edge in edges if edge[1] < 3]
         assert visit.page.evaluate(CONTRAST, ".rmkit *")[0] >= 4.5
         names = "chosen rejected good bad high low".split()
-        seen = dict(zip(names, visit.page.evaluate("""names => names.map(name => { const el = document.querySelector('.rmkit').appendChild(document.createElement('i'));
+        seen = dict(zip(names,
+                        visit.page.evaluate(
+                            """names => names.map(name => { const el = document.querySelector('.rmkit').appendChild(document.createElement('i'));
             el.style.color = `var(--rm-${name})`; const colour = getComputedStyle(el).color.match(/[\\d.]+/g).map(Number); el.remove(); return colour })""", names)))
     assert len({tuple(colour) for colour in seen.values()}) == 6
     for one, other in (("chosen", "rejected"), ("good", "bad"), ("high", "low")):
@@ -286,7 +296,8 @@ def test_colours_can_be_told_apart(browser, saved, scheme):
             assert apart > 20, f"{one} and {other} differ by {apart:.0f} with {name}"
     for pair in permutations((names[:2], names[2:4], names[4:]), 2):
         for one in pair[0]:
-            assert min(np.linalg.norm(lab(seen[one], np.eye(3)) - lab(seen[other], np.eye(3))) for other in pair[1]) > 20
+            assert min(np.linalg.norm(lab(seen[one], np.eye(3)) - lab(seen[other], np.eye(3)))
+                       for other in pair[1]) > 20
 
 
 # Paper --------------------------------------------------------------------------------------------------------------
@@ -302,10 +313,14 @@ def test_paper_is_light_and_texts_are_whole(browser, tmp_path, scheme):
         visit.media("print")
         visit.shoot(f"looks-paper-{scheme}")
         assert visit.print_pdf(f"looks-paper-{scheme}").stat().st_size > 10_000
-        ink, ground = visit.page.evaluate("[getComputedStyle(document.querySelector('.rmkit')).color, getComputedStyle(document.body).backgroundColor]")
+        ink, ground = visit.page.evaluate(
+            "[getComputedStyle(document.querySelector('.rmkit')).color, "
+            "getComputedStyle(document.body).backgroundColor]")
         assert (ink, ground) == ("rgb(27, 31, 36)", "rgb(255, 255, 255)")
         assert visit.page.evaluate(CONTRAST, ".rmkit *")[0] >= 4.5
-        hidden = visit.page.evaluate("[...document.querySelectorAll('.rmkit :is(.rmkit-text, .rmkit-list)')].filter(el => el.scrollHeight > el.clientHeight + 1).length")
+        hidden = visit.page.evaluate(
+            "[...document.querySelectorAll('.rmkit :is(.rmkit-text, .rmkit-list)')].filter(el => el.scrollHeight > "
+            "el.clientHeight + 1).length")
         assert hidden == 0, "on paper nothing can be scrolled"
         for name in (".rmkit-button", "select", "input"):
             assert not visit.page.locator(f".rmkit {name}:visible").count(), name
@@ -318,7 +333,8 @@ def test_paper_is_light_and_texts_are_whole(browser, tmp_path, scheme):
 def test_axe_finds_nothing_serious(browser, viz, saved, tmp_path, scheme):
     run = page_of(tmp_path / "run.html", live_view(a_log(9)), dark=scheme == "dark")
     report = write_report(tmp_path / "report.html", viz.scores).as_uri()
-    for page, where in ((run, ".rmkit-dashboard"), (table_page(tmp_path, viz, scheme), ".rmkit-pairs"), (report, "body")):
+    for page, where in ((run, ".rmkit-dashboard"), (table_page(tmp_path, viz, scheme), ".rmkit-pairs"),
+                        (report, "body")):
         for width in (400, 1300):
             with Visit(browser, page, color_scheme=scheme, width=width) as visit:
                 visit.page.locator(where).first.wait_for()

@@ -489,7 +489,8 @@ def test_what_is_written_while_a_correction_is_kept_or_taken_back_stays(browser,
         page.evaluate("window.answer('change')")
         expect(panel.pair()).to_contain_text("Kept as a correction.")
         area.blur()
-        page.wait_for_function("window.asked.findLast(each => each.what === 'draft').texts.chosen[0] === 'first and second'")
+        page.wait_for_function(
+            "window.asked.findLast(each => each.what === 'draft').texts.chosen[0] === 'first and second'")
         panel.press("Take back")
         page.evaluate("window.answer('change')")
         expect(panel.pair()).to_contain_text("The correction is taken back.")

@@ -69,7 +69,8 @@ def test_readme_has_prose_code_and_text_outputs():
     plot = {"output_type": "display_data", "data": {"image/png": "...", "text/plain": "<Axes: >"}}
     printed = {"output_type": "stream", "name": "stdout", "text": ["\x1b[1m0.75\x1b[0m\n"]}
     index = {"cells": [
-        {"cell_type": "markdown", "source": ["# rmkit\n", "see [data](01_data.ipynb), [us](https://x.org), ![](../docs/a.png)"]},
+        {"cell_type": "markdown", "source": ["# rmkit\n",
+                                             "see [data](01_data.ipynb), [us](https://x.org), ![](../docs/a.png)"]},
         {"cell_type": "code", "source": "#| hide\nsecret = 1", "outputs": []},
         {"cell_type": "code", "source": "#| eval: false\nprint(accuracy)", "outputs": [printed, plot]}]}
     assert readme(index) == """\
@@ -99,7 +100,8 @@ def test_relative_links_lead_somewhere(name):
 
 def module_of(path):
     "The module that a notebook exports, or None"
-    return next((match[1] for source in cells(path) if (match := re.search(r"^#\|\s*default_exp\s+(\w+)", source, re.M))), None)
+    return next(
+        (match[1] for source in cells(path) if (match := re.search(r"^#\|\s*default_exp\s+(\w+)", source, re.M))), None)
 
 
 def imported(source):
@@ -172,7 +174,8 @@ def test_no_path_of_one_machine():
     assert not found
 
 
-MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|javascript:"
+MARKUP = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|javascript:"
                     r"|\beval\(|new Function|\bimport\b|\bfetch\(|XMLHttpRequest|WebSocket|https?://(?!www\.w3\.org/)")
 
 
@@ -228,7 +231,8 @@ def undocumented(made):
 def test_everything_public_is_documented(name):
     module = importlib.import_module(f"rmkit.{name}")
     missing = [f"{label}: no docstring" for label, made in public(module) if not (made.__doc__ or "").strip()]
-    missing += [f"{label}({parameter}): no comment" for label, made in public(module) for parameter in undocumented(made)]
+    missing += [f"{label}({parameter}): no comment" for label, made in public(module)
+                for parameter in undocumented(made)]
     assert not missing, "\n".join(missing)
 
 

@@ -7,7 +7,8 @@ import pytest
 from nbclient import NotebookClient
 
 NBS = Path(__file__).resolve().parents[1] / "nbs"
-NOTEBOOKS = sorted(path.relative_to(NBS).as_posix() for path in NBS.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+NOTEBOOKS = sorted(path.relative_to(NBS).as_posix() for path in NBS.rglob("*.ipynb")
+                   if ".ipynb_checkpoints" not in path.parts)
 NOT_RUN = re.compile(r"^#\|\s*eval:\s*false", re.M)
 HANGS = 600  # seconds of one cell; a whole notebook takes under 20 on an idle machine, as `--durations` shows
 

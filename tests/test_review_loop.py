@@ -103,13 +103,15 @@ class Reviewer:
 
 
 def said(cell):
-    return {int(i): decision for i, decision in json.loads(cell.inner_text().split("SAID ")[-1].split(" END")[0]).items()}
+    return {int(i): decision
+            for i, decision in json.loads(cell.inner_text().split("SAID ")[-1].split(" END")[0]).items()}
 
 
 def test_sixty_real_pairs_by_keyboard(browser, server, shared_data):
     ann = Reviewer()
     setup = REVIEW.format(tests=str(ROOT / "tests"), data=str(shared_data / "oasst1.jsonl"))
-    with server.open(browser, [setup, SAID, TRAIN, "viz", FROM_PYTHON, 'print("MARK", viz.marks[i], "END")'], width=1500, height=1000) as book:
+    with server.open(browser, [setup, SAID, TRAIN, "viz", FROM_PYTHON, 'print("MARK", viz.marks[i], "END")'],
+                     width=1500, height=1000) as book:
         book.run(0)
         ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
         ann.press("n")  # from the tab that has the focus: the first pair
