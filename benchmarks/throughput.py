@@ -305,7 +305,8 @@ def show_race(
     head = ["", "pairs/s", "ratio (median step; range)", "tokens a pair", "peak GiB", "share of matrix rate",
             "first loss", "last loss"]
     need = next(r["needed_per_pair"] for r in result["contenders"].values() if "failed" not in r)
-    return f"**{title}**; {need:.0f} tokens a pair are needed once; matrix products run at {result['matrix_rate'] / 1e9:,.0f} Gflop/s\n\n{table(head, rows)}"
+    rate = f"matrix products run at {result['matrix_rate'] / 1e9:,.0f} Gflop/s"
+    return f"**{title}**; {need:.0f} tokens a pair are needed once; {rate}\n\n{table(head, rows)}"
 
 
 def same_losses(

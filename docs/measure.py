@@ -4,15 +4,15 @@ A folder is that of an nbdev project (or of its notebooks); a column each, rmkit
 
 - *exported cell*: a code cell marked `#| export`, `exports` or `exporti`;
 - *lines*: those of a cell that are neither empty nor a directive (`#| ...`); the width of a line is in characters;
-- *characters of a function*: from `def` to its last character, decorators left out; methods and functions within functions
-  are counted too, each by itself;
-- *assertion cell*: a code cell that isn't exported and has an `assert`, or calls a function called `test_...` or `...fail...`
-  (fastcore's way to assert);
-- *example*: a code cell that isn't exported, is shown to the reader (no `#| hide`) and does more than import. A *run* is the
-  exported cells between two examples; cells that only import are left out, and prose doesn't end a run;
-- *used before it is defined*: a name that an exported cell reads and that a later exported cell of the same notebook defines
-  (function, class, constant), or a method that it takes from `self` and that is patched into that class later. Parameters
-  and local variables aren't names of the notebook. A name counts once for each cell that reads it."""
+- *characters of a function*: from `def` to its last character, decorators left out; methods, and functions within
+  functions, are counted each by itself;
+- *assertion cell*: a code cell that isn't exported and has an `assert`, or calls a function of a name like `test_...` or
+  `...fail...` (fastcore's way to assert);
+- *example*: a code cell that isn't exported, is shown to readers (no `#| hide`) and does more than import. A *run* is
+  the exported cells between two examples; cells that only import are left out, and prose doesn't end a run;
+- *used before it is defined*: a name that an exported cell reads and that a later exported cell of the same notebook
+  defines (function, class, constant), or a method that it takes from `self` and that is patched into that class later.
+  Parameters and local variables aren't names of the notebook. A name counts once for each cell that reads it."""
 import argparse
 import ast
 import re
@@ -23,12 +23,21 @@ import numpy as np
 from chapters import DEFINITIONS, ROOT, chapters
 
 WIDTHS = (120, 140, 160)
-PARTS = ["the idea", "data", "the model", "numbers", "speed", "asking a model", "seeing", "training", "outside a notebook"]
+PARTS = ["the idea", "data", "the model", "numbers", "speed", "asking a model", "seeing", "training",
+         "outside a notebook"]
 ASSERTS = re.compile(r"^\s*(assert\b|(with )?(test_\w+|\w*[Ff]ail\w*|ExceptionExpected)\()", re.M)
 
 
 def quantile(values: list, percent: int) -> int:
     return int(np.percentile(values, percent)) if values else 0
+
+
+def slashed(*values) -> str:
+    return " / ".join(map(str, values))
+
+
+def slashed(*values) -> str:
+    return " / ".join(map(str, values))
 
 
 def exported_cells(book: list) -> list:
@@ -37,7 +46,8 @@ def exported_cells(book: list) -> list:
 
 def function_sizes(book: list) -> list:
     "Characters of each exported function."
-    return [len(ast.get_source_segment(cell.code, function)) for cell in exported_cells(book) for function in cell.functions]
+    return [len(ast.get_source_segment(cell.code, function)) for cell in exported_cells(book)
+            for function in cell.functions]
 
 
 def assertion_cells(book: list) -> list:
@@ -103,7 +113,8 @@ def used_before(chapter) -> list:
         for name in (name for node in cell.body for name in defined(node)):
             places.setdefault(name, place)
     return [(cell, name[1]) for place, cell in enumerate(chapter.exported)
-            for name in sorted({name for node in cell.body for name in read(node)}, key=str) if places.get(name, 0) > place]
+            for name in sorted({name for node in cell.body for name in read(node)}, key=str)
+            if places.get(name, 0) > place]
 
 
 def used_before_per_100(book: list) -> float:
@@ -115,15 +126,17 @@ def measures(book: list) -> dict:
     book = [chapter for chapter in book if chapter.exported]
     cells, sizes = exported_cells(book), function_sizes(book)
     lengths, widths = [len(cell.lines) for cell in cells], [len(line) for cell in cells for line in cell.lines]
-    over = " / ".join(str(sum(width > limit for width in widths)) for limit in WIDTHS)
+    over = slashed(*(sum(width > limit for width in widths) for limit in WIDTHS))
     longest = [longest_run(chapter) for chapter in book]
     return {
-        "chapters with exported cells / exported cells": f"{len(book)} / {len(cells)}",
-        "exported cell, lines: median / p90 / max": f"{quantile(lengths, 50)} / {quantile(lengths, 90)} / {max(lengths)}",
-        "characters of a function: median / p90": f"{quantile(sizes, 50)} / {quantile(sizes, 90)}",
-        f"exported lines over {' / '.join(map(str, WIDTHS))}": f"{over} of {len(widths):,}",
+        "chapters with exported cells / exported cells": slashed(len(book), len(cells)),
+        "exported cell, lines: median / p90 / max":
+            slashed(quantile(lengths, 50), quantile(lengths, 90), max(lengths)),
+        "characters of a function: median / p90": slashed(quantile(sizes, 50), quantile(sizes, 90)),
+        f"exported lines over {slashed(*WIDTHS)}": f"{over} of {len(widths):,}",
         "assertion cells per exported cell": f"{assertions_per_cell(book):.2f}",
-        "longest run of exported cells without an example: median / max notebook": f"{median(longest):g} / {max(longest)}",
+        "longest run of exported cells without an example: median / max notebook":
+            slashed(f"{median(longest):g}", max(longest)),
         "names used before they are defined, per 100 exported cells": f"{used_before_per_100(book):.1f}",
     }
 

@@ -2,7 +2,7 @@
 import numpy as np
 from playwright.sync_api import expect
 
-from rmkit.data import as_text, message_text
+from rmkit.data import message_text
 from rmkit.scoring import visible
 
 # Run by a kernel and by the test that looks at what it shows: both have the same rewards
@@ -199,7 +199,8 @@ class Reader:
         area = self.root.locator(".rmkit-edit-chosen textarea").last
         area.fill(text)
         took = self.root.evaluate("""root => new Promise(done => { const start = performance.now();
-            const seen = new MutationObserver(() => { if (root.querySelector('.rmkit-rescored')) { seen.disconnect(); done(performance.now() - start) } });
+            const seen = new MutationObserver(() => {
+              if (root.querySelector('.rmkit-rescored')) { seen.disconnect(); done(performance.now() - start) } });
             seen.observe(root, {childList: true, subtree: true}); root.querySelector('.rmkit-rescore').click() })""")
         chosen = viz.scores.at[i, "chosen"]
         changes = [dict(role=message["role"], text=None)
@@ -208,7 +209,8 @@ class Reader:
         result = " ".join(self.root.locator(".rmkit-rescored").inner_text().split())
         for name in ("reward_chosen", "reward_rejected", "reward_margin"):
             assert f"{wanted[name]:.2f}" in result, (name, wanted[name], result)
-        assert f"{wanted['reward_chosen'] - viz.scores.at[i, 'reward_chosen']:+.2f}" in result, "the change, with its sign"
+        change = wanted["reward_chosen"] - viz.scores.at[i, "reward_chosen"]
+        assert f"{change:+.2f}" in result, "the change, with its sign"
         expect(self.root.locator(".rmkit-history tbody tr")).to_have_count(1)
         return took
 
@@ -261,5 +263,5 @@ class Reader:
         assert f"{viz.moves['margins'][0][i]:+.2f}" in shown and shown != at_end
         slider.press("End")
         expect(name).to_have_text("step 20")
-        expect(
-            self.root.locator(".rmkit-picture[data-id=map] svg, .rmkit-picture[data-id=map] canvas").first).to_be_visible()
+        picture = self.root.locator(".rmkit-picture[data-id=map] svg, .rmkit-picture[data-id=map] canvas")
+        expect(picture.first).to_be_visible()

@@ -4,7 +4,8 @@
         book.run_all()
         assert book.cell(0).inner_text().endswith("2")
 
-All settings are a new user's. What is out of sight may then be out of the page as well: `cell` brings its cell into view.
+All settings are a new user's. What is out of sight may then be out of the page as well: `cell` brings its cell into
+view.
 """
 import json
 import os
@@ -28,7 +29,8 @@ READY = """() => { const panel = window.book ?? window.jupyterapp?.shell.current
     if (!panel?.sessionContext?.isReady || !document.querySelector('.jp-Notebook .jp-Cell')) return false;
     window.book = panel; return true }"""
 IDLE = """window.book?.sessionContext.session?.kernel?.status === 'idle'
-    && ![...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))"""
+    && ![...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')]
+      .some(prompt => prompt.textContent.includes('*'))"""
 
 # JupyterLab 3 has all cells in the page, and no `scrollToItem`. A cell scrolled to is drawn in the next frame but one.
 SCROLL = """async number => { const {content} = window.book, wait = ms => new Promise(done => setTimeout(done, ms));
@@ -144,7 +146,8 @@ class Book(Visit):
         "Begin a command of the front end for the notebook; `ran` tells how it went"
         self.page.evaluate("""([command, args]) => { window.ran = null;
             window.jupyterapp.shell.activateById(window.book.id);
-            window.jupyterapp.commands.execute(command, args).then(done => window.ran = [done], error => window.ran = [String(error)]) }""",
+            window.jupyterapp.commands.execute(command, args)
+              .then(done => window.ran = [done], error => window.ran = [String(error)]) }""",
             [command, args or {}])
 
     def ran(self, seconds=HANGS):
@@ -211,7 +214,7 @@ class Book(Visit):
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
 
     def check(self):
-        "No script ran and nothing left. Errors count where they come from a widget's module, not those of the front end."
+        "No script ran and nothing left. Errors of a widget's module count, those of the front end don't."
         self.page.wait_for_timeout(100)
         assert self.page.evaluate("window.hit") is None, "a script ran"
         assert self.page.evaluate("({}).hit") is None, "every object's prototype was changed"

@@ -1,4 +1,4 @@
-"""What a browser makes of pages about hostile texts: nothing runs, nothing leaves, nothing breaks, and all of it can be read"""
+"What a browser makes of pages about hostile texts: nothing runs, leaves or breaks, and all of it can be read"
 import numpy as np
 import pytest
 

@@ -56,7 +56,8 @@ def fails(words, capsys, *expected):
 # Help and arguments -------------------------------------------------------------------------------------------------
 
 def test_help_needs_no_heavy_import():
-    code = "import sys; from rmkit.cli import main; status = main(['--help']); print('torch' in sys.modules); sys.exit(status)"
+    code = ("import sys; from rmkit.cli import main; status = main(['--help']); print('torch' in sys.modules); "
+            "sys.exit(status)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.endswith("False\n") and "examples:" in done.stdout
 

@@ -1,4 +1,6 @@
-"The dashboard: what it shows, what it costs, and that stopping keeps the run; the browser's side with the same file as the notebook's"
+"""The dashboard: what it shows, what it costs, and that stopping keeps the run.
+
+The browser's side runs the same file as the notebook's."""
 import json
 import math
 import re
@@ -167,7 +169,8 @@ def css_of_dashboard():
 
 def test_the_explorer_looks_the_same_beside_the_dashboard(browser, tmp_path):
     scores = pair_scores(["a"] * 4, ["b"] * 4, ["c"] * 4, [1., 2., 3., 4.], [0., 3., 1., 4.])
-    looks = """() => [...document.querySelectorAll('.rmkit:not(.rmkit-dashboard) *')].map(one => [one.getAttribute('class'),
+    looks = """() => [...document.querySelectorAll('.rmkit:not(.rmkit-dashboard) *')].map(one => [
+      one.getAttribute('class'),
         ...[...getComputedStyle(one)].map(name => getComputedStyle(one).getPropertyValue(name))].join())"""
     adopt = """css => { const sheet = new CSSStyleSheet(); sheet.replaceSync(css);
         document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet] }"""  # which the page's policy allows
@@ -213,7 +216,8 @@ def test_unknown_setting():
 
 def test_importing_is_light():
     "Widgets are imported when one is made"
-    code = "import sys, rmkit.dashboard, rmkit.trainer; print([name for name in ('ipywidgets', 'anywidget', 'IPython') if name in sys.modules])"
+    code = ("import sys, rmkit.dashboard, rmkit.trainer; "
+            "print([name for name in ('ipywidgets', 'anywidget', 'IPython') if name in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
@@ -345,7 +349,7 @@ def test_one_table_of_samples_replaced_in_place(tmp_path, monkeypatch):
     monkeypatch.setattr("rmkit.trainer.in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", lambda page, **kwargs: shown.append(("new", page.data)) or Handle())
     trainer = trainer_of(tmp_path, eval_strategy="steps", eval_steps=2, dashboard=False)
-    trainer.eval_dataset = {name: trainer.eval_dataset for name in ("easy", "hard", "odd")}
+    trainer.eval_dataset = dict.fromkeys(("easy", "hard", "odd"), trainer.eval_dataset)
     for _ in range(2):
         shown.clear()
         trainer.train()
@@ -523,14 +527,16 @@ def test_replay_of_trls_log():
 
 # The browser
 
-PAGE = """<!doctype html><html data-theme="{theme}"><meta charset=utf-8><title>dashboard</title><style>{css} body {{ margin: 16px; background: {ground} }}</style>
+PAGE = """<!doctype html><html data-theme="{theme}"><meta charset=utf-8><title>dashboard</title>
+<style>{css} body {{ margin: 16px; background: {ground} }}</style>
 <body data-jp-theme-light="{light}"><div id=here></div><script type=module>{js}
 const state = {{panels: {panels}, news: {news}}};
 window.sent = [];
 let changed = () => {{}}, replied = () => {{}};
 window.tell = (news, panels) => {{ state.news = news; if (panels) state.panels = panels; changed(); }};
 window.reply = reply => replied(reply);
-window.unmount = mount(document.getElementById("here"), {{panels: () => state.panels, news: () => state.news, send: message => window.sent.push(message),
+window.unmount = mount(document.getElementById("here"), {{
+  panels: () => state.panels, news: () => state.news, send: message => window.sent.push(message),
   onchange: callback => {{ changed = callback; }}, onreply: callback => {{ replied = callback; }}}});
 </script></body></html>"""
 
@@ -572,7 +578,7 @@ def test_news_are_added_and_gaps_asked_for(browser, tmp_path):
     log = a_log(30)
     with Visit(browser, page_of(tmp_path/"page.html", live_view(log[:5])), 900) as visit:
         page = visit.page
-        news = lambda view, start: page.evaluate("news => window.tell(news)", json.loads(view.news(start)))
+        def news(view, start): return page.evaluate("news => window.tell(news)", json.loads(view.news(start)))
         news(live_view(log[:8]), 5)
         assert page.locator(".rmkit-tile b").first.inner_text() == live_view(log[:8]).tiles()[0][1]
         news(live_view(log), 20)
@@ -636,7 +642,7 @@ def test_looks_are_drawn_and_give_way(browser, tmp_path):
     points = "[data-panel=loss] .rmkit-line"
     with Visit(browser, page_of(tmp_path/"page.html", view), 900) as visit:
         visit.wait_for("[data-panel=loss] svg", 1)
-        count = lambda: visit.page.locator(points).first.get_attribute("d").count("L") + 1
+        def count(): return visit.page.locator(points).first.get_attribute("d").count("L") + 1
         assert count() == len(view.looks) and visit.page.locator("[data-panel=learning_rate] svg").count() == 1
         view.add([row for row in a_log(20) if "loss" in row])
         assert view.finer() == []

@@ -185,7 +185,8 @@ def test_rated_rows_are_named_by_their_own_index():
 
 
 def test_tools_reach_the_template_without_what_arrow_filled_in():
-    template = "{{ tools | tojson if tools else 'none' }}{% for m in messages %}{{ 'tool_calls' in m }}{% endfor %}" + CHATML
+    template = ("{{ tools | tojson if tools else 'none' }}{% for m in messages %}{{ 'tool_calls' in m }}{% endfor %}"
+                + CHATML)
     tool = {"name": "add", "parameters": {"a": {"type": "number"}}}
     call = assistant("", tool_calls=[{"function": {"name": "add", "arguments": {"a": 1}}}])
     with_call = CHAT | {"chosen": [call]}
@@ -205,7 +206,7 @@ def test_message_keys_that_appear_late_and_json_features():
     prepared, _ = prepare([CHAT] * 1200 + [CHAT | {"chosen": [call]}])
     assert drop_none(prepared[1200]["chosen"]) == [call] and drop_none(prepared[0]["chosen"]) == CHAT["chosen"]
     messages = List(Json())
-    rows = Dataset.from_list([CHAT, CHAT | {"chosen": [call]}], features=Features({name: messages for name in CHAT}))
+    rows = Dataset.from_list([CHAT, CHAT | {"chosen": [call]}], features=Features(dict.fromkeys(CHAT, messages)))
     assert prepare_dataset(rows, TOKENIZER)[0][1]["chosen"] == [call]
 
 

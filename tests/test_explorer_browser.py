@@ -1,4 +1,4 @@
-"The pair explorer in real browsers: live in JupyterLab and Notebook 7, as a saved page without a network, under hostile texts"
+"The pair explorer in real browsers: live, as a saved page without a network, and under hostile texts"
 import json
 import time
 from pathlib import Path
@@ -20,8 +20,8 @@ from rmkit.visualizer import RewardVisualizer, front_end, style
 TRAIN = """
 import tempfile
 from rmkit import RewardConfig, RewardTrainer
-config = RewardConfig(tempfile.mkdtemp(), max_steps=5000, per_device_train_batch_size=8, logging_steps=5, report_to="none",
-                      use_cpu=True, save_strategy="no")
+config = RewardConfig(tempfile.mkdtemp(), max_steps=5000, per_device_train_batch_size=8, logging_steps=5,
+                      report_to="none", use_cpu=True, save_strategy="no")
 trainer = RewardTrainer(tiny_model(), config, train_dataset=make_pairs(500, seed=2), processing_class=tiny_tokenizer())
 trainer.train();
 """
@@ -40,7 +40,8 @@ def big(n):
     texts = [f"pair {i}: " + "some words " * (i % 30) for i in range(n)]
     r = rng.normal(size=(2, n))
     return pair_scores(texts, texts, texts[::-1], r[0] + .5, r[1], length_chosen=rng.integers(1, 500, n),
-                       length_rejected=rng.integers(1, 500, n), margin=rng.integers(0, 4, n), source=[f"source {i % 40}" for i in range(n)])
+                       length_rejected=rng.integers(1, 500, n), margin=rng.integers(0, 4, n),
+                       source=[f"source {i % 40}" for i in range(n)])
 table = big(20_000)
 """
 
@@ -137,8 +138,10 @@ def test_live(browser, servers, viz, app, tmp_path):
 def page_of(folder, viz):
     "A page with the live view, whose source answers with nothing: no kernel's time is in what it takes"
     meta = json.dumps(viz.meta(), allow_nan=False).replace("<", "\\u003c")
-    start = "const begun = performance.now(); mount(document.body, {get: name => name === 'meta' ? META : {}, follow: () => () => {}, " \
-            "ask: async ({what, ids}) => what === 'rows' ? ids.map(id => ({id, prompt: '', chosen: '', rejected: ''})) " \
+    start = "const begun = performance.now(); " \
+            "mount(document.body, {get: name => name === 'meta' ? META : {}, follow: () => () => {}, " \
+            "ask: async ({what, ids}) => " \
+            "what === 'rows' ? ids.map(id => ({id, prompt: '', chosen: '', rejected: ''})) " \
             ": {ids: [1, 2, 3], terms: []}}); document.body.dataset.ms = performance.now() - begun"
     path = folder / "large.html"
     path.write_text(
@@ -263,7 +266,8 @@ def test_saved_page_by_keyboard(browser, saved, viz):
         reader.opened(by_margin[-1])
         expect(reader.row(by_margin[-1])).to_contain_text("note")
         assert visit.page.evaluate("""() => { const style = getComputedStyle(document.activeElement, null);
-            return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1 || style.boxShadow !== 'none' }"""), "the focus can't be seen"
+            return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1
+              || style.boxShadow !== 'none' }"""), "the focus can't be seen"
         visit.check()
 
 
@@ -284,7 +288,8 @@ def test_saved_page_can_be_read(browser, saved, viz, width, color_scheme):
             assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
             cut = visit.page.evaluate(
                 """() => [...document.querySelectorAll('.rmkit button, .rmkit h3, .rmkit label')].filter(el =>
-                el.checkVisibility() && getComputedStyle(el).overflowX === 'hidden' && el.scrollWidth > el.clientWidth + 1).map(el => el.textContent)""")
+                  el.checkVisibility() && getComputedStyle(el).overflowX === 'hidden'
+                  && el.scrollWidth > el.clientWidth + 1).map(el => el.textContent)""")
             assert not cut, f"cut off: {cut}"
 
 
@@ -314,19 +319,25 @@ def hostile_table():
                        source=PAYLOADS)
 
 
-# Opens one pair after the other by its own button, and takes down every text, what the window holds, and the widest thing in it
+# Opens one pair after the other by its own button, and takes down every text, what the window holds, and the widest
+# thing in it
 READ_ALL = """async ([root, n]) => {
   const view = document.querySelector(root), read = [], frame = () => new Promise(requestAnimationFrame);
   for (let k = 0; k < n; k++) {
     const until = performance.now() + 10000;
-    const there = () => { const pair = view.querySelector('.rmkit-pair'); return pair?.getAttribute('aria-label') === `Pair ${k}` && pair.getAttribute('aria-busy') !== 'true' };
+    const there = () => {
+      const pair = view.querySelector('.rmkit-pair');
+      return pair?.getAttribute('aria-label') === `Pair ${k}` && pair.getAttribute('aria-busy') !== 'true' };
     if (k === 0) view.querySelector('.rmkit-row[data-id="0"]').click();
     else view.querySelector('[aria-label="Next pair"]').click();
     while (!there() && performance.now() < until) await frame();
     const pair = view.querySelector('.rmkit-pair');
-    read.push({pair: pair.getAttribute('aria-label'), texts: [...pair.querySelectorAll('.rmkit-text')].map(el => el.textContent),
+    const right = el => el.getBoundingClientRect().right;
+    read.push({pair: pair.getAttribute('aria-label'),
+      texts: [...pair.querySelectorAll('.rmkit-text')].map(el => el.textContent),
       head: pair.querySelector('header').textContent, tall: pair.getBoundingClientRect().height,
-      wide: view.scrollWidth - view.clientWidth, out: Math.max(...[...pair.querySelectorAll('.rmkit-text, header, dl, summary')].map(el => el.getBoundingClientRect().right)) - view.getBoundingClientRect().right});
+      wide: view.scrollWidth - view.clientWidth,
+      out: Math.max(...[...pair.querySelectorAll('.rmkit-text, header, dl, summary')].map(right)) - right(view)});
   }
   return read }"""
 

@@ -1,4 +1,4 @@
-"Deciding in the explorer: keys with the focus anywhere, the list's place, undo, progress, notes, and what a saved page keeps"
+"Deciding in the explorer: keys with the focus anywhere, the list's place, undo, progress, notes, a saved page"
 import json
 
 import pytest

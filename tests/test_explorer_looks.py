@@ -32,16 +32,19 @@ VIEWS = {".rmkit:not(.rmkit-dashboard)": 0, ".rmkit-pairs": 1, ".rmkit-dashboard
 # Every property of one element of each kind; places and sizes, which the window decides, left out. A colour that is the
 # text's is called so: a table has the page's own.
 STYLES = """selector => {
-  const size = /^(inline-size|block-size|width|height|(perspective|transform)-origin|grid-template-.*|top|left|right|bottom|inset-.*|[cr]?[dxyr]|(flood|lighting|stop)-color)$/;
+  const size = new RegExp('^(inline-size|block-size|width|height|(perspective|transform)-origin|grid-template-.*'
+    + '|top|left|right|bottom|inset-.*|[cr]?[dxyr]|(flood|lighting|stop)-color)$');
   const styles = {}, name = el => el ? el.tagName.toLowerCase() + [...el.classList].map(one => '.' + one).join('')
     + ['aria-pressed', 'aria-selected', 'disabled', 'type'].map(key => el.getAttribute(key)).filter(Boolean) : '';
   for (const root of document.querySelectorAll(selector)) for (const el of [root, ...root.querySelectorAll('*')]) {
     const kind = name(el.parentElement === root ? null : el.parentElement) + ' > ' + name(el);
     if (kind in styles || el.tagName === 'STYLE') continue;
     const all = getComputedStyle(el);
-    styles[kind] = Object.fromEntries([...all].filter(one => !size.test(one) && (one !== 'fill' || el.closest('svg'))).map(one => [one, all[one] === all.color ? 'ink' : all[one]]));
+    const said = [...all].filter(one => !size.test(one) && (one !== 'fill' || el.closest('svg')));
+    styles[kind] = Object.fromEntries(said.map(one => [one, all[one] === all.color ? 'ink' : all[one]]));
   } return styles }"""
-# The same with every style sheet taken away that isn't ours, each view as wide as before: what differs came from a front end
+# The same with every style sheet taken away that isn't ours, each view as wide as before: what differs came from a
+# front end
 ALONE = """() => {
   for (const root of document.querySelectorAll('.rmkit, .rmkit-pairs, .rmkit-ended'))
     root.style.width = root.getBoundingClientRect().width + 'px';
@@ -138,7 +141,8 @@ def test_a_style_sheet_touches_nothing_outside_its_view(browser, viz, tmp_path):
     for name, sheet in sheets(viz).items():
         roots = {"rmkit", *("rmkit" + end for end in ("-page", "-pairs", "-dashboard", "-ended"))}
         classes = " ".join(sorted(set(re.findall(r"\.(rmkit[\w-]*)", sheet)) - roots))
-        tags = "p span td dl dt dd h2 h3 button summary input select textarea mark code details section label img".split()
+        tags = ("p span td dl dt dd h2 h3 button summary input select textarea mark code details section label "
+                "img").split()
         inner = "".join(f'<{tag} class="{classes}"></{tag}><{tag}></{tag}>' for tag in tags)
         body = f'<div class="{classes}"><table class="{classes}"><tr class="{classes}"><td>{inner}</table></div>{inner}'
         path = tmp_path / "outside.html"
@@ -162,7 +166,8 @@ def test_views_on_one_page_leave_each_other_alone(browser, viz, saved, tmp_path,
                 visit.page.locator(".rmkit-row").first.click()
                 visit.page.locator(".rmkit-pair .rmkit-text").first.wait_for()
             alone[view] = visit.page.evaluate(STYLES, view), visit.page.evaluate("""view => [
-                [...document.querySelectorAll('style')].map(one => one.textContent).join(''), document.querySelector(view).outerHTML,
+                [...document.querySelectorAll('style')].map(one => one.textContent).join(''),
+                document.querySelector(view).outerHTML,
                 document.querySelector(view).getBoundingClientRect().width]""", view)
     together = tmp_path / "together.html"
     parts = [alone[list(VIEWS)[i]][1] for i in order]
@@ -177,32 +182,42 @@ def test_views_on_one_page_leave_each_other_alone(browser, viz, saved, tmp_path,
 
 # Widths -------------------------------------------------------------------------------------------------------------
 
-# What overlaps, is cut, or leaves its view. Only what can be seen counts: what is scrolled away is clipped with its box.
-MISPLACED = """selector => { const root = document.querySelector(selector), frame = root.getBoundingClientRect(), found = [];
-  const told = el => el.tagName + '.' + (el.getAttribute('class') || '') + ' ' + JSON.stringify(el.textContent.slice(0, 30));
+# What overlaps, is cut, or leaves its view. Only what can be seen counts: what is scrolled away is clipped with its
+# box.
+MISPLACED = """selector => {
+  const root = document.querySelector(selector), frame = root.getBoundingClientRect(), found = [];
+  const told = el =>
+    el.tagName + '.' + (el.getAttribute('class') || '') + ' ' + JSON.stringify(el.textContent.slice(0, 30));
   const clips = new Map();
-  const clip = el => { if (!clips.has(el)) { const up = el === root ? {left: -1e9, top: -1e9, right: 1e9, bottom: 1e9} : clip(el.parentElement);
+  const clip = el => { if (!clips.has(el)) {
+      const up = el === root ? {left: -1e9, top: -1e9, right: 1e9, bottom: 1e9} : clip(el.parentElement);
       const style = getComputedStyle(el), box = el.getBoundingClientRect();
-      clips.set(el, style.overflow === 'visible' ? up : {left: Math.max(up.left, box.left), top: Math.max(up.top, box.top),
+      clips.set(el, style.overflow === 'visible' ? up : {
+        left: Math.max(up.left, box.left), top: Math.max(up.top, box.top),
         right: Math.min(up.right, box.right), bottom: Math.min(up.bottom, box.bottom)}) } return clips.get(el) };
   const shown = el => { const own = el.getBoundingClientRect(), up = clip(el.parentElement);
-    return {left: Math.max(own.left, up.left), top: Math.max(own.top, up.top), right: Math.min(own.right, up.right), bottom: Math.min(own.bottom, up.bottom)} };
+    return {left: Math.max(own.left, up.left), top: Math.max(own.top, up.top),
+            right: Math.min(own.right, up.right), bottom: Math.min(own.bottom, up.bottom)} };
   const there = box => box.right - box.left > 2 && box.bottom - box.top > 2;
   const leaves = [];
   for (const el of root.querySelectorAll('*')) {
-    if (el.closest('svg, .rmkit-unseen, option') || !el.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    if (el.closest('svg, .rmkit-unseen, option')) continue;
+    if (!el.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
     const box = shown(el), style = getComputedStyle(el);
     if (!there(box)) continue;
     if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push('outside: ' + told(el));
     const control = el.matches('button, input, select, textarea, summary');
-    if ((el.matches('button, .rmkit-key, .rmkit-verdict, b') || style.overflowX === 'hidden' && style.textOverflow !== 'ellipsis' && !el.matches('svg, .rmkit-table, .rmkit-fluid'))
+    const cuts = style.overflowX === 'hidden' && style.textOverflow !== 'ellipsis';
+    if ((el.matches('button, .rmkit-key, .rmkit-verdict, b') || cuts && !el.matches('svg, .rmkit-table, .rmkit-fluid'))
       && el.scrollWidth > el.clientWidth + 1 && style.display !== 'inline') found.push('cut: ' + told(el));
-    if (control || [...el.childNodes].some(node => node.nodeType === 3 && node.data.trim()) && style.display !== 'inline' && style.display !== 'contents') leaves.push([el, box]);
+    const hasText = [...el.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+    if (control || hasText && style.display !== 'inline' && style.display !== 'contents') leaves.push([el, box]);
   }
   leaves.sort((a, b) => a[1].top - b[1].top);
   leaves.forEach(([one, a], i) => { for (let k = i + 1; k < leaves.length; k++) { const [other, b] = leaves[k];
     if (b.top >= a.bottom - 1) break;
-    if (a.left < b.right - 1 && b.left < a.right - 1 && !one.contains(other) && !other.contains(one)) found.push(`overlap: ${told(one)} and ${told(other)}`) } });
+    if (a.left < b.right - 1 && b.left < a.right - 1 && !one.contains(other) && !other.contains(one))
+      found.push(`overlap: ${told(one)} and ${told(other)}`) } });
   return found }"""
 WIDTHS = (400, 600, 1000, 1300, 1920, 2000)
 
@@ -247,12 +262,25 @@ def test_nothing_overlaps_or_is_cut(browser, tmp_path, made):
 
 # The contrast of each control's border, or of its ring when it has the focus, with what is beside it
 EDGES = """() => {""" + LIGHT + """
-  const behind = el => { for (; el; el = el.parentElement) { const c = channels(getComputedStyle(el).backgroundColor); if (c[3] !== 0) return c } return [255, 255, 255] };
-  const contrast = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => p - q); return (y + .05) / (x + .05) };
-  return [...document.querySelectorAll('.rmkit :is(button, select, textarea, input:not([type=range], [type=radio], [type=checkbox]), .rmkit-menu > summary)')]
-    .filter(el => el.checkVisibility() && !el.disabled && el.getBoundingClientRect().width > 2).flatMap(el => { const style = getComputedStyle(el), ground = behind(el.parentElement), name = el.className + ' ' + el.textContent.slice(0, 20);
+  const behind = el => {
+    for (; el; el = el.parentElement) {
+      const c = channels(getComputedStyle(el).backgroundColor);
+      if (c[3] !== 0) return c }
+    return [255, 255, 255] };
+  const contrast = (a, b) => {
+    const [x, y] = [light(a), light(b)].sort((p, q) => p - q);
+    return (y + .05) / (x + .05) };
+  const controls = 'button, select, textarea, input:not([type=range], [type=radio], [type=checkbox]), '
+    + '.rmkit-menu > summary';
+  return [...document.querySelectorAll(`.rmkit :is(${controls})`)]
+    .filter(el => el.checkVisibility() && !el.disabled && el.getBoundingClientRect().width > 2).flatMap(el => {
+      const style = getComputedStyle(el), ground = behind(el.parentElement);
+      const name = el.className + ' ' + el.textContent.slice(0, 20);
       el.focus({focusVisible: true}); const ring = channels(getComputedStyle(el).outlineColor);
-      return [['ring', contrast(ring, ground), name], ...(parseFloat(style.borderTopWidth) && style.borderTopStyle !== 'none' && channels(style.borderTopColor)[3] !== 0 ? [['border', contrast(channels(style.borderTopColor), ground), name]] : [])] }) }"""
+      const edge = channels(style.borderTopColor);
+      const hasEdge = parseFloat(style.borderTopWidth) && style.borderTopStyle !== 'none' && edge[3] !== 0;
+      return [['ring', contrast(ring, ground), name],
+              ...(hasEdge ? [['border', contrast(edge, ground), name]] : [])] }) }"""
 # Severity 1 of Machado, Oliveira and Fernandes (2009), for linear RGB
 BLIND = dict(none=np.eye(3),
              deuteranopia=np.array([[.367322, .860646, -.227968], [.280085, .672501, .047413],
@@ -272,6 +300,14 @@ def lab(rgb, blindness):
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
+COLOURS = """names => names.map(name => {
+  const el = document.querySelector('.rmkit').appendChild(document.createElement('i'));
+  el.style.color = `var(--rm-${name})`;
+  const colour = getComputedStyle(el).color.match(/[\\d.]+/g).map(Number);
+  el.remove();
+  return colour })"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_colours_can_be_told_apart(browser, saved, scheme):
     "Three pairs of hues, for colour-blind readers too; borders and focus rings have 3:1, texts 4.5:1"
@@ -285,10 +321,7 @@ def test_colours_can_be_told_apart(browser, saved, scheme):
         assert not [edge for edge in edges if edge[1] < 3]
         assert visit.page.evaluate(CONTRAST, ".rmkit *")[0] >= 4.5
         names = "chosen rejected good bad high low".split()
-        seen = dict(zip(names,
-                        visit.page.evaluate(
-                            """names => names.map(name => { const el = document.querySelector('.rmkit').appendChild(document.createElement('i'));
-            el.style.color = `var(--rm-${name})`; const colour = getComputedStyle(el).color.match(/[\\d.]+/g).map(Number); el.remove(); return colour })""", names)))
+        seen = dict(zip(names, visit.page.evaluate(COLOURS, names)))
     assert len({tuple(colour) for colour in seen.values()}) == 6
     for one, other in (("chosen", "rejected"), ("good", "bad"), ("high", "low")):
         for name, blindness in BLIND.items():

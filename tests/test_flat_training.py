@@ -14,7 +14,8 @@ from peft import LoraConfig
 from ranks import two_ranks
 from transformers import BertConfig, BertForSequenceClassification, BitsAndBytesConfig
 
-from rmkit import DataCollatorForPreference, PrefixSharingCollator, RewardConfig, RewardTrainer, load_rows, prepare_dataset
+from rmkit import (DataCollatorForPreference, PrefixSharingCollator, RewardConfig, RewardTrainer, load_rows,
+                   prepare_dataset)
 from rmkit.collator import lay_out
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.trainer import JoinedBatches, guess_budget
@@ -193,7 +194,8 @@ def test_a_lowered_budget_is_resumed(tmp_path, pairs):
     state = json.loads((tmp_path/"checkpoint-2"/"trainer_state.json").read_text())
     again = trainer_of(tmp_path, pairs)
     again.train(resume_from_checkpoint=str(tmp_path/"checkpoint-2"))
-    assert state["stateful_callbacks"]["RunningMetrics"]["attributes"]["budget"] == trainer.running.budget == again.running.budget
+    saved = state["stateful_callbacks"]["RunningMetrics"]["attributes"]["budget"]
+    assert saved == trainer.running.budget == again.running.budget
     torch.testing.assert_close(weights(again), weights(trainer), atol=0, rtol=0)
 
 
@@ -238,9 +240,12 @@ from rmkit import RewardConfig, RewardTrainer
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 
 def train(out, how):
-    rows = make_pairs(64, seed=0).add_column("n", [len(str(r)) for r in make_pairs(64, seed=0)]).sort("n").remove_columns("n")
-    cfg = RewardConfig(out, max_steps=4, per_device_train_batch_size=16 if how == "alone" else 8, logging_steps=1, learning_rate=0.1, optim="sgd", save_strategy="no",
-                       report_to="none", disable_tqdm=True, use_cpu=True, seed=1, tokens_per_micro_batch="auto" if how in ("alone", "rehearsal") else 130)
+    rows = make_pairs(64, seed=0)
+    rows = rows.add_column("n", [len(str(r)) for r in rows]).sort("n").remove_columns("n")
+    cfg = RewardConfig(out, max_steps=4, per_device_train_batch_size=16 if how == "alone" else 8, logging_steps=1,
+                       learning_rate=0.1, optim="sgd", save_strategy="no", report_to="none", disable_tqdm=True,
+                       use_cpu=True, seed=1,
+                       tokens_per_micro_batch="auto" if how in ("alone", "rehearsal") else 130)
     t = RewardTrainer(tiny_model(seed=0), cfg, train_dataset=rows, processing_class=tiny_tokenizer())
     calls, failed = [], []
     def watch(module, args, kwargs):
@@ -252,7 +257,8 @@ def train(out, how):
             raise torch.OutOfMemoryError("out of memory")
     t.model.register_forward_pre_hook(watch, with_kwargs=True)
     t.train()
-    torch.save(dict(weights=t.model.state_dict(), logs=t.state.log_history, budget=t.running.budget, calls=calls, failed=failed), f"{out}/{how}.{t.args.process_index}.pt")
+    torch.save(dict(weights=t.model.state_dict(), logs=t.state.log_history, budget=t.running.budget, calls=calls,
+                    failed=failed), f"{out}/{how}.{t.args.process_index}.pt")
 
 if __name__ == "__main__":
     for how in sys.argv[2:]: train(sys.argv[1], how)
@@ -260,7 +266,8 @@ if __name__ == "__main__":
 
 
 def test_two_processes_end_with_the_weights_of_one(tmp_path):
-    "With unequal numbers of passes; with memory that runs out on one of them, in the rehearsal or in the first pass of a step"
+    """With unequal numbers of passes; with memory that runs out on one of them, in the rehearsal or in the first pass
+    of a step"""
     script, hows = tmp_path/"run.py", ("cut", "rehearsal", "first step", "second step")
     script.write_text(DDP)
     subprocess.run([sys.executable, script, tmp_path, "alone"], check=True, timeout=900,
@@ -307,7 +314,8 @@ def main():
     assert all(isinstance(p, DTensor) for p in model.parameters())
     # four pairs here in two passes, two pairs there in one pass and a dummy
     for first, stop, weight in ([(0, 2, 1), (2, 4, 1)] if rank == 0 else [(4, 6, 1), (4, 5, 0)]):
-        (loss_of(model, take_groups(flat, first, stop)) * weight * 2).backward() # gradients are averaged over two processes
+        loss = loss_of(model, take_groups(flat, first, stop))
+        (loss * weight * 2).backward()  # gradients are averaged over two processes
     for (name, p), want in zip(model.named_parameters(), plain.parameters()):
         torch.testing.assert_close(p.grad.full_tensor(), want.grad, atol=1e-5, rtol=1e-4, msg=name)
     dist.destroy_process_group()

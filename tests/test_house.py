@@ -154,7 +154,7 @@ def test_notebook_is_clean(path):
             assert output.get("execution_count") is None, f"cell {number}: run `make prepare`"
             assert output["output_type"] != "error", f"cell {number} ends in an error"
             assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {}), \
-                f"cell {number} shows a widget (a progress bar?), which is nothing without its kernel: remove that output"
+                f"cell {number} shows a widget, which is nothing without its kernel: remove that output"
 
 
 @pytest.mark.parametrize("path", NUMBERED, ids=name_of)

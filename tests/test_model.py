@@ -439,7 +439,7 @@ def test_lora_round_trip(kind, base, tmp_path):
 
     again, again_tokenizer = load_reward_model(tmp_path/"adapter", plain_tokenizer, is_trainable=True)
     assert isinstance(again, PeftModel) and close(score(again.eval(), again_tokenizer), expected, 1e-4)
-    names = lambda m: {n for n, p in m.named_parameters() if p.requires_grad}
+    def names(m): return {n for n, p in m.named_parameters() if p.requires_grad}
     assert names(again) == names(model)
     assert not names(load_reward_model(tmp_path/"adapter", plain_tokenizer)[0])
 

@@ -28,11 +28,13 @@ class Killer(transformers.TrainerCallback):
     def on_step_end(self, args, state, control, **kw):
         if when == f"step{state.global_step}": die()
 
-cfg = RewardConfig(out, num_train_epochs=2, per_device_train_batch_size=4, gradient_accumulation_steps=2, learning_rate=1e-3, logging_steps=5, save_steps=4,
-                   report_to="none", disable_tqdm=True, use_cpu=True, seed=3, disable_dropout=False)
+cfg = RewardConfig(out, num_train_epochs=2, per_device_train_batch_size=4, gradient_accumulation_steps=2,
+                   learning_rate=1e-3, logging_steps=5, save_steps=4, report_to="none", disable_tqdm=True,
+                   use_cpu=True, seed=3, disable_dropout=False)
 model = tiny_model(seed=0)
 if lora: model.save_pretrained(out + "-base"); model = type(model).from_pretrained(out + "-base")
-t = RewardTrainer(model, cfg, train_dataset=make_pairs(60, seed=1), processing_class=tiny_tokenizer(), callbacks=[Killer()],
+t = RewardTrainer(model, cfg, train_dataset=make_pairs(60, seed=1), processing_class=tiny_tokenizer(),
+                  callbacks=[Killer()],
                   peft_config=LoraConfig(r=4, lora_dropout=0.1, target_modules=["q_proj", "v_proj"]) if lora else None)
 save = t._save_optimizer_and_scheduler
 def torn(folder):

@@ -1,7 +1,6 @@
 "What people decide about pairs: it finds its pair again, it is never lost, and a better set comes out of it"
 
 import json
-import logging
 import threading
 from datetime import date
 from pathlib import Path
@@ -53,7 +52,7 @@ def test_a_pair_has_the_same_name_however_it_is_stored(prompt):
 
 
 def test_different_pairs_have_different_names():
-    call = lambda city: [
+    def call(city): return [
         dict(role="assistant", content="", tool_calls=[dict(name="weather", arguments=dict(city=city, when=None))])
     ]
     prompts = ["Hi", said("Hi") + said("Hi"), [dict(role="system", content="Hi")], "Hi", "Hi", "", None, ["Hi", "Hi"]]
@@ -202,7 +201,7 @@ def test_copies_keep_their_own_marks(tmp_path):
     review = Review(frame, path)
     for row in (0, 2, 4):
         review.change(row, note=str(row))
-    notes = lambda frame: {row: entry["note"] for row, entry in Review(frame, path).entries.items()}
+    def notes(frame): return {row: entry["note"] for row, entry in Review(frame, path).entries.items()}
     assert notes(frame) == {0: "0", 2: "2", 4: "4"}
     assert notes(frame.iloc[[1, 3, 0, 2, 4]]) == {2: "0", 3: "2", 4: "4"}  # moved, as many as before
     assert notes(pd.concat([frame, frame.iloc[:1]])) == {0: "0", 2: "2", 4: "4"}  # one more at the end
@@ -570,7 +569,7 @@ def test_rows_that_are_kept_give_the_same_token_ids(layout, template, model, pla
     scores = model.score_pairs(dataset)
     before, same = ids_of(dataset, model), corrected(scores, {})
     assert ids_of(same, model) == before
-    assert {name for name in dataset.column_names} - set(same.column_names) <= {*TAKEN.get(layout, ())}, (
+    assert set(dataset.column_names) - set(same.column_names) <= {*TAKEN.get(layout, ())}, (
         "a column of the original is lost"
     )
     entries = {1: dict(mark="", note="", decision="swap")}

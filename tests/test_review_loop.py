@@ -1,5 +1,5 @@
-"""From reading to a better training set, in real front ends: sixty real pairs reviewed by keyboard alone, with undo, a reload in the
-middle, a second view, a restarted kernel and a notebook that is opened again; nothing may be lost."""
+"""From reading to a better training set, in real front ends: sixty real pairs reviewed by keyboard alone, with undo, a
+reload in the middle, a second view, a restarted kernel and a notebook that is opened again; nothing may be lost."""
 import json
 import sys
 import time
@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 from playwright.sync_api import expect
 
-from browser import Visit, unavailable
-from explorer import EXPLORER, Reader, an_explorer
+from browser import unavailable
+from explorer import Reader
 from jupyter import Server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,18 +30,23 @@ def a_model():
     import torch
     from transformers import LlamaConfig, LlamaForSequenceClassification
     torch.manual_seed(0)
-    return LlamaForSequenceClassification(LlamaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+    return LlamaForSequenceClassification(LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=2, max_position_embeddings=8192, num_labels=1, pad_token_id=tokenizer.pad_token_id))
 pairs = load_rows({data!r}).select(range(60))
 model = RewardModel(a_model(), tokenizer)
 scores = model.score_pairs(pairs, progress=False)
 viz = RewardVisualizer(scores, model, marks="review.jsonl", reviewer="ann")
 viz"""
-FROM_PYTHON = """i = viz.shown[7]; viz.mark(i, "unclear", "from Python"); viz.open(i); print("OPEN", viz.selected, "END")"""
+FROM_PYTHON = """i = viz.shown[7]
+viz.mark(i, "unclear", "from Python")
+viz.open(i)
+print("OPEN", viz.selected, "END")"""
 SAID = """print("SAID", json.dumps({i: entry.get("decision", "") for i, entry in viz.marks.items()}), "END")"""
 TRAIN = """
 better = viz.corrected()
-config = RewardConfig("run", max_steps=2, per_device_train_batch_size=4, report_to="none", use_cpu=True, save_strategy="no",
+config = RewardConfig("run", max_steps=2, per_device_train_batch_size=4, report_to="none", use_cpu=True,
+                      save_strategy="no",
                       max_length=512)
 trainer = RewardTrainer(a_model(), config, train_dataset=better, processing_class=tokenizer)
 trainer.train()

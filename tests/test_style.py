@@ -1,7 +1,7 @@
 """The style of the house: what `docs/measure.py` counts and what ruff finds.
 
-`style_debts.json` holds what isn't mended yet: chapter or file -> rule -> how many. More fails, and so does fewer: a debt
-that was paid is taken out."""
+`style_debts.json` holds what isn't mended yet: chapter or file -> rule -> how many. More fails, and so does fewer: a
+debt that was paid is taken out."""
 import ast
 import json
 import math

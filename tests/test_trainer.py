@@ -10,9 +10,11 @@ import torch
 from datasets import Dataset, DatasetDict, IterableDataset
 from peft import LoraConfig
 from ranks import two_ranks
-from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2ForSequenceClassification, TrainingArguments
+from transformers import (AutoModelForSequenceClassification, GPT2Config, GPT2ForSequenceClassification,
+                          TrainingArguments)
 
-from rmkit import DataCollatorForPreference, RewardConfig, RewardDataCollatorWithPadding, RewardModel, RewardTrainer, compute_accuracy
+from rmkit import (DataCollatorForPreference, RewardConfig, RewardDataCollatorWithPadding, RewardModel,
+                   RewardTrainer, compute_accuracy)
 from rmkit.data import prepare_dataset
 from rmkit.metrics import wilson_interval
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
@@ -213,7 +215,7 @@ def test_speed_leaves_evaluation_and_saving_out(tmp_path, pairs, monkeypatch):
                    config=dict(eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1, max_steps=4,
                                logging_steps=4))
     evaluate, save = t.evaluation_loop, t._save_optimizer_and_scheduler
-    monkeypatch.setattr(t, "evaluation_loop", lambda *a, **kw: (out := evaluate(*a, **kw), time.sleep(.5))[0])
+    monkeypatch.setattr(t, "evaluation_loop", lambda *a, **kw: (evaluate(*a, **kw), time.sleep(.5))[0])
     monkeypatch.setattr(t, "_save_optimizer_and_scheduler", lambda *a: (save(*a), time.sleep(.5)))
     began = time.perf_counter()
     t.train()
@@ -299,8 +301,8 @@ def test_template_from_another_tokenizer_brings_its_tokens(tmp_path, pairs):
     "With adapters, the new rows of the embedding are trained"
     other = tiny_tokenizer()
     other.add_special_tokens(dict(additional_special_tokens=["<|turn|>"]), replace_extra_special_tokens=False)
-    other.chat_template = other.chat_template.replace("<|user|>",
-                                                      "<|turn|>") if "<|user|>" in other.chat_template else "<|turn|>" + other.chat_template
+    template = other.chat_template
+    other.chat_template = template.replace("<|user|>", "<|turn|>") if "<|user|>" in template else "<|turn|>" + template
     other.save_pretrained(tmp_path/"tok")
     t = RewardTrainer(tiny_model(), config(tmp_path, chat_template_path=str(tmp_path/"tok")), train_dataset=pairs,
                       processing_class=tiny_tokenizer(), peft_config=LoraConfig(r=2))
@@ -409,9 +411,11 @@ from rmkit import RewardConfig, RewardTrainer
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 if __name__ == "__main__":
     pairs = make_pairs(64, seed=0).select(range(61))
-    cfg = RewardConfig({str(tmp_path)!r}, max_steps=4, per_device_train_batch_size=int(sys.argv[1]), per_device_eval_batch_size=8, logging_steps=4, learning_rate=1e-3,
+    cfg = RewardConfig({str(tmp_path)!r}, max_steps=4, per_device_train_batch_size=int(sys.argv[1]),
+                       per_device_eval_batch_size=8, logging_steps=4, learning_rate=1e-3,
                        save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True, seed=1)
-    t = RewardTrainer(tiny_model(seed=0), cfg, train_dataset=pairs, eval_dataset=pairs, processing_class=tiny_tokenizer())
+    t = RewardTrainer(tiny_model(seed=0), cfg, train_dataset=pairs, eval_dataset=pairs,
+                      processing_class=tiny_tokenizer())
     before = t.evaluate(num_print_samples=0); t.train()
     if t.args.process_index == 0: json.dump([before, t.state.log_history, t.args.world_size], open(sys.argv[2], "w"))
 """)
