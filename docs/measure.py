@@ -6,8 +6,8 @@ A folder is that of an nbdev project (or of its notebooks); a column each, rmkit
 - *lines*: those of a cell that are neither empty nor a directive (`#| ...`); the width of a line is in characters;
 - *characters of a function*: from `def` to its last character, decorators left out; methods, and functions within
   functions, are counted each by itself;
-- *assertion cell*: a code cell that isn't exported and has an `assert`, or calls a function of a name like `test_...` or
-  `...fail...` (fastcore's way to assert);
+- *assertion cell*: a code cell that isn't exported and has an `assert`, or calls a function like fastcore's
+  `test_eq` or `expect_fail`;
 - *example*: a code cell that isn't exported, is shown to readers (no `#| hide`) and does more than import. A *run* is
   the exported cells between two examples; cells that only import are left out, and prose doesn't end a run;
 - *used before it is defined*: a name that an exported cell reads and that a later exported cell of the same notebook
@@ -30,10 +30,6 @@ ASSERTS = re.compile(r"^\s*(assert\b|(with )?(test_\w+|\w*[Ff]ail\w*|ExceptionEx
 
 def quantile(values: list, percent: int) -> int:
     return int(np.percentile(values, percent)) if values else 0
-
-
-def slashed(*values) -> str:
-    return " / ".join(map(str, values))
 
 
 def slashed(*values) -> str:

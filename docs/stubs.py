@@ -170,8 +170,11 @@ def patched_into(node) -> list:
 def import_of(node, used: set):
     "The names of an import that the stub needs; those from rmkit are passed on, as the module passes them on."
     ours = isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("rmkit"))
-    names = [ast.alias(each.name, (each.asname or each.name) if ours else each.asname) for each in node.names
-             if ours or (each.asname or each.name).partition(".")[0] in used]
+    names = []
+    for each in node.names:
+        called = each.asname or each.name
+        if ours and is_public(called) or called.partition(".")[0] in used:
+            names.append(ast.alias(each.name, called if ours else each.asname))
     if names:
         return ast.ImportFrom(node.module, names, node.level) if isinstance(node, ast.ImportFrom) else ast.Import(names)
 
@@ -251,14 +254,17 @@ def split_at_commas(text: str) -> list:
     return [part.strip() for part in parts]
 
 
-def package_stub() -> str:
-    "The names that the package loads on first use, as imports."
-    import rmkit
-    homes = {name: (home, name) for name, home in rmkit._home.items()}
-    homes |= {name: tuple(home.split(".")) for name, home in rmkit._elsewhere.items()
-              if re.fullmatch(r"\w+\.\w+", home)}
+def package_stub(source: str) -> str:
+    "The names that the package loads on first use, as imports: `_home`, and those of `_elsewhere` that lead to a name."
+    tables = {target.id: value for node in ast.parse(source).body for target, value in assigned(node)
+              if isinstance(value, ast.Dict)}
+    homes = {name: (home, name) for name, home in ast.literal_eval(tables["_home"]).items()}
+    for key, value in zip(tables["_elsewhere"].keys, tables["_elsewhere"].values):
+        if isinstance(value, ast.Constant) and re.fullmatch(r"\w+\.\w+", value.value):
+            homes[key.value] = tuple(value.value.split("."))
     lines = [f"from .{home} import {name} as {called}" for called, (home, name) in homes.items()]
-    names = ["__all__ = [", *(f'    "{name}",' for name in rmkit.__all__), "]"]
+    public = ["__version__", *ast.literal_eval(tables["_home"])]
+    names = ["__all__ = [", *(f'    "{name}",' for name in public), "]"]
     return "\n".join([HEAD.rstrip(), *lines, "", "__version__: str", *names, ""])
 
 
@@ -273,7 +279,8 @@ def stubs() -> dict:
                 patches.setdefault(owner, []).append(node)
     patching = [name for name, tree in trees.items()
                 if any(isinstance(node, ast.ClassDef) and node.name in patches for node in tree.body)]
-    return {"__init__.pyi": package_stub(), **{f"{name}.pyi": stub(sources[name], patches) for name in patching}}
+    package = (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+    return {"__init__.pyi": package_stub(package), **{f"{name}.pyi": stub(sources[name], patches) for name in patching}}
 
 
 def main():

@@ -50,7 +50,7 @@ def metadata(wheel):
 
 
 def test_wheel_holds_the_package_and_nothing_else(wheel):
-    package = {f"rmkit/{path.name}" for path in (ROOT / "rmkit").glob("*.py")}
+    package = {f"rmkit/{path.name}" for kind in ("*.py", "*.pyi", "py.typed") for path in (ROOT / "rmkit").glob(kind)}
     package |= {path.relative_to(ROOT).as_posix() for path in (ROOT / "rmkit" / "static").rglob("*") if path.is_file()}
     assert {name for name in wheel if ".dist-info/" not in name} == package
     assert any(name.endswith("/LICENSE") for name in wheel)
