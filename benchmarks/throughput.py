@@ -402,19 +402,27 @@ def plain_scores(
     return np.array(scores)
 
 
+def request_of(
+    args: argparse.Namespace,
+    tokenizer,
+) -> tuple[list, list]:
+    "A prompt of 500 tokens (150 of a toy) and sixteen responses, cut out of real conversations"
+    rows = load_pairs(args.data).select(range(400))
+    words = " ".join(m["content"] for row in rows for m in row["prompt"] + row["chosen"]).split()
+    def text(first, tokens):
+        ids = tokenizer(" ".join(words[first:first + tokens]), add_special_tokens=False)["input_ids"]
+        return tokenizer.decode(ids[:tokens])
+    prompt = [dict(role="user", content=text(0, 150 if args.toy else 500))]
+    return prompt, [text(1000 + 200 * i, 30 + 4 * i) for i in range(16)]
+
+
 def run_rank(
     args: argparse.Namespace,
 ) -> dict:
     "Sixteen responses to one prompt of 500 tokens"
     model, tokenizer = the_start(args)
     model.to("cuda" if GPU else "cpu").eval()
-    words = " ".join(m["content"] for row in load_pairs(args.data).select(range(400)) for m in row["prompt"]
-                     + row["chosen"]).split()
-    def text(first, tokens):
-        return tokenizer.decode(tokenizer(" ".join(words[first:first + tokens]),
-                                          add_special_tokens=False)["input_ids"][:tokens])
-    prompt = [dict(role="user", content=text(0, 150 if args.toy else 500))]
-    responses = [text(1000 + 200 * i, 30 + 4 * i) for i in range(16)]
+    prompt, responses = request_of(args, tokenizer)
     chats = [[*prompt, dict(role="assistant", content=r)] for r in responses]
     texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
     exact = plain_scores(model, tokenizer, texts)  # float32

@@ -20,12 +20,13 @@ AT_ONCE = 2
 HANGS = 600  # seconds of one cell; a whole notebook takes under 20 on an idle machine
 NOT_RUN = re.compile(r"^#\|\s*eval:\s*false", re.M)
 WIDGET = "application/vnd.jupyter.widget-view+json"
-# bars that are drawn as text, and what a library says of an accelerator that isn't there
-NOISE = re.compile(r"^.*(\d%\||kernels-community).*\n?|^.*\r(?!\n)", re.M)
+# What a terminal has overwritten, bars that are drawn as text, what a library says of an accelerator that isn't there.
+OVERWRITTEN = re.compile(r"^.*(\r(?!\n)|\x1b\[2K)|\x1b\[(\?25[lh]|\d*A)", re.M)
+NOISE = re.compile(r"^.*(\d%\||kernels-community).*\n?", re.M)
 SCRUBBED = [
     (re.compile(re.escape(f"{ROOT}/")), ""),
     (re.compile(r"\S*/ipykernel_\d+/\d+\.py:\d+"), "<this cell>"),
-    (re.compile(rf"{re.escape(gettempdir())}/tmp\w+"), "a_temporary_folder"),
+    (re.compile(rf"({re.escape(gettempdir())}/tmp|\btmp)[a-z0-9_]{{8}}\b"), "a_temporary_folder"),
 ]
 
 
@@ -43,6 +44,19 @@ def execute(path: Path, folder: Path):
     return notebook
 
 
+def scrub(text: str) -> str:
+    "A text without the places of this machine."
+    for pattern, name in SCRUBBED:
+        text = pattern.sub(name, text)
+    return text
+
+
+def settled(text: str) -> str:
+    "What is left of a stream when all has been said."
+    text = scrub(NOISE.sub("", OVERWRITTEN.sub("", text)))
+    return text if text.strip() else ""
+
+
 def worth_seeing(outputs: list) -> list:
     "Outputs as they are committed: no progress bar, no view of a widget, no place of this machine; one stream a name."
     kept = []
@@ -50,18 +64,16 @@ def worth_seeing(outputs: list) -> list:
         data = output.get("data", {})
         if data.pop(WIDGET, None) is not None and set(data) <= {"text/plain"}:
             continue
+        if kept and output.output_type == "stream" and kept[-1].get("name") == output.name:
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    for output in kept:
         if output.output_type == "stream":
-            text = NOISE.sub("", output.text)
-            for pattern, name in SCRUBBED:
-                text = pattern.sub(name, text)
-            if not text.strip():
-                continue
-            output.text = text
-            if kept and kept[-1].output_type == "stream" and kept[-1].name == output.name:
-                kept[-1].text += text
-                continue
-        kept.append(output)
-    return kept
+            output.text = settled(output.text)
+        for kind in {"text/plain", "text/html"} & output.get("data", {}).keys():
+            output.data[kind] = scrub(output.data[kind])
+    return [output for output in kept if output.get("text", "shown")]
 
 
 def run(path: Path) -> str:

@@ -168,13 +168,13 @@ def patched_into(node) -> list:
 
 
 def import_of(node, used: set):
-    "The names of an import that the stub needs; those from rmkit are passed on, as the module passes them on."
+    "The names of an import that the stub needs; rmkit's own are passed on, since the module passes them on."
     ours = isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").startswith("rmkit"))
     names = []
     for each in node.names:
-        called = each.asname or each.name
-        if ours and is_public(called) or called.partition(".")[0] in used:
-            names.append(ast.alias(each.name, called if ours else each.asname))
+        passed_on = ours and not each.asname
+        if passed_on or (each.asname or each.name).partition(".")[0] in used:
+            names.append(ast.alias(each.name, each.name if passed_on else each.asname))
     if names:
         return ast.ImportFrom(node.module, names, node.level) if isinstance(node, ast.ImportFrom) else ast.Import(names)
 

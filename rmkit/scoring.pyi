@@ -38,8 +38,6 @@ from .model import (
     set_text_pair as set_text_pair,
     unwrap as unwrap,
 )
-from .model import rewards as rewards_at_end
-from .model import token_rewards as rewards_at_tokens
 
 __all__ = [
     'logger',

@@ -67,6 +67,70 @@ def servers(tmp_path_factory):
 
 # Live ---------------------------------------------------------------------------------------------------------------
 
+def reads_and_marks(book, reader, viz, app, folder):
+    "Everything a person does in the explorer; returns the pair that got a mark"
+    expect(reader.root.locator(".rmkit-picture[data-id=rewards] svg")).to_be_visible()
+    book.shoot(f"{app}-overview")
+    reader.filters_by_pictures(viz)
+    reader.sorts_and_filters(viz)
+    reader.pages(viz)
+    i = reader.opens(viz)
+    reader.reads_tokens(viz, i)
+    book.shoot(f"{app}-tokens")
+    print(f"{app}: rescoring took {reader.rescores(viz, i):.0f} ms")
+    book.shoot(f"{app}-rescored")
+    rows = [json.loads(line) for line in reader.marks_and_exports(i, folder).read_text().splitlines()]
+    assert [(row["mark"], row["note"]) for row in rows] == [("mislabelled", "the <b>other</b> one")]
+    assert rows[0]["chosen"] == viz.scores.at[i, "chosen"]
+    reader.choose("Verdict", "Wrong")
+    shown = pd.read_parquet(reader.downloads("Export shown rows .parquet", folder))
+    assert len(shown) == (viz.scores["reward_margin"] < 0).sum()
+    reader.press("Clear filters")
+    reader.moves_the_slider(viz)
+    book.shoot(f"{app}-steps")
+    reader.goes_by_keys(viz)
+    assert book.page.locator(".jp-Notebook .jp-Cell").count() == 7, "the notebook took a key for itself"
+    book.check()
+    return i
+
+
+def trains_and_stops(book, reader, viz, app):
+    "A run beside the explorer, ended by its button; returns what the kernel says of it"
+    book.start(1)
+    cell = book.cell(1)
+    stop = cell.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_visible()
+    expect(cell.locator(".rmkit-chart").first).to_be_visible()
+    reader.tab("Pairs")  # what needs no kernel goes on meanwhile
+    reader.choose("Sort", "least certain")
+    assert reader.ids() == order(np.abs(viz.scores["reward_margin"]))[:20]
+    cell.scroll_into_view_if_needed()
+    book.shoot(f"{app}-training")
+    stop.click()
+    book.ran(30)
+    book.wait_idle()
+    expect(cell.locator("img").first).to_be_visible()
+    book.shoot(f"{app}-stopped")
+    book.run(2)
+    return json.loads(book.cell(2).inner_text().split("AFTER ")[-1].splitlines()[0])
+
+
+def opens_many(book, app):
+    "20,000 pairs, and their colours in the dark"
+    book.run(3)
+    began = time.monotonic()
+    book.start(4)
+    large = Reader(book, book.cell(4))
+    print(f"{app}: 20,000 pairs took {time.monotonic() - began:.2f} s to open")
+    book.shoot(f"{app}-20000")
+    large.tab("Pairs")
+    expect(large.root.locator(".rmkit-row")).to_have_count(20)
+    book.theme("JupyterLab Dark")
+    ratio, tag, text = book.page.evaluate(CONTRAST, ".rmkit *")
+    book.shoot(f"{app}-dark")
+    assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
+
+
 @pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_live(browser, servers, viz, app, tmp_path):
     "Everything a person does in the explorer and in a training run, in one notebook"
@@ -74,62 +138,12 @@ def test_live(browser, servers, viz, app, tmp_path):
                            height=1000) as book:
         book.run(0)
         reader = Reader(book, book.cell(0))
-        expect(reader.root.locator(".rmkit-picture[data-id=rewards] svg")).to_be_visible()
-        book.shoot(f"{app}-overview")
-        reader.filters_by_pictures(viz)
-        reader.sorts_and_filters(viz)
-        reader.pages(viz)
-        i = reader.opens(viz)
-        reader.reads_tokens(viz, i)
-        book.shoot(f"{app}-tokens")
-        print(f"{app}: rescoring took {reader.rescores(viz, i):.0f} ms")
-        book.shoot(f"{app}-rescored")
-        rows = [json.loads(line) for line in reader.marks_and_exports(i, tmp_path).read_text().splitlines()]
-        assert [(row["mark"], row["note"]) for row in rows] == [("mislabelled", "the <b>other</b> one")]
-        assert rows[0]["chosen"] == viz.scores.at[i, "chosen"]
-        reader.choose("Verdict", "Wrong")
-        shown = pd.read_parquet(reader.downloads("Export shown rows .parquet", tmp_path))
-        assert len(shown) == (viz.scores["reward_margin"] < 0).sum()
-        reader.press("Clear filters")
-        reader.moves_the_slider(viz)
-        book.shoot(f"{app}-steps")
-        reader.goes_by_keys(viz)
-        assert book.page.locator(".jp-Notebook .jp-Cell").count() == 7, "the notebook took a key for itself"
-        book.check()
-
-        book.start(1)
-        cell = book.cell(1)
-        stop = cell.get_by_role("button", name="Stop", exact=True)
-        expect(stop).to_be_visible()
-        expect(cell.locator(".rmkit-chart").first).to_be_visible()
-        reader.tab("Pairs")  # what needs no kernel goes on meanwhile
-        reader.choose("Sort", "least certain")
-        assert reader.ids() == order(np.abs(viz.scores["reward_margin"]))[:20]
-        cell.scroll_into_view_if_needed()
-        book.shoot(f"{app}-training")
-        stop.click()
-        book.ran(30)
-        book.wait_idle()
-        expect(cell.locator("img").first).to_be_visible()
-        book.shoot(f"{app}-stopped")
-        book.run(2)
-        after = json.loads(book.cell(2).inner_text().split("AFTER ")[-1].splitlines()[0])
+        i = reads_and_marks(book, reader, viz, app, tmp_path)
+        after = trains_and_stops(book, reader, viz, app)
         assert 0 < after["step"] < 5000 and after["score"], after
         assert after["folders"] == [f"checkpoint-{after['step']}"]
         assert after["marks"] == {str(i): dict(mark="mislabelled", note="the <b>other</b> one")}
-
-        book.run(3)
-        began = time.monotonic()
-        book.start(4)
-        large = Reader(book, book.cell(4))
-        print(f"{app}: 20,000 pairs took {time.monotonic() - began:.2f} s to open")
-        book.shoot(f"{app}-20000")
-        large.tab("Pairs")
-        expect(large.root.locator(".rmkit-row")).to_have_count(20)
-        book.theme("JupyterLab Dark")
-        ratio, tag, text = book.page.evaluate(CONTRAST, ".rmkit *")
-        book.shoot(f"{app}-dark")
-        assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
+        opens_many(book, app)
         book.check()
 
 
@@ -222,26 +236,28 @@ def test_saved_page_without_a_network(browser, saved, viz, tmp_path):
         visit.check()
 
 
+def focused(page, selector):
+    return page.evaluate("selector => document.activeElement.matches(selector)", selector)
+
+
+def tab_to(page, selector, most=40):
+    for _ in range(most):
+        if focused(page, selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab doesn't reach {selector}")
+
+
 def test_saved_page_by_keyboard(browser, saved, viz):
     "From the top of the page to a marked pair without a mouse"
     with Visit(browser, saved.as_uri(), width=1000, offline=True) as visit:
         reader, press = Reader(visit), visit.page.keyboard.press
         by_margin = order(viz.scores["reward_margin"])
-
-        def focused(selector):
-            return visit.page.evaluate("selector => document.activeElement.matches(selector)", selector)
-
-        def tab_to(selector, most=40):
-            for _ in range(most):
-                if focused(selector):
-                    return
-                press("Tab")
-            raise AssertionError(f"Tab doesn't reach {selector}")
-        tab_to("[role=tab]")
+        tab_to(visit.page, "[role=tab]")
         press("ArrowRight")
-        assert focused("[role=tab][aria-selected=true]")
+        assert focused(visit.page, "[role=tab][aria-selected=true]")
         expect(reader.root.get_by_role("tab", name="Pairs")).to_have_attribute("aria-selected", "true")
-        tab_to(".rmkit-row")
+        tab_to(visit.page, ".rmkit-row")
         for _ in range(2):
             press("ArrowDown")
         press("Enter")
@@ -255,12 +271,12 @@ def test_saved_page_by_keyboard(browser, saved, viz):
         press("End")
         press("Enter")
         reader.opened(by_margin[-1])
-        tab_to(".rmkit-pair *")
+        tab_to(visit.page, ".rmkit-pair *")
         press("2")
         expect(reader.pair().get_by_role("button", name="Unclear")).to_have_attribute("aria-pressed", "true")
         press("2")
         expect(reader.pair().get_by_role("button", name="Unclear")).to_have_attribute("aria-pressed", "false")
-        tab_to("input[type=text]")
+        tab_to(visit.page, "input[type=text]")
         visit.page.keyboard.type("jk1 is a note")
         press("Tab")
         reader.opened(by_margin[-1])
@@ -377,12 +393,7 @@ def test_saved_page_of_hostile_texts(browser, tmp_path):
         assert not tags, "an attribute that runs or fetches"
 
 
-def test_live_with_hostile_texts(browser, servers):
-    "All payloads in one notebook: the explorer, with a model that reads them, and the table"
-    here = str(Path(__file__).resolve().parent)
-    few = [i for i, text in enumerate(PAYLOADS) if i % 40 == 0
-           or any("\ud800" <= letter <= "\udfff" for letter in text)]
-    cells = [f"""
+HOSTILE_CELLS = ["""
 import sys; sys.path.insert(0, {here!r})
 from test_explorer_browser import hostile_table
 from rmkit import RewardModel
@@ -390,9 +401,36 @@ from rmkit.synthetic import tiny_model, tiny_tokenizer
 from rmkit.visualizer import RewardVisualizer
 table = hostile_table()
 viz = RewardVisualizer(table, title=table["prompt"][0])
-viz""", "table.show(-1)", "print(repr(viz)); print(table)", f"""
+viz""", "table.show(-1)", "print(repr(viz)); print(table)", """
 few = table.iloc[{few}]
 RewardVisualizer(few, model=RewardModel(tiny_model(), tiny_tokenizer()))"""]
+
+
+def rescores_each(reader, few):
+    "Each pair's chosen answer replaced by another payload, and read by the model"
+    reader.tab("Pairs")
+    reader.choose("Sort", "in the order of the data")
+    for place, i in enumerate(few):
+        reader.row(place).click()
+        reader.opened(place)
+        if place == 0:
+            reader.press("Edit and rescore")
+            reader.press("Tokens")
+        assert reader.root.locator(".rmkit-edit-chosen textarea").input_value() == visible(PAYLOADS[i])
+        reader.root.locator(".rmkit-edit-chosen textarea").fill(visible(PAYLOADS[i - 1]))
+        reader.press("Rescore")
+        expect(reader.root.locator(".rmkit-rescored")).to_be_visible()
+        tokens = reader.root.locator(".rmkit-part .rmkit-rejected .rmkit-token").first
+        hints = reader.root.locator(".rmkit-part .rmkit-hint")
+        assert tokens.count() or hints.count(), "tokens, or why there are none"
+
+
+def test_live_with_hostile_texts(browser, servers):
+    "All payloads in one notebook: the explorer, with a model that reads them, and the table"
+    here = str(Path(__file__).resolve().parent)
+    few = [i for i, text in enumerate(PAYLOADS) if i % 40 == 0
+           or any("\ud800" <= letter <= "\udfff" for letter in text)]
+    cells = [cell.format(here=here, few=few) for cell in HOSTILE_CELLS]
     table = hostile_table()
     with servers("lab").open(browser, cells, name="hostile", width=1100) as book:
         book.run(0)
@@ -414,21 +452,6 @@ RewardVisualizer(few, model=RewardModel(tiny_model(), tiny_tokenizer()))"""]
         assert max(outputs) <= 0, "an output is wider than its place"
 
         book.run(3)
-        reader = Reader(book, book.cell(3))
-        reader.tab("Pairs")
-        reader.choose("Sort", "in the order of the data")
-        for place, i in enumerate(few):
-            reader.row(place).click()
-            reader.opened(place)
-            if place == 0:
-                reader.press("Edit and rescore")
-                reader.press("Tokens")
-            assert reader.root.locator(".rmkit-edit-chosen textarea").input_value() == visible(PAYLOADS[i])
-            reader.root.locator(".rmkit-edit-chosen textarea").fill(visible(PAYLOADS[i - 1]))
-            reader.press("Rescore")
-            expect(reader.root.locator(".rmkit-rescored")).to_be_visible()
-            tokens = reader.root.locator(".rmkit-part .rmkit-rejected .rmkit-token").first
-            assert tokens.count() or reader.root.locator(
-                ".rmkit-part .rmkit-hint").count(), "tokens, or why there are none"
+        rescores_each(Reader(book, book.cell(3)), few)
         book.shoot("lab-hostile-rescored")
         book.check()

@@ -15,13 +15,14 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 NUMBER = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?([-+]\d\d:\d\d|Z)?)?|0x[0-9a-f]+|\b(nan|inf)\b"
                     r"|[-+−]?(\b\d[\d_]*(,\d{3})*(\.\d*)?|\.\d+)(e[-+]?\d+)?")
 UNIT = re.compile(r"#(:#)*(\s*(µs|ms|s|min|h|MiB|GiB|kB|MB|GB)\b)?")
-RULE = re.compile(r"[-─━═=_]{2,}")
+RULE = re.compile(r"[-─━═=_╸╺]{2,}")
 
 
 def alike(text):
-    "A text without its numbers, as lines without their indentation"
-    text = UNIT.sub("#", NUMBER.sub("#", ANSI.sub("", text)))
-    return [line for line in (" ".join(RULE.sub("-", line).split()) for line in text.splitlines()) if line]
+    "A text without its numbers, as lines without what aligns them"
+    text = RULE.sub("-", UNIT.sub("#", NUMBER.sub("#", ANSI.sub("", text))))
+    lines = (re.sub(r" (?=[\],)])", "", " ".join(line.split())) for line in text.splitlines())
+    return [line for line in lines if line]
 
 
 def shown(outputs):
@@ -65,7 +66,7 @@ def test_runs_and_shows_what_is_committed(name, tmp_path):
     ('{"row": 1, "time": "2026-11-26T05:06:07+00:00"}', '{"row": 12, "time": "2027-01-01"}', True),
     ("-0.25   0:01", "+3 10:00:05", True),
     ("\x1b[1m0.75\x1b[0m\n━━━━", "0.8\n━━━━━━", True),
-    ("tensor([0.1000, nan])", "tensor([-1.2300e-05, 0.5])", True),
+    ("tensor([0.1000, nan])", "tensor([-1.2300e-05, 0.5 ])", True),
     ("5 columns: a, b", "7 columns: a, b, c", False),
     ("right", "wrong", False),
     ("", "something", False),
@@ -82,3 +83,10 @@ def test_a_change_says_what_was_and_what_is():
     assert change(printed("a", "stderr"), printed("more\na\n", "stderr")) == ""
     assert "not logged any more:\n    a" in change(printed("a", "stderr"), [])
     assert "text/html" in change(table, [dict(output_type="execute_result", data={"text/plain": "   a\n0  1"})])
+
+
+def test_what_a_terminal_has_overwritten_is_left_out():
+    text = "a\n  1%|x\rnow 12%|xx\nb\r\n\x1b[?25l\x1b[2K━ 10%\r\x1b[2K━━ 100%\n\x1b[?25hc in tmpab3_efgh\n"
+    streams = [nbformat.from_dict(dict(output_type="stream", name="stdout", text=part)) for part in (text[:20], text[20:])]
+    assert [output.text for output in worth_seeing(streams)] == ["a\nb\r\n━━ 100%\nc in a_temporary_folder\n"]
+    assert not worth_seeing([nbformat.from_dict(dict(output_type="stream", name="stderr", text="100%|xx| 3/3\n"))])

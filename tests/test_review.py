@@ -599,64 +599,30 @@ def entry(decision="", **more):
 
 
 def test_every_decision_is_carried_out_and_undone():
-    scores = table(
-        8,
-        score_chosen=range(8, 16),
-        score_rejected=range(8),
-        margin=np.ones(8),
-        chosen_model=list("abcdefgh"),
-        rejected_model=list("ijklmnop"),
-        made=[date(2026, 1, i + 1) for i in range(8)],
-        source=["x", None] * 4,
-    )
-    entries = {
-        0: entry("keep"),
-        1: entry("swap"),
-        2: entry("tie"),
-        3: entry("both bad"),
-        4: entry("drop"),
-        6: entry(edit=dict(chosen="mended")),
-        7: entry("swap", edit=dict(rejected="best"), note="n", mark="mislabelled"),
-    }
+    scores = table(8, score_chosen=range(8, 16), score_rejected=range(8), margin=np.ones(8),
+                   chosen_model=list("abcdefgh"), rejected_model=list("ijklmnop"),
+                   made=[date(2026, 1, i + 1) for i in range(8)], source=["x", None] * 4)
+    entries = {0: entry("keep"), 1: entry("swap"), 2: entry("tie"), 3: entry("both bad"), 4: entry("drop"),
+               6: entry(edit=dict(chosen="mended")),
+               7: entry("swap", edit=dict(rejected="best"), note="n", mark="mislabelled")}
     better = corrected(scores, entries)
     assert better["id"] == [scores.at[i, "id"] for i in (0, 1, 2, 3, 5, 6, 7)]
     assert better["decision"] == ["keep", "swap", "tie", "both bad", "", "", "swap"]
-    assert better["tie"] == [False, False, True, True, False, False, False] and better["margin"] == [
-        1,
-        0,
-        1,
-        1,
-        1,
-        1,
-        0,
-    ]
+    assert better["tie"] == [False, False, True, True, False, False, False]
+    assert better["margin"] == [1, 0, 1, 1, 1, 1, 0]
     row = better[1]
-    assert (row["chosen"], row["rejected"], row["score_chosen"], row["score_rejected"], row["chosen_model"]) == (
-        "bad 1",
-        "good 1",
-        1,
-        9,
-        "j",
-    )
+    assert (row["chosen"], row["rejected"], row["chosen_model"]) == ("bad 1", "good 1", "j")
+    assert (row["score_chosen"], row["score_rejected"]) == (1, 9)
     assert better[5]["chosen"] == "mended" and (better[6]["chosen"], better[6]["rejected"]) == ("best", "good 7")
-    assert not {"reward_chosen", "reward_margin", "p_chosen"} & set(better.column_names) and better[5]["made"] == date(
-        2026, 1, 7
-    )
+    assert not {"reward_chosen", "reward_margin", "p_chosen"} & set(better.column_names)
+    assert better[5]["made"] == date(2026, 1, 7)
     done = changes(scores, entries, [f"k{i}" for i in range(8)], {1: "ben"})
-    assert list(done.columns[:6]) == ["row", "key", "done", "mark", "note", "reviewer"] and done[
-        "row"
-    ].tolist() == list(entries)
+    assert list(done.columns[:6]) == ["row", "key", "done", "mark", "note", "reviewer"]
+    assert done["row"].tolist() == list(entries)
     assert done["reviewer"].tolist()[1] == "ben" and done["key"].tolist()[1] == "k1"
-    assert done["done"].tolist() == [
-        "kept as labelled",
-        "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0",
-        "a tie",
-        "both bad, so a tie",
-        "dropped",
-        "chosen edited",
-        "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0; "
-        "rejected edited",
-    ]
+    swapped = "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0"
+    assert done["done"].tolist() == ["kept as labelled", swapped, "a tie", "both bad, so a tie", "dropped",
+                                     "chosen edited", f"{swapped}; rejected edited"]
     assert done["chosen"].tolist()[1] == "good 1" and done["score_chosen"].tolist()[1] == 9
     original = original_set(scores)
     assert restore(better, done).to_list() == original.to_list() and restore(better, done).features == original.features
