@@ -87,6 +87,7 @@ def test_a_change_says_what_was_and_what_is():
 
 def test_what_a_terminal_has_overwritten_is_left_out():
     text = "a\n  1%|x\rnow 12%|xx\nb\r\n\x1b[?25l\x1b[2K━ 10%\r\x1b[2K━━ 100%\n\x1b[?25hc in tmpab3_efgh\n"
-    streams = [nbformat.from_dict(dict(output_type="stream", name="stdout", text=part)) for part in (text[:20], text[20:])]
+    streams = [nbformat.from_dict(dict(output_type="stream", name="stdout", text=part))
+               for part in (text[:20], text[20:])]
     assert [output.text for output in worth_seeing(streams)] == ["a\nb\r\n━━ 100%\nc in a_temporary_folder\n"]
     assert not worth_seeing([nbformat.from_dict(dict(output_type="stream", name="stderr", text="100%|xx| 3/3\n"))])
