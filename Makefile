@@ -15,6 +15,8 @@ WHEEL := build/wheel
 # Colab's line of widgets, in an environment of its own: its packages come first, then those of .venv (torch and the like).
 WIDGETS7 := .venv/widgets7
 WIDGETS7_PACKAGES := "ipywidgets==7.7.1" "jupyterlab-widgets<3" "jupyterlab<4" "notebook<7" "ipykernel<7" "anywidget>=0.9"
+# nbdev writes pyproject.toml as it was: nothing has to be installed again for that.
+EXPORT = $(BIN)/nbdev-export && touch .venv/.library .venv/.test
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test pytest wheel-demo browser widgets7 prepare notebooks lint measure hooks dist clean
@@ -67,14 +69,14 @@ widgets7: .venv/.library
 	    echo '$(WIDGETS7_PACKAGES)' > $(WIDGETS7)/.done; } || echo "$(WIDGETS7) could not be made"; fi
 
 prepare: .venv/.test  ## after an edit: export the modules and their stubs, clean the notebooks, write the README
-	$(BIN)/nbdev-export
+	$(EXPORT)
 	$(BIN)/python docs/stubs.py
 	$(BIN)/nbdev-clean
 	$(BIN)/python docs/readme.py
 
 # One thread each, as in the tests: numbers that follow from sums in another order would differ.
 notebooks: .venv/.test  ## run the notebooks in place, and keep what they show: all, or ARGS="losses metrics"
-	$(BIN)/nbdev-export
+	$(EXPORT)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/notebooks.py $(ARGS)
 	$(BIN)/python docs/readme.py
 
