@@ -6,17 +6,20 @@ SHELL := bash
 PYTHON ?= python3
 # A CPU build where the package index has one. Another torch: make demo TORCH=torch, or CONTRIBUTING.md.
 TORCH ?= torch==2.13.0
-# Passed on to pytest: make pytest ARGS="-k house -x"
+# Passed on to pytest, and to `make notebooks`: make pytest ARGS="-k house -x"
 ARGS ?=
+TAG ?=
 
 BIN := .venv/bin
 WHEEL := build/wheel
 # Colab's line of widgets, in an environment of its own: its packages come first, then those of .venv (torch and the like).
 WIDGETS7 := .venv/widgets7
 WIDGETS7_PACKAGES := "ipywidgets==7.7.1" "jupyterlab-widgets<3" "jupyterlab<4" "notebook<7" "ipykernel<7" "anywidget>=0.9"
+# nbdev writes pyproject.toml as it was: nothing has to be installed again for that.
+EXPORT = $(BIN)/nbdev-export && touch .venv/.library .venv/.test
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test pytest wheel-demo browser widgets7 prepare clean
+.PHONY: help demo test pytest wheel-demo browser widgets7 prepare notebooks lint measure hooks dist clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,10 +68,33 @@ widgets7: .venv/.library
 	      > "$$($(WIDGETS7)/bin/python -c "$$purelib")/behind.pth" && \
 	    echo '$(WIDGETS7_PACKAGES)' > $(WIDGETS7)/.done; } || echo "$(WIDGETS7) could not be made"; fi
 
-prepare: .venv/.test  ## after an edit: export the modules, clean the notebooks, write the README
-	$(BIN)/nbdev-export
+prepare: .venv/.test  ## after an edit: export the modules and their stubs, clean the notebooks, write the README
+	$(EXPORT)
+	$(BIN)/python docs/stubs.py
 	$(BIN)/nbdev-clean
 	$(BIN)/python docs/readme.py
+
+# One thread each, as in the tests: numbers that follow from sums in another order would differ.
+notebooks: .venv/.test  ## run the notebooks in place, and keep what they show: all, or ARGS="losses metrics"
+	$(EXPORT)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/notebooks.py $(ARGS)
+	$(BIN)/python docs/readme.py
+
+lint: .venv/.test  ## what ruff finds
+	$(BIN)/ruff check
+
+measure: .venv/.test  ## lengths, widths, examples and assertions of the chapters
+	$(BIN)/python docs/measure.py --chapters
+
+hooks: .venv/.test  ## have every commit run `make prepare lint`
+	$(BIN)/pip install -qq -e '.[dev]'
+	$(BIN)/pre-commit install
+
+# TAG=v1.2.3: fails unless that is the version.
+dist: .venv/.test  ## the sdist and the wheel, in dist/
+	@version=$$(sed -n 's/^version = //p' settings.ini); \
+	[ -z "$(TAG)" ] || [ "$(TAG)" = "v$$version" ] || { echo "the tag is $(TAG), the version $$version"; exit 1; }
+	rm -rf dist && $(BIN)/python -m build --outdir dist .
 
 clean:  ## remove what make made
 	rm -rf .venv build dist rmkit-demo

@@ -21,7 +21,7 @@ setup(
     keywords=cfg["keywords"].split(),
     python_requires=f">={cfg['min_python']}",
     packages=[cfg["lib_name"]],
-    package_data={cfg["lib_name"]: ["static/*", "static/vendor/*"]},
+    package_data={cfg["lib_name"]: ["py.typed", "*.pyi", "static/*", "static/vendor/*"]},
     install_requires=cfg["requirements"].split(),
     extras_require={k.removesuffix("_requirements"): v.split() for k, v in cfg.items() if k.endswith("_requirements")},
     entry_points={"console_scripts": cfg["console_scripts"].split()},

@@ -38,7 +38,8 @@ def a_model():
     "104 million parameters, of no use but to take time"
     tokenizer = tiny_tokenizer()
     config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=768, intermediate_size=3072, num_hidden_layers=11,
-                         num_attention_heads=12, max_position_embeddings=8192, num_labels=1, pad_token_id=tokenizer.pad_token_id)
+                         num_attention_heads=12, max_position_embeddings=8192, num_labels=1,
+                         pad_token_id=tokenizer.pad_token_id)
     torch.manual_seed(0)
     model = LlamaForSequenceClassification(config).eval()
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.0f} million parameters")
@@ -73,7 +74,8 @@ def main():
     arguments = parser.parse_args()
     table, model = a_table(arguments.data, arguments.pairs), a_model()
     with TemporaryDirectory() as folder:
-        viz = timed("RewardVisualizer(scores, model, marks=...)", lambda: RewardVisualizer(table, model, marks=Path(folder) / "review.jsonl"))
+        viz = timed("RewardVisualizer(scores, model, marks=...)",
+                    lambda: RewardVisualizer(table, model, marks=Path(folder) / "review.jsonl"))
         state = timed("state for a view, as JSON", lambda: json.dumps(viz.meta()))
         print(f"{len(state) / 2**20:.1f} MiB")
         timed("first search", lambda: viz.search("the answer"))
@@ -82,7 +84,9 @@ def main():
         page = timed("save", lambda: viz.save(Path(folder) / "pairs.html"))
         print(f"{page.stat().st_size / 2**20:.0f} MiB")
         took = texts_while_reading(viz, np.random.default_rng(1).choice(len(table), 40, replace=False))
-        print(f"a pair's texts and a decision, while the model reads: median {np.median(took):.3f} s, slowest {took.max():.3f} s")
+        print(
+            f"a pair's texts and a decision, while the model reads: median {np.median(took):.3f} s, slowest "
+            f"{took.max():.3f} s")
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def trainer_of(
     rows=None,
     output_dir: str | None = None,
     peft_config=None,
-    more: dict = {},  # further arguments of `RewardTrainer`
+    more: dict | None = None,  # further arguments of `RewardTrainer`
     scale: float | None = 2.0**10,  # of a float16 loss at the start, so low that no step is skipped; None: the usual
     **config,
 ) -> RewardTrainer:
@@ -156,7 +156,7 @@ def trainer_of(
                     dashboard=False, seed=1, use_liger_kernel=False, use_cpu=device == "cpu")
     args = RewardConfig(output_dir or tempfile.mkdtemp(), **(settings | config))
     trainer = RewardTrainer(model or tiny_model(seed=0), args, train_dataset=rows or make_pairs(64, seed=0),
-                            processing_class=tiny_tokenizer(), peft_config=peft_config, **more)
+                            processing_class=tiny_tokenizer(), peft_config=peft_config, **more or {})
     trainer.remove_callback(PrinterCallback)
     if scale and trainer.accelerator.scaler is not None:
         trainer.accelerator.scaler = torch.amp.GradScaler(device, init_scale=scale)

@@ -25,7 +25,8 @@ def trainer_class(
         import trl
         return trl.RewardTrainer, trl.RewardConfig, {}  # drops pairs over `max_length`
     import rmkit
-    return rmkit.RewardTrainer, rmkit.RewardConfig, dict(overlong="drop", padding_free=False)  # the same batches, to the bit
+    # the same batches, to the bit
+    return rmkit.RewardTrainer, rmkit.RewardConfig, dict(overlong="drop", padding_free=False)
 
 
 def recording(
@@ -63,7 +64,8 @@ def make_config(
     return cls(
         str(output_dir), max_length=settings["max_length"], seed=settings["seed"],
         per_device_train_batch_size=settings["batch_size"], num_train_epochs=1, learning_rate=settings["learning_rate"],
-        warmup_steps=settings["warmup"], bf16=settings["bf16"], gradient_checkpointing=settings["gradient_checkpointing"],
+        warmup_steps=settings["warmup"], bf16=settings["bf16"],
+        gradient_checkpointing=settings["gradient_checkpointing"],
         use_cpu=settings["device"] == "cpu", logging_steps=10, disable_tqdm=True, report_to="none", save_strategy="no",
         **more)
 
@@ -74,7 +76,8 @@ def memory() -> dict:  # GiB
     if status.exists():  # in Linux `ru_maxrss` starts from the parent's peak
         peak = dict(ram=int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 1024**2)
     else:
-        peak = dict(ram=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**3 if sys.platform == "darwin" else 1024**2))
+        peak = dict(ram=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            1024**3 if sys.platform == "darwin" else 1024**2))
     if torch.cuda.is_available():
         peak["gpu"] = torch.cuda.max_memory_allocated() / 1024**3
     return peak
@@ -87,7 +90,8 @@ def train(
 ) -> tuple:  # the trained model, and a dict of what was measured
     "Train on the raw rows: each library templates, tokenises, filters, shuffles and pads by itself"
     trainer_cls, config_cls, more = trainer_class(library)
-    rows = load_dataset("json", data_files=str(work / "train.jsonl"), split="train", cache_dir=str(work / "cache" / library))
+    rows = load_dataset("json", data_files=str(work / "train.jsonl"), split="train",
+                        cache_dir=str(work / "cache" / library))
     config = make_config(config_cls, settings, work / library, **more)
     trainer = recording(trainer_cls)(model=str(work / "start"), args=config, train_dataset=rows,
                                      processing_class=AutoTokenizer.from_pretrained(work / "start"))

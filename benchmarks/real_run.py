@@ -115,7 +115,8 @@ def parity(
     as_long = len(trl["losses"]) == len(rmkit["losses"])
     differences = np.abs(np.subtract(trl["losses"], rmkit["losses"])) if as_long else np.array([np.inf])
     same = sum(a == b for a, b in zip(trl["batches"], rmkit["batches"]))
-    return dict(steps=len(trl["losses"]), same_batches=same, first=float(differences[:PARITY_STEPS].max()), all=float(differences.max()))
+    return dict(steps=len(trl["losses"]), same_batches=same, first=float(differences[:PARITY_STEPS].max()),
+                all=float(differences.max()))
 
 
 def held_out(
@@ -133,7 +134,8 @@ def cost(
 ) -> dict:  # seconds, pairs per second (of the run, and at the median step), GiB
     "What the training took"
     step = float(np.median(side["step_seconds"]))
-    return dict(seconds=side["seconds"], pairs_per_second=side["pairs"] / side["seconds"], median_step=step, memory=side["memory"])
+    return dict(seconds=side["seconds"], pairs_per_second=side["pairs"] / side["seconds"], median_step=step,
+                memory=side["memory"])
 
 
 def rows_facts(
@@ -167,10 +169,12 @@ def compare(
 def machine() -> dict:  # what a reader needs to judge the seconds
     "Processor, threads, load and versions"
     info = Path("/proc/cpuinfo")  # Linux only
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
+    names = [line.split(":")[1].strip()
+             for line in info.read_text().splitlines() if "model name" in line] if info.exists() else []
     return dict(cpu=names[0] if names else platform.processor(), cores=os.cpu_count(),
                 threads=torch.get_num_threads(), load=os.getloadavg()[0],
-                gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None, python=platform.python_version(),
+                gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+                python=platform.python_version(),
                 versions={k: version(k) for k in ("rmkit", "trl", "torch", "transformers", "accelerate", "datasets")})
 
 
@@ -190,7 +194,8 @@ def accuracy_row(
     numbers: dict,  # from `held_out`
 ) -> list:  # cells under `ACCURACY_HEAD`, the name in front
     "How a model does on held-out pairs"
-    return [name, f"{numbers['accuracy']:.3f}", f"{numbers['low']:.3f} to {numbers['high']:.3f}", f"{numbers['loss']:.3f}"]
+    return [name, f"{numbers['accuracy']:.3f}", f"{numbers['low']:.3f} to {numbers['high']:.3f}",
+            f"{numbers['loss']:.3f}"]
 
 
 def report(
@@ -206,14 +211,19 @@ def report(
     ratio = costs["trl"]["median_step"] / costs["rmkit"]["median_step"]
     return "\n\n".join([
         table(["step", "loss, TRL", "loss, rmkit", "difference"], steps),
-        f"Batches the same to the last id: {check['same_batches']} of {check['steps']}. Largest difference of losses: {check['first']:.1e} "
+        f"Batches the same to the last id: {check['same_batches']} of {check['steps']}. Largest difference of losses: "
+        f"{check['first']:.1e} "
         f"over the first {PARITY_STEPS} steps ({PARITY:.0e} allowed in float32), {check['all']:.1e} over all.",
-        table(["held out", *ACCURACY_HEAD], [*accuracies, [f"length rule: the {rule['direction']} wins", f"{rule['accuracy']:.3f}", "", ""]]),
-        f"{test['pairs']} pairs, {test['prompts']} prompts. The two models give the same verdict on {result['same_verdicts']}; "
+        table(["held out", *ACCURACY_HEAD],
+              [*accuracies, [f"length rule: the {rule['direction']} wins", f"{rule['accuracy']:.3f}", "", ""]]),
+        f"{test['pairs']} pairs, {test['prompts']} prompts. The two models give the same verdict on "
+        f"{result['same_verdicts']}; "
         f"their rewards differ by {result['largest_reward_difference']:.1e} at most.",
         table(["training", "seconds", "pairs/s", "median step, s", "peak memory"], spent),
-        f"A step of rmkit's takes {1 / ratio:.2f} of TRL's (median). {result['padding']:.0%} of what both compute is padding.",
-        f"If padding were the eos token, plain transformers would read {result['pad_facts']['chat']:.0%} of these chats, and "
+        f"A step of rmkit's takes {1 / ratio:.2f} of TRL's (median). {result['padding']:.0%} of what both compute is "
+        f"padding.",
+        f"If padding were the eos token, plain transformers would read {result['pad_facts']['chat']:.0%} of these "
+        f"chats, and "
         f"{result['pad_facts']['text']:.0%} of the same answers as plain text, at the wrong token."])
 
 
@@ -223,7 +233,8 @@ def make_parser(
     "The command line"
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     gpu, add = torch.cuda.is_available(), parser.add_argument
-    add("--small", dest="preset", action="store_const", const="small", default="full" if gpu else "small", help="short pairs, few steps")
+    add("--small", dest="preset", action="store_const", const="small", default="full" if gpu else "small",
+        help="short pairs, few steps")
     add("--full", dest="preset", action="store_const", const="full", help="every pair up to 1024 tokens, one epoch")
     add("--data", type=Path, default=DATA, help="folder of .jsonl files with pairs")
     add("--cache", type=Path, default=CACHE, help="folder of the extracted SmolLM2")

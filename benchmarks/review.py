@@ -1,4 +1,4 @@
-"""What reading is worth: a reviewer decides on the most suspect pairs as the truth says, and the model is trained again.
+"""What reading is worth: a reviewer decides on the most suspect pairs as the truth says, and the model learns again.
 
 The pairs are rmkit's embedded default, 10% of them with the label the wrong way round. A run's snapshots say which
 pairs the model found least likely while it was learning; the first 20, 50 or 100 of them are decided (swap, tie or

@@ -44,8 +44,9 @@ GPU = torch.cuda.is_available()
 HALF = dict(bf16=torch.bfloat16, fp16=torch.float16).get(native_precision(), torch.float32)
 LARGE = 40 * 2**30  # bytes of GPU memory from which Llama-3.2-1B's shape is trained
 SETS = dict(hh="hh_harmless", oasst="oasst1", qa_feedback="qa_feedback", pandalm="pandalm")
-LLAMA_1B = dict(vocab_size=128_256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
-                num_key_value_heads=8, head_dim=64, rope_theta=500_000.0, max_position_embeddings=131_072)
+LLAMA_1B = dict(vocab_size=128_256, hidden_size=2048, intermediate_size=8192, num_hidden_layers=16,
+                num_attention_heads=32, num_key_value_heads=8, head_dim=64, rope_theta=500_000.0,
+                max_position_embeddings=131_072)
 
 
 @dataclass
@@ -70,11 +71,13 @@ def contenders(
                 Contender("rmkit, padded", "rmkit", plain | dict(padding_free=False)),
                 Contender("rmkit, flat, prompts not shared", "rmkit", plain | dict(share_prefix=False)),
                 Contender("rmkit, its defaults", "rmkit", plain)]
-    def micro(size): return dict(per_device_train_batch_size=min(size, batch), gradient_accumulation_steps=max(1, batch // size))
+    def micro(size):
+        return dict(per_device_train_batch_size=min(size, batch), gradient_accumulation_steps=max(1, batch // size))
     tuned = dict(gradient_checkpointing=False, bf16=False)
     whole = dict(per_device_train_batch_size=batch)
     return [Contender("TRL, its defaults", "trl", micro(16)),
-            *(Contender(f"TRL tuned, micro-batch {n}", "trl", micro(n) | tuned, torch.bfloat16, grouped=True) for n in (8, 16, 32)),
+            *(Contender(f"TRL tuned, micro-batch {n}", "trl", micro(n) | tuned, torch.bfloat16, grouped=True)
+              for n in (8, 16, 32)),
             Contender("rmkit, its defaults", "rmkit", whole),
             Contender("rmkit, checkpointing", "rmkit", whole | dict(gradient_checkpointing=True)),
             Contender("rmkit, bfloat16 weights", "rmkit", whole | dict(bf16=False), torch.bfloat16),
@@ -116,7 +119,8 @@ class Peak(threading.Thread):
         if GPU:
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
-        if sys.platform == "linux":  # give back what an earlier turn left with the allocator, or it would hide this one's
+        # give back what an earlier turn left with the allocator, or it would hide this one's
+        if sys.platform == "linux":
             ctypes.CDLL(None).malloc_trim(0)
         self.before = self.most = self.resident()
         self.start()
@@ -158,9 +162,10 @@ def trainer_of(
         trainer_cls, config_cls = trl.RewardTrainer, trl.RewardConfig
     else:
         trainer_cls, config_cls = rmkit.RewardTrainer, rmkit.RewardConfig
-    args = config_cls(output_dir, max_length=None, logging_steps=1, report_to="none", save_strategy="no", disable_tqdm=True,
-                      learning_rate=2e-5, warmup_steps=0, seed=0, **(config | who.config))
-    trainer = trainer_cls(model=model.to(who.dtype), args=args, train_dataset=rows, processing_class=tokenizer, callbacks=[Clock()])
+    args = config_cls(output_dir, max_length=None, logging_steps=1, report_to="none", save_strategy="no",
+                      disable_tqdm=True, learning_rate=2e-5, warmup_steps=0, seed=0, **(config | who.config))
+    trainer = trainer_cls(model=model.to(who.dtype), args=args, train_dataset=rows, processing_class=tokenizer,
+                          callbacks=[Clock()])
     order = step_order(trainer, who.grouped)
     trainer._get_train_sampler = lambda *args: order
     return trainer
@@ -193,7 +198,8 @@ def turn(
     with Peak() as peak:
         try:
             trainer = trainer_of(who, copy.deepcopy(start), tokenizer, rows, tempfile.mkdtemp(), max_steps=steps)
-            trainer.model.get_input_embeddings().register_forward_pre_hook(lambda module, args: tokens.append(args[0].numel()))
+            trainer.model.get_input_embeddings().register_forward_pre_hook(
+                lambda module, args: tokens.append(args[0].numel()))
             clock = next(c for c in trainer.callback_handler.callbacks if isinstance(c, Clock))
             trainer.train()
         except RuntimeError as error:
@@ -235,7 +241,9 @@ def race(
         for who in entered[::-1] if r % 2 else entered:
             rates.append(matrix_rate())
             turns[who.name].append(turn(who, start, tokenizer, part, steps + 1))
-            print(f"  round {r + 1}, {who.name}: {statistics.median(turns[who.name][-1]['seconds'] or [float('nan')]):.2f} s a step", flush=True)
+            print(
+                f"  round {r + 1}, {who.name}: "
+                f"{statistics.median(turns[who.name][-1]['seconds'] or [float('nan')]):.2f} s a step", flush=True)
     weights = sum(p.numel() for p in start.parameters()) - start.get_input_embeddings().weight.numel()
     return summary(turns, statistics.median(rates), float(np.mean(need)), weights, batch, size)
 
@@ -259,8 +267,9 @@ def summary(
         by_step = [a / b for a, b in zip(base_seconds, seconds)]  # of the same pairs
         out[name] = dict(pairs_per_second=batch / step, step=step, ratio=float(np.sum(base_seconds) / np.sum(seconds)),
                          median_ratio=statistics.median(by_step or [float("nan")]), ratios=by_step,
-                         first_losses=[turn["losses"][0] for turn in rounds], losses=[turn["losses"] for turn in rounds],
-                         gib=max(turn["gib"] for turn in rounds), tokens_per_pair=sum(t["tokens"] for t in rounds) / size / len(rounds),
+                         first_losses=[turn["losses"][0] for turn in rounds],
+                         losses=[turn["losses"] for turn in rounds], gib=max(turn["gib"] for turn in rounds),
+                         tokens_per_pair=sum(t["tokens"] for t in rounds) / size / len(rounds),
                          needed_per_pair=need, rate_share=6 * weights * need * batch / step / rate, seconds=seconds)
     return dict(contenders=out, matrix_rate=rate, parameters=weights)
 
@@ -275,7 +284,9 @@ def below_floor(
     "Whether it misses what was asked for; says so either way"
     if name not in FLOORS:
         return False
-    print(f"{name}: {ratio:.2f} times as fast; {FLOORS[name]} was asked for: {'met' if ratio >= FLOORS[name] else 'MISSED'}\n", flush=True)
+    print(
+        f"{name}: {ratio:.2f} times as fast; {FLOORS[name]} was asked for: "
+        f"{'met' if ratio >= FLOORS[name] else 'MISSED'}\n", flush=True)
     return ratio < FLOORS[name]
 
 
@@ -290,11 +301,14 @@ def show_race(
             rows.append([name, r["failed"], *[""] * 6])
             continue
         spread = f" ({r['median_ratio']:.2f}; {min(r['ratios']):.2f} to {max(r['ratios']):.2f})" if r["ratios"] else ""
-        rows.append([name, f"{r['pairs_per_second']:.3g}", f"{r['ratio']:.2f}{spread}", f"{r['tokens_per_pair']:.0f}", f"{r['gib']:.2f}",
-                     f"{r['rate_share']:.0%}", f"{r['first_losses'][0]:.6f}", f"{r['losses'][0][-1]:.6f}"])
-    head = ["", "pairs/s", "ratio (median step; range)", "tokens a pair", "peak GiB", "share of matrix rate", "first loss", "last loss"]
+        rows.append([name, f"{r['pairs_per_second']:.3g}", f"{r['ratio']:.2f}{spread}", f"{r['tokens_per_pair']:.0f}",
+                     f"{r['gib']:.2f}", f"{r['rate_share']:.0%}", f"{r['first_losses'][0]:.6f}",
+                     f"{r['losses'][0][-1]:.6f}"])
+    head = ["", "pairs/s", "ratio (median step; range)", "tokens a pair", "peak GiB", "share of matrix rate",
+            "first loss", "last loss"]
     need = next(r["needed_per_pair"] for r in result["contenders"].values() if "failed" not in r)
-    return f"**{title}**; {need:.0f} tokens a pair are needed once; matrix products run at {result['matrix_rate'] / 1e9:,.0f} Gflop/s\n\n{table(head, rows)}"
+    rate = f"matrix products run at {result['matrix_rate'] / 1e9:,.0f} Gflop/s"
+    return f"**{title}**; {need:.0f} tokens a pair are needed once; {rate}\n\n{table(head, rows)}"
 
 
 def same_losses(
@@ -303,7 +317,8 @@ def same_losses(
     skip: tuple = ("TRL tuned", "bfloat16"),  # weights of another precision
 ) -> bool:
     "Whether the contenders computed the same thing"
-    first = [r["first_losses"] for name, r in result["contenders"].items() if "failed" not in r and not any(word in name for word in skip)]
+    first = [r["first_losses"] for name, r in result["contenders"].items() if "failed" not in r
+             and not any(word in name for word in skip)]
     return bool(np.ptp(np.array(first), axis=0).max() <= allowed)
 
 
@@ -369,7 +384,8 @@ def run_tiny(
     print("\n" + show_race("the embedded default", result))
     if not same_losses(result, 1e-4):
         sys.exit("The contenders' first losses differ: they don't compute the same thing.")
-    return dict(tiny=result | dict(below_floor=below_floor("tiny", result["contenders"]["rmkit, its defaults"]["ratio"])))
+    return dict(tiny=result
+                | dict(below_floor=below_floor("tiny", result["contenders"]["rmkit, its defaults"]["ratio"])))
 
 
 @torch.no_grad()
@@ -382,9 +398,24 @@ def plain_scores(
     "What people write: padded batches of a sequence classifier"
     scores = []
     for i in range(0, len(texts), size):
-        batch = tokenizer(texts[i:i + size], padding=True, padding_side="right", return_tensors="pt", add_special_tokens=False)
+        batch = tokenizer(texts[i:i + size], padding=True, padding_side="right", return_tensors="pt",
+                          add_special_tokens=False)
         scores += model(**batch.to(model.device)).logits[:, 0].float().tolist()
     return np.array(scores)
+
+
+def request_of(
+    args: argparse.Namespace,
+    tokenizer,
+) -> tuple[list, list]:
+    "A prompt of 500 tokens (150 of a toy) and sixteen responses, cut out of real conversations"
+    rows = load_pairs(args.data).select(range(400))
+    words = " ".join(m["content"] for row in rows for m in row["prompt"] + row["chosen"]).split()
+    def text(first, tokens):
+        ids = tokenizer(" ".join(words[first:first + tokens]), add_special_tokens=False)["input_ids"]
+        return tokenizer.decode(ids[:tokens])
+    prompt = [dict(role="user", content=text(0, 150 if args.toy else 500))]
+    return prompt, [text(1000 + 200 * i, 30 + 4 * i) for i in range(16)]
 
 
 def run_rank(
@@ -393,10 +424,7 @@ def run_rank(
     "Sixteen responses to one prompt of 500 tokens"
     model, tokenizer = the_start(args)
     model.to("cuda" if GPU else "cpu").eval()
-    words = " ".join(m["content"] for row in load_pairs(args.data).select(range(400)) for m in row["prompt"] + row["chosen"]).split()
-    def text(first, tokens): return tokenizer.decode(tokenizer(" ".join(words[first:first + tokens]), add_special_tokens=False)["input_ids"][:tokens])
-    prompt = [dict(role="user", content=text(0, 150 if args.toy else 500))]
-    responses = [text(1000 + 200 * i, 30 + 4 * i) for i in range(16)]
+    prompt, responses = request_of(args, tokenizer)
     chats = [[*prompt, dict(role="assistant", content=r)] for r in responses]
     texts = [tokenizer.apply_chat_template(chat, tokenize=False) for chat in chats]
     exact = plain_scores(model, tokenizer, texts)  # float32
@@ -419,9 +447,13 @@ def run_rank(
         for name, way in list(ways.items())[::-1 if r % 2 else 1]:
             seconds[name].append(timed(way)[1])
     theirs, ours = (statistics.median(s) for s in seconds.values())
-    print(table(["best of 16", "seconds", "ratio"], [[name, f"{statistics.median(s):.3f}", f"{theirs / statistics.median(s):.2f}"] for name, s in seconds.items()]))
+    print(table(["best of 16", "seconds", "ratio"],
+                [[name, f"{statistics.median(s):.3f}", f"{theirs / statistics.median(s):.2f}"]
+                 for name, s in seconds.items()]))
     lengths = [len(tokenizer(t, add_special_tokens=False)["input_ids"]) for t in texts]
-    print(f"texts of {min(lengths)} to {max(lengths)} tokens; off from float32 by {off_ours:.1e} at most (padded batches: {off:.1e})")
+    print(
+        f"texts of {min(lengths)} to {max(lengths)} tokens; off from float32 by {off_ours:.1e} at most (padded "
+        f"batches: {off:.1e})")
     return dict(rank=dict(seconds=seconds, ratio=theirs / ours, lengths=lengths, off=off_ours, off_padded=off,
                           below_floor=below_floor("rank", theirs / ours)))
 
@@ -443,13 +475,14 @@ def run_scaling(
     args: argparse.Namespace,
 ) -> dict:
     "Step time against tokens of a step and of a text, and memory against the pairs of a data set"
-    config = LlamaConfig(vocab_size=256, hidden_size=256, intermediate_size=768, num_hidden_layers=4, num_attention_heads=4,
-                         num_labels=1, pad_token_id=0, max_position_embeddings=16_384)
+    config = LlamaConfig(vocab_size=256, hidden_size=256, intermediate_size=768, num_hidden_layers=4,
+                         num_attention_heads=4, num_labels=1, pad_token_id=0, max_position_embeddings=16_384)
     start, out = LlamaForSequenceClassification(config), dict(tokens=[], length=[], pairs=[])
     def step(batch, length, steps=4):
         who = Contender("rmkit", "rmkit", dict(per_device_train_batch_size=batch, use_cpu=not GPU))
         took = turn(who, start, tiny_tokenizer(), rows_of_ids(batch * (steps + 1), length), steps + 1)
-        return dict(batch=batch, length=length, step=statistics.median(took["seconds"]), tokens=took["tokens"] / (steps + 1), gib=took["gib"])
+        return dict(batch=batch, length=length, step=statistics.median(took["seconds"]),
+                    tokens=took["tokens"] / (steps + 1), gib=took["gib"])
     most = 256 if GPU else 64
     for batch in [n for n in (8, 16, 32, 64, 128, 256) if n <= most]:
         out["tokens"].append(step(batch, 256))
@@ -457,13 +490,20 @@ def run_scaling(
         out["length"].append(step(max(1, (131_072 if GPU else 16_384) // length), length))
     for pairs in args.pairs:
         with tempfile.TemporaryDirectory() as folder:
-            code = subprocess.run([sys.executable, __file__, "one_size", str(write_pairs(Path(folder), pairs))], stdout=subprocess.PIPE, text=True, check=True)
+            code = subprocess.run([sys.executable, __file__, "one_size", str(write_pairs(Path(folder), pairs))],
+                                  stdout=subprocess.PIPE, text=True, check=True)
         out["pairs"].append(dict(pairs=pairs) | json.loads(code.stdout.splitlines()[-1]))
     slope = np.polyfit(*np.log([[r["tokens"], r["step"]] for r in out["tokens"]]).T, 1)[0]
-    print(table(["pairs a step", "tokens", "step, s", "µs a token"], [[r["batch"], f"{r['tokens']:.0f}", f"{r['step']:.3f}", f"{1e6 * r['step'] / r['tokens']:.1f}"] for r in out["tokens"]]))
+    print(table(["pairs a step", "tokens", "step, s", "µs a token"],
+                [[r["batch"], f"{r['tokens']:.0f}", f"{r['step']:.3f}", f"{1e6 * r['step'] / r['tokens']:.1f}"]
+                 for r in out["tokens"]]))
     print(f"texts of 256 tokens: step time grows with tokens to the power {slope:.2f}\n")
-    print(table(["tokens a text", "tokens a step", "step, s", "µs a token", "peak GiB"], [[r["length"], f"{r['tokens']:.0f}", f"{r['step']:.3f}", f"{1e6 * r['step'] / r['tokens']:.1f}", f"{r['gib']:.2f}"] for r in out["length"]]))
-    print("\n" + table(["pairs in the data set", "step, s", "resident GiB", "of which anonymous"], [[f"{r['pairs']:,}", f"{r['step']:.3f}", f"{r['resident']:.2f}", f"{r['anonymous']:.2f}"] for r in out["pairs"]]))
+    print(table(["tokens a text", "tokens a step", "step, s", "µs a token", "peak GiB"],
+                [[r["length"], f"{r['tokens']:.0f}", f"{r['step']:.3f}", f"{1e6 * r['step'] / r['tokens']:.1f}",
+                  f"{r['gib']:.2f}"] for r in out["length"]]))
+    print("\n" + table(["pairs in the data set", "step, s", "resident GiB", "of which anonymous"],
+                       [[f"{r['pairs']:,}", f"{r['step']:.3f}", f"{r['resident']:.2f}", f"{r['anonymous']:.2f}"]
+                        for r in out["pairs"]]))
     return dict(scaling=out | dict(power=float(slope)))
 
 
@@ -497,11 +537,14 @@ def run_figure(
     import matplotlib
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
-    results = {k: v for file in args.files for k, v in json.loads(file.read_text())["results"].items() if "contenders" in v and k in SETS}
+    results = {k: v for file in args.files for k, v in json.loads(file.read_text())["results"].items()
+               if "contenders" in v and k in SETS}
     names = list(dict.fromkeys(name for r in results.values() for name in r["contenders"]))
     colours = dict(zip(names, ["#999999", "#56b4e9", "#e69f00", "#009e73", "#0072b2", "#cc79a7", "#d55e00"]))
-    fig, axes = plt.subplots(1, len(results), figsize=(max(8, 1.2 + 3.1 * len(results)), 1.8 + 0.42 * len(names)), sharey=True, layout="constrained")
-    most = max(max(r["ratio"], np.quantile(r["ratios"], 0.75)) for result in results.values() for r in result["contenders"].values() if "ratio" in r)
+    fig, axes = plt.subplots(1, len(results), figsize=(max(8, 1.2 + 3.1 * len(results)), 1.8 + 0.42 * len(names)),
+                             sharey=True, layout="constrained")
+    most = max(max(r["ratio"], np.quantile(r["ratios"], 0.75)) for result in results.values()
+               for r in result["contenders"].values() if "ratio" in r)
     for ax, (title, result) in zip(np.atleast_1d(axes), results.items()):
         for y, name in enumerate(names):
             r = result["contenders"].get(name, {})
@@ -511,18 +554,22 @@ def run_figure(
             low, high = np.quantile(r["ratios"], [0.25, 0.75])
             if y:
                 ax.plot([low, high], [y, y], color="black", lw=1.2)
-            ax.text(max(r["ratio"], high if y else 0) + most * 0.03, y, f"{r['ratio']:.1f}×, {r['tokens_per_pair']:,.0f} tokens", va="center", fontsize=9)
+            ax.text(max(r["ratio"], high if y else 0) + most * 0.03, y,
+                    f"{r['ratio']:.1f}×, {r['tokens_per_pair']:,.0f} tokens", va="center", fontsize=9)
         need = next(iter(result["contenders"].values()))["needed_per_pair"]
         ax.set_title(f"{title}\n{need:.0f} tokens a pair needed", fontsize=10)
         ax.set(xlim=(0, most * 1.75), xlabel="pairs/s, TRL = 1", yticks=range(len(names)), yticklabels=names)
         ax.spines[["top", "right"]].set_visible(False)
     np.atleast_1d(axes)[0].invert_yaxis()
-    fig.suptitle("Training speed beside TRL's defaults. At each bar: ratio, and tokens computed a pair; the line is the middle half of single steps", fontsize=11)
+    fig.suptitle(
+        "Training speed beside TRL's defaults. At each bar: ratio, and tokens computed a pair; the line is the middle "
+        "half of single steps", fontsize=11)
     fig.savefig(args.save or Path(__file__).parent / "results" / "throughput.svg", facecolor="white")
     return {}
 
 
-RUNS: dict[str, Callable] = dict(train=run_train, tiny=run_tiny, rank=run_rank, scaling=run_scaling, figure=run_figure, one_size=run_one_size)
+RUNS: dict[str, Callable] = dict(train=run_train, tiny=run_tiny, rank=run_rank, scaling=run_scaling, figure=run_figure,
+                                 one_size=run_one_size)
 
 
 def main():

@@ -1,15 +1,18 @@
-"""The pictures of the dashboard and the explorer, from a real run in JupyterLab: `python docs/pictures.py` (needs Chromium)."""
+"""The pictures of the dashboard and the explorer, from a real run in JupyterLab: `python docs/pictures.py`.
+
+Needs Chromium."""
 import re
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from browser import CHROMIUM, FLAGS
 from jupyter import Server
 from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
 
 RUN = """
 from rmkit import RewardConfig, RewardTrainer
@@ -17,10 +20,12 @@ from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.snapshots import Snapshots
 watched = make_pairs(400, split="test", prompt_turns=2)
 snapshots = Snapshots(watched, every=50)
-config = RewardConfig("runs/first", num_train_epochs=1, per_device_train_batch_size=32, logging_steps=10, eval_strategy="steps",
-                      eval_steps=50, save_strategy="no", report_to="none", use_cpu=True, learning_rate=2e-3)
-trainer = RewardTrainer(tiny_model(), config, train_dataset=make_pairs(16_000), eval_dataset=make_pairs(400, seed=9, split="test"),
-                        processing_class=tiny_tokenizer(), callbacks=[snapshots])
+config = RewardConfig("runs/first", num_train_epochs=1, per_device_train_batch_size=32, logging_steps=10,
+                      eval_strategy="steps", eval_steps=50, save_strategy="no", report_to="none", use_cpu=True,
+                      learning_rate=2e-3)
+trainer = RewardTrainer(tiny_model(), config, train_dataset=make_pairs(16_000),
+                        eval_dataset=make_pairs(400, seed=9, split="test"), processing_class=tiny_tokenizer(),
+                        callbacks=[snapshots])
 trainer.train();
 """
 EXPLORE = """trainer.visualize(watched, snapshots=snapshots, marks="review.jsonl")"""
@@ -32,7 +37,8 @@ def shoot_dashboard(book):
     book.start(0)
     share = cell.get_by_role("progressbar", name="Steps")
     expect(share).to_have_attribute("aria-valuenow", re.compile("^[5-8][0-9]$"))
-    cell.locator(".rmkit-dashboard").first.screenshot(path=ROOT / "docs" / "images" / "dashboard.png", animations="disabled")
+    cell.locator(".rmkit-dashboard").first.screenshot(path=ROOT / "docs" / "images" / "dashboard.png",
+                                                      animations="disabled")
     book.ran()
     book.wait_idle()
 
@@ -52,7 +58,8 @@ def shoot_explorer(book):
 
 
 def main():
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder, Server("lab", Path(folder) / "server") as server:
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder, Server(
+        "lab", Path(folder) / "server") as server:
         expect.set_options(timeout=300_000)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with server.open(browser, [RUN, EXPLORE], width=1800, height=1800) as book:

@@ -16,7 +16,8 @@ SCREENSHOTS = Path(__file__).resolve().parents[1] / "build" / "screenshots"
 
 # A colour's channels from 0 to 255, mixed ones too, and the light in it, by the formula of WCAG 2.1
 LIGHT = """
-  const channels = colour => colour.match(/[\\d.]+(e-\\d+)?/g).map(Number).map((c, i) => colour.startsWith('color(') && i < 3 ? 255 * c : c);
+  const channels = colour => colour.match(/[\\d.]+(e-\\d+)?/g).map(Number)
+    .map((c, i) => colour.startsWith('color(') && i < 3 ? 255 * c : c);
   const light = rgb => rgb.slice(0, 3).map(c => c / 255).map(c => c <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
     .reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);"""
 # The lowest contrast of any text with what is behind it, and whose it is
@@ -24,21 +25,27 @@ CONTRAST = """selector => {""" + LIGHT + """
   const behind = el => { const layers = []; for (; el; el = el.parentElement) {
       const layer = channels(getComputedStyle(el).backgroundColor); if (layer.length < 4) layer.push(1);
       if (layer[3] > 0) layers.push(layer); if (layer[3] === 1) break }
-    return layers.reduceRight((under, over) => under.map((c, i) => over[3] * over[i] + (1 - over[3]) * c), [255, 255, 255]) };
-  const seen = el => el.checkVisibility({opacityProperty: true, visibilityProperty: true}) && el.getBoundingClientRect().width > 1
+    return layers.reduceRight((under, over) => under.map((c, i) => over[3] * over[i] + (1 - over[3]) * c),
+      [255, 255, 255]) };
+  const seen = el => el.checkVisibility({opacityProperty: true, visibilityProperty: true})
+    && el.getBoundingClientRect().width > 1
     && !el.closest(':disabled') && [...el.childNodes].some(node => node.nodeType === 3 && node.data.trim());
   return [...document.querySelectorAll(selector)].filter(seen).map(el => {
-    const style = getComputedStyle(el), ground = behind(el), ink = channels(el.closest('svg') ? style.fill : style.color);
+    const style = getComputedStyle(el), ground = behind(el);
+    const ink = channels(el.closest('svg') ? style.fill : style.color);
     let alpha = ink[3] ?? 1; for (let up = el; up; up = up.parentElement) alpha *= getComputedStyle(up).opacity;
-    const [dark, bright] = [light(ground.map((c, i) => alpha * ink[i] + (1 - alpha) * c)), light(ground)].sort((a, b) => a - b);
-    return [(bright + .05) / (dark + .05), el.tagName + '.' + (el.getAttribute('class') || ''), el.textContent.slice(0, 40)] })
+    const mixed = ground.map((c, i) => alpha * ink[i] + (1 - alpha) * c);
+    const [dark, bright] = [light(mixed), light(ground)].sort((a, b) => a - b);
+    const name = el.tagName + '.' + (el.getAttribute('class') || '');
+    return [(bright + .05) / (dark + .05), name, el.textContent.slice(0, 40)] })
     .sort((a, b) => a[0] - b[0])[0] }"""
 
 # What axe-core finds within a selector: the kind of fault, how grave, where, and what to do
 AXE = """async selector => {
   const told = await axe.run({include: [selector]}, {resultTypes: ["violations"]});
-  return told.violations.filter(({impact}) => impact === "serious" || impact === "critical").flatMap(({id, impact, nodes}) =>
-    nodes.map(node => `${id} (${impact}): ${node.html.slice(0, 200)} ${node.failureSummary.replace(/\\s+/g, " ")}`)) }"""
+  const grave = told.violations.filter(({impact}) => impact === "serious" || impact === "critical");
+  return grave.flatMap(({id, impact, nodes}) => nodes.map(node =>
+    `${id} (${impact}): ${node.html.slice(0, 200)} ${node.failureSummary.replace(/\\s+/g, " ")}`)) }"""
 
 
 def unavailable(reason):
@@ -100,7 +107,8 @@ class Visit:
         assert self.page.evaluate("({}).hit") is None, "every object's prototype was changed"
         assert not self.dialogs and not self.errors, [*self.dialogs, *self.errors]
         assert not self.outside(), "a request left the page"
-        wide, window = self.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+        wide, window = self.page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert wide <= window, "the page is wider than the window"
 
     def wait_for(self, selector, n):

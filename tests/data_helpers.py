@@ -8,7 +8,9 @@ from transformers import PreTrainedTokenizerFast
 SPECIAL = ["<unk>", "<pad>", "<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|begin|>", "<|eot|>", "<|header|>"]
 GENERATION = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 CHATML = ("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}" + GENERATION)
-LLAMA3 = ("{{ bos_token }}{% for m in messages %}<|header|>{{ m.role }}<|header|>\n\n{{ m.content | trim }}<|eot|>{% endfor %}"
+LLAMA3 = (
+    "{{ bos_token }}{% for m in messages %}<|header|>{{ m.role }}<|header|>\n\n{{ m.content | trim }}<|eot|>{% endfor "
+    "%}"
           "{% if add_generation_prompt %}<|header|>assistant<|header|>\n\n{% endif %}")
 BARE = ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
         "{% if add_generation_prompt %}assistant: {% endif %}")

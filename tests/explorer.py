@@ -2,7 +2,7 @@
 import numpy as np
 from playwright.sync_api import expect
 
-from rmkit.words import as_text, message_text
+from rmkit.words import message_text
 from rmkit.words import visible
 
 # Run by a kernel and by the test that looks at what it shows: both have the same rewards
@@ -99,7 +99,8 @@ class Reader:
         self.tab("Pairs")
         self.counts(n, n)
         assert self.ids() == order(margin)[:20], "the most confidently wrong first"
-        keys = {"most confidently right": -margin, "least certain": np.abs(margin), "in the order of the data": np.arange(n),
+        keys = {"most confidently right": -margin, "least certain": np.abs(margin),
+                "in the order of the data": np.arange(n),
                 "largest length gap": -np.abs(scores["length_chosen"] - scores["length_rejected"])}
         for name, key in keys.items():
             self.choose("Sort", name)
@@ -167,9 +168,11 @@ class Reader:
         i = self.ids()[place]
         self.row(i).click()
         self.opened(i)
-        assert self.pair().locator(".rmkit-text").all_text_contents()[:len(texts_of(viz.scores, i))] == texts_of(viz.scores, i)
+        assert self.pair().locator(".rmkit-text").all_text_contents()[:len(texts_of(viz.scores, i))] == texts_of(
+            viz.scores, i)
         shown = " ".join(self.pair().inner_text().split())
-        for number in (viz.scores.at[i, "reward_chosen"], viz.scores.at[i, "reward_rejected"], viz.scores.at[i, "reward_margin"]):
+        for number in (viz.scores.at[i, "reward_chosen"], viz.scores.at[i, "reward_rejected"],
+                       viz.scores.at[i, "reward_margin"]):
             assert f"{number:.2f}" in shown, shown
         differences = self.root.get_by_role("button", name="Differences", exact=True)
         if not self.pair().locator("mark").count():  # they would mark most of the texts, and are off
@@ -197,15 +200,18 @@ class Reader:
         area = self.root.locator(".rmkit-edit-chosen textarea").last
         area.fill(text)
         took = self.root.evaluate("""root => new Promise(done => { const start = performance.now();
-            const seen = new MutationObserver(() => { if (root.querySelector('.rmkit-rescored')) { seen.disconnect(); done(performance.now() - start) } });
+            const seen = new MutationObserver(() => {
+              if (root.querySelector('.rmkit-rescored')) { seen.disconnect(); done(performance.now() - start) } });
             seen.observe(root, {childList: true, subtree: true}); root.querySelector('.rmkit-rescore').click() })""")
         chosen = viz.scores.at[i, "chosen"]
-        changes = [dict(role=message["role"], text=None) for message in chosen[:-1]] + [dict(role="assistant", text=text)]
+        changes = [dict(role=message["role"], text=None)
+                   for message in chosen[:-1]] + [dict(role="assistant", text=text)]
         wanted = viz.rescore(i, chosen=changes)
         result = " ".join(self.root.locator(".rmkit-rescored").inner_text().split())
         for name in ("reward_chosen", "reward_rejected", "reward_margin"):
             assert f"{wanted[name]:.2f}" in result, (name, wanted[name], result)
-        assert f"{wanted['reward_chosen'] - viz.scores.at[i, 'reward_chosen']:+.2f}" in result, "the change, with its sign"
+        change = wanted["reward_chosen"] - viz.scores.at[i, "reward_chosen"]
+        assert f"{change:+.2f}" in result, "the change, with its sign"
         expect(self.root.locator(".rmkit-history tbody tr")).to_have_count(1)
         return took
 
@@ -258,4 +264,5 @@ class Reader:
         assert f"{viz.moves['margins'][0][i]:+.2f}" in shown and shown != at_end
         slider.press("End")
         expect(name).to_have_text("step 20")
-        expect(self.root.locator(".rmkit-picture[data-id=map] svg, .rmkit-picture[data-id=map] canvas").first).to_be_visible()
+        picture = self.root.locator(".rmkit-picture[data-id=map] svg, .rmkit-picture[data-id=map] canvas")
+        expect(picture.first).to_be_visible()

@@ -4,7 +4,8 @@
         book.run_all()
         assert book.cell(0).inner_text().endswith("2")
 
-All settings are a new user's. What is out of sight may then be out of the page as well: `cell` brings its cell into view.
+All settings are a new user's. What is out of sight may then be out of the page as well: `cell` brings its cell into
+view.
 """
 import json
 import os
@@ -21,14 +22,15 @@ from browser import HANGS, Visit
 
 APPS = {"lab": ("jupyterlab", "lab/tree/{}?reset"), "notebook": ("notebook", "notebooks/{}")}
 # The server's own folders; nothing of the user's is read or written
-FOLDERS = dict(JUPYTER_CONFIG_DIR="config", JUPYTER_DATA_DIR="data", JUPYTER_RUNTIME_DIR="runtime", IPYTHONDIR="ipython",
-               JUPYTERLAB_SETTINGS_DIR="settings", JUPYTERLAB_WORKSPACES_DIR="workspaces")
+FOLDERS = dict(JUPYTER_CONFIG_DIR="config", JUPYTER_DATA_DIR="data", JUPYTER_RUNTIME_DIR="runtime",
+               IPYTHONDIR="ipython", JUPYTERLAB_SETTINGS_DIR="settings", JUPYTERLAB_WORKSPACES_DIR="workspaces")
 # The notebook is kept as window.book: with a second view open, the front end's current widget may be another.
 READY = """() => { const panel = window.book ?? window.jupyterapp?.shell.currentWidget;
     if (!panel?.sessionContext?.isReady || !document.querySelector('.jp-Notebook .jp-Cell')) return false;
     window.book = panel; return true }"""
 IDLE = """window.book?.sessionContext.session?.kernel?.status === 'idle'
-    && ![...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')].some(prompt => prompt.textContent.includes('*'))"""
+    && ![...document.querySelectorAll('.jp-Notebook .jp-InputPrompt')]
+      .some(prompt => prompt.textContent.includes('*'))"""
 
 # JupyterLab 3 has all cells in the page, and no `scrollToItem`. A cell scrolled to is drawn in the next frame but one.
 SCROLL = """async number => { const {content} = window.book, wait = ms => new Promise(done => setTimeout(done, ms));
@@ -54,7 +56,8 @@ class Server:
         news = {"@jupyterlab/apputils-extension:announcements": True}
         (labconfig / "page_config.json").write_text(json.dumps(dict(disabledExtensions=news)))
         app = dict(expose_app_in_browser=True)  # as window.jupyterapp
-        config = dict(LabApp=app | dict(check_for_updates_class="jupyterlab.NeverCheckForUpdate"), JupyterNotebookApp=app)
+        config = dict(LabApp=app | dict(check_for_updates_class="jupyterlab.NeverCheckForUpdate"),
+                      JupyterNotebookApp=app)
         (self.folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
         if self.windowing:
             settings = self.folder / "settings" / "@jupyterlab" / "notebook-extension"
@@ -101,7 +104,8 @@ class Server:
 
     def open(self, browser, cells, name="notebook", **visit):
         "A new notebook with these cells, opened, its kernel ready"
-        cells = [dict(cell_type="code", source=source, metadata={}, outputs=[], execution_count=None) for source in cells]
+        cells = [dict(cell_type="code", source=source, metadata={}, outputs=[], execution_count=None)
+                 for source in cells]
         spec = dict(name="python3", display_name="Python 3", language="python")
         notebook = dict(cells=cells, metadata=dict(kernelspec=spec), nbformat=4, nbformat_minor=4)
         path = self.folder / "root" / f"{name}.ipynb"
@@ -142,7 +146,8 @@ class Book(Visit):
         "Begin a command of the front end for the notebook; `ran` tells how it went"
         self.page.evaluate("""([command, args]) => { window.ran = null;
             window.jupyterapp.shell.activateById(window.book.id);
-            window.jupyterapp.commands.execute(command, args).then(done => window.ran = [done], error => window.ran = [String(error)]) }""",
+            window.jupyterapp.commands.execute(command, args)
+              .then(done => window.ran = [done], error => window.ran = [String(error)]) }""",
             [command, args or {}])
 
     def ran(self, seconds=HANGS):
@@ -157,7 +162,8 @@ class Book(Visit):
         self.execute("notebook:run-all-cells")
         done = self.ran(seconds)
         failed = self.page.locator(".jp-Notebook [data-mime-type='application/vnd.jupyter.error'], "
-                                   ".jp-Notebook [data-mime-type='application/vnd.jupyter.stderr']:has-text('Traceback')")
+                                   ".jp-Notebook "
+                                   "[data-mime-type='application/vnd.jupyter.stderr']:has-text('Traceback')")
         assert done is True and not failed.count(), "\n".join(failed.all_inner_texts()) or done
         self.wait_idle()
 
@@ -208,7 +214,7 @@ class Book(Visit):
         self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
 
     def check(self):
-        "No script ran and nothing left. Errors count where they come from a widget's module, not those of the front end."
+        "No script ran and nothing left. Errors of a widget's module count, those of the front end don't."
         self.page.wait_for_timeout(100)
         assert self.page.evaluate("window.hit") is None, "a script ran"
         assert self.page.evaluate("({}).hit") is None, "every object's prototype was changed"

@@ -18,7 +18,9 @@ if distributed.is_initialized():
 
 def two_ranks(script, *args):
     "Run a script as two processes; both must end well"
-    with socket.socket() as s: s.bind(("127.0.0.1", 0)); port = s.getsockname()[1]
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
     env = os.environ | dict(OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), WORLD_SIZE="2",
                             LOCAL_WORLD_SIZE="2", GLOO_SOCKET_IFNAME="lo")
     ranks = [subprocess.Popen([sys.executable, "-c", RUN, script, *args], env=env | dict(RANK=rank, LOCAL_RANK=rank))

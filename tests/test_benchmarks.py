@@ -49,14 +49,16 @@ def test_trl_and_rmkit_train_alike(compared):
 
 def test_padding_with_eos_moves_trl_and_not_rmkit(tmp_path):
     "Plain text ends with eos: where padding is eos too, TRL reads the token before, as benchmarks/README.md says"
-    texts = [{k: " ".join(m["content"] for m in row[k]) for k in ("prompt", "chosen", "rejected")} for row in make_pairs(16, seed=0)]
+    texts = [{k: " ".join(m["content"] for m in row[k]) for k in ("prompt", "chosen", "rejected")}
+             for row in make_pairs(16, seed=0)]
     rows = Dataset.from_list([row | dict(prompt=row["prompt"] + " ") for row in texts])
 
     def losses(library, pad_token):
         trainer_cls, config_cls, more = one_side.trainer_class(library)
         tokenizer = tiny_tokenizer()
         tokenizer.pad_token = pad_token or tokenizer.pad_token
-        trainer = one_side.recording(trainer_cls)(model=tiny_model(seed=0), args=one_side.make_config(config_cls, SETTINGS, tmp_path, **more),
+        trainer = one_side.recording(trainer_cls)(model=tiny_model(seed=0),
+                                                  args=one_side.make_config(config_cls, SETTINGS, tmp_path, **more),
                                                   train_dataset=rows, processing_class=tokenizer)
         trainer.train()
         return [step["loss"].item() for step in trainer.steps]

@@ -40,8 +40,8 @@ def pair_file(tmp_path_factory):
 def trained(tmp_path_factory, language_model, pair_file):
     "A reward model that `rmkit train` made"
     folder = tmp_path_factory.mktemp("rm") / "out"
-    assert main(["train", "--model", language_model, "--dataset", pair_file, "--output_dir", str(folder), "--max_steps", "3",
-                 "--test_size", "0.2", "--use_cpu", "--save_strategy", "no", "--disable_tqdm", "true"]) == 0
+    assert main(["train", "--model", language_model, "--dataset", pair_file, "--output_dir", str(folder), "--max_steps",
+                 "3", "--test_size", "0.2", "--use_cpu", "--save_strategy", "no", "--disable_tqdm", "true"]) == 0
     return str(folder)
 
 
@@ -57,7 +57,8 @@ def fails(words, capsys, *expected):
 # Help and arguments -------------------------------------------------------------------------------------------------
 
 def test_help_needs_no_heavy_import():
-    code = "import sys; from rmkit.cli import main; status = main(['--help']); print('torch' in sys.modules); sys.exit(status)"
+    code = ("import sys; from rmkit.cli import main; status = main(['--help']); print('torch' in sys.modules); "
+            "sys.exit(status)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.endswith("False\n") and "examples:" in done.stdout
 
@@ -85,7 +86,8 @@ def test_every_field_of_the_config_is_an_option():
 
 def test_command_line_comes_before_config_file(tmp_path):
     file = tmp_path / "run.yaml"
-    file.write_text("model: m\ndataset: d.jsonl\nlearning_rate: 1e-5\nlogging-steps: 7\nmax_length: null\nuse_cpu: true\n"
+    file.write_text(
+        "model: m\ndataset: d.jsonl\nlearning_rate: 1e-5\nlogging-steps: 7\nmax_length: null\nuse_cpu: true\n"
                     "lr_scheduler_kwargs: {num_cycles: 2}\nlr_scheduler_type: cosine\n")
     args, config = parse("train", ["--config", str(file), "--learning_rate", "0.5"], TrainArguments, RewardConfig)
     assert (args.model, args.dataset) == ("m", "d.jsonl")
@@ -120,7 +122,8 @@ def test_required_arguments_are_named():
     (["eval", "--model", "m", "--dataset", "d.jsonl", "--output", "out.pdf"], "must end in .html"),
     (["train", "--model", "./nowhere", "--dataset", "d.jsonl"], "there is no model folder ./nowhere"),
     (["train", "--model", "m", "--dataset", "d.jsonl", "--lora_alpha", "3"], "--lora_r 16"),
-    (["train", "--model", "m", "--dataset", "d.jsonl", "--loss_type", "hinge", "--label_smoothing_factor", "0.1"], "label_smoothing_factor"),
+    (["train", "--model", "m", "--dataset", "d.jsonl", "--loss_type", "hinge", "--label_smoothing_factor", "0.1"],
+     "label_smoothing_factor"),
     (["train", "--model", "m", "--dataset", "d.jsonl", "--loss_type", "hing"], "invalid choice"),
     (["train", "--model", "m", "--dataset", "d.jsonl", "--eval_dataset", "e.jsonl", "--test_size", "3"], "give one"),
     (["compare", "--model", "m", "--prompt", "p", "--responses", "one"], "two or more"),
@@ -144,7 +147,8 @@ def test_model_that_the_hub_does_not_give(pair_file, capsys):
 
 
 @pytest.mark.parametrize("rows, expected", [
-    ([dict(prompt="p", chosen="a", rejected="b"), dict(prompt="p", chosen="", rejected="b")], ["row 1", "column 'chosen'"]),
+    ([dict(prompt="p", chosen="a", rejected="b"), dict(prompt="p", chosen="", rejected="b")],
+     ["row 1", "column 'chosen'"]),
     ([dict(question="p", good="a")], ["chosen"]),
 ])
 def test_bad_rows(rows, expected, trained, tmp_path, capsys):
@@ -169,8 +173,9 @@ def test_debug_keeps_the_traceback(monkeypatch):
 
 
 def test_control_c_is_130(tmp_path):
-    process = subprocess.Popen([sys.executable, "-m", "rmkit.cli", "demo", "--output_dir", str(tmp_path)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    process = subprocess.Popen([sys.executable, "-m", "rmkit.cli", "demo", "--output_dir", str(tmp_path)],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+                               | {"PYTHONUNBUFFERED": "1"})
     assert "rmkit demo" in process.stdout.readline()
     time.sleep(1)
     process.send_signal(signal.SIGINT)
@@ -188,13 +193,15 @@ def test_train_saves_what_plain_loading_scores(trained, capsys):
 
 def test_train_with_lora(language_model, pair_file, tmp_path):
     folder = str(tmp_path / "lora")
-    assert main(["train", "--model", language_model, "--dataset", pair_file, "--output_dir", folder, "--max_steps", "1", "--test_size", "0",
-                 "--lora_r", "2", "--use_cpu", "--save_strategy", "no", "--disable_tqdm", "true"]) == 0
+    assert main(["train", "--model", language_model, "--dataset", pair_file, "--output_dir", folder, "--max_steps", "1",
+                 "--test_size", "0", "--lora_r", "2", "--use_cpu", "--save_strategy", "no", "--disable_tqdm",
+                 "true"]) == 0
     assert json.load(open(f"{folder}/adapter_config.json"))["r"] == 2
 
 
 def test_train_without_held_out_rows(pair_file, language_model, tmp_path, capsys):
-    fails(["train", "--model", language_model, "--dataset", pair_file, "--test_size", "60", "--output_dir", str(tmp_path)], capsys, "holds out all")
+    fails(["train", "--model", language_model, "--dataset", pair_file, "--test_size", "60", "--output_dir",
+           str(tmp_path)], capsys, "holds out all")
 
 
 def test_eval_writes_page_and_numbers(trained, pair_file, tmp_path, capsys):
@@ -210,9 +217,11 @@ def test_eval_writes_page_and_numbers(trained, pair_file, tmp_path, capsys):
 
 def test_score_responses(trained, tmp_path, capsys):
     rows = [dict(prompt=row["prompt"], response=row["chosen"], more=i) for i, row in enumerate(make_pairs(5, seed=2))]
-    assert main(["score", "--model", trained, "--dataset", write_jsonl(tmp_path / "in.jsonl", rows), "--output", str(tmp_path / "out.jsonl")]) == 0
+    assert main(["score", "--model", trained, "--dataset", write_jsonl(tmp_path / "in.jsonl", rows), "--output",
+                 str(tmp_path / "out.jsonl")]) == 0
     written = [json.loads(line) for line in open(tmp_path / "out.jsonl")]
-    rewards = RewardModel.from_pretrained(trained).score([row["prompt"] for row in rows], [row["response"] for row in rows])
+    rewards = RewardModel.from_pretrained(trained).score([row["prompt"] for row in rows],
+                                                         [row["response"] for row in rows])
     assert [row["reward"] for row in written] == pytest.approx(rewards.tolist(), abs=1e-5)
     assert [row["more"] for row in written] == list(range(5))
 
@@ -231,16 +240,18 @@ def test_score_to_the_terminal_is_jsonl(trained, pair_file, capsys):
 
 
 def test_compare_shows_text_as_text(trained, capsys):
-    assert main(["compare", "--model", trained, "--prompt", "Name 3 animals.", "--responses", "[red]one[/red]", "two \x1b[31m"]) == 0
+    assert main(["compare", "--model", trained, "--prompt", "Name 3 animals.", "--responses", "[red]one[/red]",
+                 "two \x1b[31m"]) == 0
     shown = capsys.readouterr().out
     assert "[red]one[/red]" in shown and "\x1b" not in shown and "%" in shown
 
 
 def test_accelerate_launch(language_model, pair_file, tmp_path):
     file = tmp_path / "run.yaml"
-    file.write_text(f"model: {language_model}\ndataset: {pair_file}\nmax_steps: 1\nuse_cpu: true\nsave_strategy: 'no'\n")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", "-m", "rmkit.cli", "train",
-               "--config", str(file), "--output_dir", str(tmp_path / "out")]
+    file.write_text(
+        f"model: {language_model}\ndataset: {pair_file}\nmax_steps: 1\nuse_cpu: true\nsave_strategy: 'no'\n")
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", "-m", "rmkit.cli",
+               "train", "--config", str(file), "--output_dir", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Held-out accuracy" in done.stdout and (tmp_path / "out" / "model.safetensors").exists()

@@ -80,7 +80,8 @@ def test_four_columns_from_the_newer_names(tokenizer):
 def test_a_missing_column_is_named(tokenizer, missing):
     row = four([1], [2])
     del row[missing]
-    with pytest.raises(ValueError, match=f"row 0.*'{missing}' is missing"): RewardDataCollatorWithPadding(tokenizer)([row])
+    with pytest.raises(ValueError, match=f"row 0.*'{missing}' is missing"):
+        RewardDataCollatorWithPadding(tokenizer)([row])
 
 
 def test_mask_of_another_length(tokenizer):

@@ -1,4 +1,6 @@
-"The dashboard: what it shows, what it costs, and that stopping keeps the run; the browser's side with the same file as the notebook's"
+"""The dashboard: what it shows, what it costs, and that stopping keeps the run.
+
+The browser's side runs the same file as the notebook's."""
 import json
 import math
 import re
@@ -46,10 +48,11 @@ class Recorder:
 
 
 def trainer_of(folder, shown=None, kind=RewardTrainer, **kwargs):
-    kwargs = dict(max_steps=6, per_device_train_batch_size=4, logging_steps=2, learning_rate=1e-3, save_strategy="no", report_to="none",
-                  disable_tqdm=True, use_cpu=True, seed=1) | kwargs
+    kwargs = dict(max_steps=6, per_device_train_batch_size=4, logging_steps=2, learning_rate=1e-3, save_strategy="no",
+                  report_to="none", disable_tqdm=True, use_cpu=True, seed=1) | kwargs
     return kind(tiny_model(seed=0), RewardConfig(str(folder), **kwargs), train_dataset=make_pairs(64, seed=0),
-                eval_dataset=make_pairs(16, seed=1), processing_class=tiny_tokenizer(), callbacks=[shown] if shown else None)
+                eval_dataset=make_pairs(16, seed=1), processing_class=tiny_tokenizer(),
+                callbacks=[shown] if shown else None)
 
 
 def a_log(n, **more):
@@ -57,21 +60,28 @@ def a_log(n, **more):
     def entry(step):
         grown = 1 - math.exp(-2 * step / n)
         wave = .03 * math.sin(7.0 * step)
-        return dict(step=step, epoch=step / n, loss=.7 - .25 * grown + wave, accuracy=.5 + .3 * grown + wave, accuracy_low=.46 + .3 * grown + wave, accuracy_high=.55 + .3 * grown + wave,
-                    margin=1.5 * grown + wave, mean_reward_chosen=.8 * grown, std_reward_chosen=.3 + grown, mean_reward_rejected=-.7 * grown, std_reward_rejected=.4 + grown,
-                    learning_rate=2e-5 * (1 - step / n), grad_norm=2 + 20 * abs(wave), pairs_per_second=180 + 99 * wave, tokens_per_second=31_000 + 9_999 * wave, memory_gib=8.25) | more
-    held_out = [dict(step=step, eval_loss=.6, eval_accuracy=.74, eval_accuracy_low=.7, eval_accuracy_high=.78, eval_margin=.9) for step in range(n // 5, n + 1, n // 5 or 1) if step]
+        return dict(step=step, epoch=step / n, loss=.7 - .25 * grown + wave, accuracy=.5 + .3 * grown + wave,
+                    accuracy_low=.46 + .3 * grown + wave, accuracy_high=.55 + .3 * grown + wave,
+                    margin=1.5 * grown + wave, mean_reward_chosen=.8 * grown, std_reward_chosen=.3 + grown,
+                    mean_reward_rejected=-.7 * grown, std_reward_rejected=.4 + grown,
+                    learning_rate=2e-5 * (1 - step / n), grad_norm=2 + 20 * abs(wave), pairs_per_second=180 + 99 * wave,
+                    tokens_per_second=31_000 + 9_999 * wave, memory_gib=8.25) | more
+    held_out = [dict(step=step, eval_loss=.6, eval_accuracy=.74, eval_accuracy_low=.7, eval_accuracy_high=.78,
+                     eval_margin=.9) for step in range(n // 5, n + 1, n // 5 or 1) if step]
     return sorted([entry(step) for step in range(1, n + 1)] + held_out, key=lambda log: log["step"])
 
 
 # What is shown
 
 def test_clock():
-    assert [clock(s) for s in (0, 59.6, 3599, 3600, 360_000, -1)] == ["0:00", "1:00", "59:59", "1:00:00", "100:00:00", "0:00"]
+    assert [clock(s) for s in (0, 59.6, 3599, 3600, 360_000, -1)] == ["0:00", "1:00", "59:59", "1:00:00", "100:00:00",
+                                                                      "0:00"]
 
 
 def test_only_numbers_are_kept():
-    view = RunView("a", [{"step": 1, "loss": torch.tensor(1.0).item(), "text": "no", "flag": True, "none": None, "list": [1]}])
+    view = RunView("a",
+                   [{"step": 1, "loss": torch.tensor(1.0).item(), "text": "no", "flag": True, "none": None,
+                     "list": [1]}])
     assert view.rows == [dict(step=1.0, loss=1.0)]
 
 
@@ -88,7 +98,8 @@ def test_steps_beyond_a_million_stay_whole():
 
 def test_tiles_are_what_was_logged():
     tiles = {name: (value, note) for name, value, note in RunView("a", a_log(5)).tiles()}
-    assert set(tiles) == {"Loss", "Accuracy", "Reward margin", "Chosen, rejected", "Learning rate", "Gradient norm", "Pairs/s", "Memory"}
+    assert set(tiles) == {"Loss", "Accuracy", "Reward margin", "Chosen, rejected", "Learning rate", "Gradient norm",
+                          "Pairs/s", "Memory"}
     assert "held out 74.0%" in tiles["Accuracy"][1] and tiles["Memory"][0] == "8.2 GiB"
     assert RunView("a", [dict(step=1, loss=2.0)]).tiles() == [("Loss", "2", "")] and RunView("a").tiles() == []
 
@@ -143,7 +154,8 @@ def test_what_is_not_finite_is_said(bad):
         return view.word(), view.notes()
     assert ended(dict(step=2, loss=bad)) == ("Ended without a finite loss", "Not finite: loss, first at step 2.")
     assert ended(dict(step=9, loss=bad, not_finite_from=5))[1] == "Not finite: loss, first at step 5."
-    assert ended(dict(step=2, max_reward=bad)) == ("Ended without finite rewards", "Not finite: rewards, first at step 2.")
+    assert ended(dict(step=2, max_reward=bad)) == ("Ended without finite rewards",
+                                                   "Not finite: rewards, first at step 2.")
     assert ended(dict(step=2, eval_easy_loss=bad), dict(step=2, eval_hard_loss=.6)) == (
         "Ended without a finite held-out loss (easy)", "Not finite: held-out loss (easy), first at step 2.")
     assert ended(dict(step=2, loss=bad), dict(step=3, loss=.6)) == ("Finished", "Not finite: loss, first at step 2.")
@@ -160,7 +172,8 @@ def css_of_dashboard():
 
 def test_the_explorer_looks_the_same_beside_the_dashboard(browser, tmp_path):
     scores = pair_scores(["a"] * 4, ["b"] * 4, ["c"] * 4, [1., 2., 3., 4.], [0., 3., 1., 4.])
-    looks = """() => [...document.querySelectorAll('.rmkit:not(.rmkit-dashboard) *')].map(one => [one.getAttribute('class'),
+    looks = """() => [...document.querySelectorAll('.rmkit:not(.rmkit-dashboard) *')].map(one => [
+      one.getAttribute('class'),
         ...[...getComputedStyle(one)].map(name => getComputedStyle(one).getPropertyValue(name))].join())"""
     adopt = """css => { const sheet = new CSSStyleSheet(); sheet.replaceSync(css);
         document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet] }"""  # which the page's policy allows
@@ -184,7 +197,8 @@ def test_off_outside_notebooks(tmp_path, monkeypatch):
     "No dashboard, and transformers' own callback where it was"
     for tqdm, kind in ((True, PrinterCallback), (False, ProgressCallback)):
         trainer = trainer_of(tmp_path, disable_tqdm=tqdm)
-        assert trainer.dashboard is None and any(isinstance(callback, kind) for callback in trainer.callback_handler.callbacks)
+        assert trainer.dashboard is None
+        assert any(isinstance(callback, kind) for callback in trainer.callback_handler.callbacks)
     before = signal.getsignal(signal.SIGINT)
     trainer.train()
     assert signal.getsignal(signal.SIGINT) is before
@@ -195,7 +209,8 @@ def test_on_in_notebooks_unless_asked_not_to(tmp_path, monkeypatch):
     assert isinstance(trainer_of(tmp_path).dashboard.display, WidgetDisplay)
     assert trainer_of(tmp_path, dashboard=False).dashboard is None
     trainer = trainer_of(tmp_path, dashboard="auto")
-    assert not any(isinstance(callback, (PrinterCallback, ProgressCallback)) for callback in trainer.callback_handler.callbacks)
+    assert not any(isinstance(callback, (PrinterCallback, ProgressCallback))
+                   for callback in trainer.callback_handler.callbacks)
 
 
 def test_unknown_setting():
@@ -204,7 +219,8 @@ def test_unknown_setting():
 
 def test_importing_is_light():
     "Widgets are imported when one is made"
-    code = "import sys, rmkit.dashboard, rmkit.trainer; print([name for name in ('ipywidgets', 'anywidget', 'IPython') if name in sys.modules])"
+    code = ("import sys, rmkit.dashboard, rmkit.trainer; "
+            "print([name for name in ('ipywidgets', 'anywidget', 'IPython') if name in sys.modules])")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
@@ -217,8 +233,12 @@ def test_it_shows_the_log_and_nothing_is_printed_beside_it(tmp_path, capsys):
     assert capsys.readouterr().out == ""
     view = dashboard.view
     assert [row["step"] for row in view.rows] == [entry["step"] for entry in trainer.state.log_history]
-    assert view.status == "finished" and view.step == 6 and view.seconds > 0 and not view.can_stop and dashboard.display.closed == 1
-    assert {panel["name"] for panel in json.loads(view.panels()) if panel["curves"]} == set("loss accuracy margin rewards learning_rate grad_norm pairs_per_second tokens_per_second memory_gib".split())
+    assert view.status == "finished" and view.step == 6 and view.seconds > 0 and not view.can_stop
+    assert dashboard.display.closed == 1
+    assert {panel["name"] for panel in json.loads(view.panels())
+            if panel["curves"]} == set(
+                "loss accuracy margin rewards learning_rate grad_norm pairs_per_second tokens_per_second "
+                "memory_gib".split())
     trainer.evaluate()  # outside of training transformers speaks as ever
     assert "eval_loss" in capsys.readouterr().out
 
@@ -231,7 +251,8 @@ def test_a_run_without_a_log_shows_its_curves_and_its_numbers(tmp_path):
         exact = Dashboard(Recorder())
         trainer_of(tmp_path, exact, max_steps=steps, logging_steps=1).train()
         keys = ("step", "loss", "accuracy", "margin", "mean_reward_chosen")
-        curves = [[[row[key] for key in keys] for row in one.view.drawn() if "loss" in row] for one in (dashboard, exact)]
+        curves = [[[row[key] for key in keys] for row in one.view.drawn() if "loss" in row]
+                  for one in (dashboard, exact)]
         assert curves[0] == [pytest.approx(row) for row in curves[1]] and len(curves[0]) == steps
         last = dashboard.view.latest()
         assert last["loss"] == pytest.approx(last["train_loss"]) and last["step"] == steps and "learning_rate" in last
@@ -331,12 +352,13 @@ def test_one_table_of_samples_replaced_in_place(tmp_path, monkeypatch):
     monkeypatch.setattr("rmkit.trainer.in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", lambda page, **kwargs: shown.append(("new", page.data)) or Handle())
     trainer = trainer_of(tmp_path, eval_strategy="steps", eval_steps=2, dashboard=False)
-    trainer.eval_dataset = {name: trainer.eval_dataset for name in ("easy", "hard", "odd")}
+    trainer.eval_dataset = dict.fromkeys(("easy", "hard", "odd"), trainer.eval_dataset)
     for _ in range(2):
         shown.clear()
         trainer.train()
         assert [kind for kind, _ in shown] == ["new", "again", "again"]
-        assert "eval, step 6: 6 pairs" in shown[-1][1] and all(f"{name}, " in shown[-1][1] for name in trainer.eval_dataset)
+        assert "eval, step 6: 6 pairs" in shown[-1][1]
+        assert all(f"{name}, " in shown[-1][1] for name in trainer.eval_dataset)
     trainer.evaluate()
     assert shown[-1][0] == "new"
     trainer.evaluate(num_print_samples=0)
@@ -348,8 +370,10 @@ def test_one_table_of_samples_replaced_in_place(tmp_path, monkeypatch):
 def test_resumed_runs_show_what_came_before(tmp_path):
     trainer_of(tmp_path, save_strategy="steps", save_steps=4).train()
     dashboard = Dashboard(Recorder())
-    trainer_of(tmp_path, dashboard, save_strategy="steps", save_steps=4, max_steps=8).train(resume_from_checkpoint=str(tmp_path/"checkpoint-4"))
-    assert [int(row["step"]) for row in dashboard.view.rows if "loss" in row] == [2, 4, 6, 8] and dashboard.view.first == 4
+    trainer_of(tmp_path, dashboard, save_strategy="steps", save_steps=4,
+               max_steps=8).train(resume_from_checkpoint=str(tmp_path/"checkpoint-4"))
+    assert [int(row["step"]) for row in dashboard.view.rows if "loss" in row] == [2, 4, 6, 8]
+    assert dashboard.view.first == 4
 
 
 def test_it_takes_at_most_two_percent(tmp_path):
@@ -367,7 +391,9 @@ def test_it_takes_at_most_two_percent(tmp_path):
     timed("on_train_begin", "opening")
     trainer_of(tmp_path, dashboard, max_steps=250, logging_steps=1, per_device_train_batch_size=16).train()
     share = spent["training"] / dashboard.view.seconds
-    print(f"{share:.2%} of {dashboard.view.seconds:.1f} s, and {1000 * spent['opening']:.0f} ms to open; by its own account {dashboard.cost:.2%}")
+    print(
+        f"{share:.2%} of {dashboard.view.seconds:.1f} s, and {1000 * spent['opening']:.0f} ms to open; by its own "
+        f"account {dashboard.cost:.2%}")
     assert share <= .02
 
 
@@ -389,7 +415,8 @@ def test_stop_saves_and_the_run_goes_on(tmp_path):
     dashboard.tell = lambda *args, keep=dashboard.tell: keep(True)  # at every step
     trainer.train()
     step, checkpoint = trainer.state.global_step, tmp_path/"stopped"/"checkpoint-3"
-    assert step == 3 and not is_torn(checkpoint) and dashboard.view.status == "stopped" and "checkpoint-3" in dashboard.view.note
+    assert step == 3 and not is_torn(checkpoint) and dashboard.view.status == "stopped"
+    assert "checkpoint-3" in dashboard.view.note
     assert any("loss" in entry for entry in trainer.state.log_history), "the last pairs were logged"
     assert 0 <= trainer.evaluate(num_print_samples=0)["eval_accuracy"] <= 1
     resumed = trainer_of(tmp_path/"stopped")
@@ -441,12 +468,14 @@ def test_an_interrupt_stops_after_the_step_and_a_second_one_at_once(tmp_path):
         return on_step_end(args, state, control, **kwargs)
     dashboard.on_step_end = interrupt
     trainer.train()
-    assert trainer.state.global_step == 2 and not is_torn(tmp_path/"checkpoint-2") and signal.getsignal(signal.SIGINT) is before
+    assert trainer.state.global_step == 2 and not is_torn(tmp_path/"checkpoint-2")
+    assert signal.getsignal(signal.SIGINT) is before
     def twice(args, state, control, **kwargs):
         for _ in range(2): signal.raise_signal(signal.SIGINT)
     dashboard.on_step_end = twice
     with pytest.raises(KeyboardInterrupt): trainer.train()
-    assert dashboard.view.status == "interrupted" and signal.getsignal(signal.SIGINT) is before and dashboard.display.closed == 2
+    assert dashboard.view.status == "interrupted" and signal.getsignal(signal.SIGINT) is before
+    assert dashboard.display.closed == 2
 
 
 def test_an_error_closes_it(tmp_path):
@@ -456,7 +485,8 @@ def test_an_error_closes_it(tmp_path):
     def fail(*args, **kwargs): raise RuntimeError("disk")
     trainer.training_step = fail
     with pytest.raises(RuntimeError, match="disk"): trainer.train()
-    assert dashboard.view.status == "failed" and dashboard.display.closed == 1 and signal.getsignal(signal.SIGINT) is before
+    assert dashboard.view.status == "failed" and dashboard.display.closed == 1
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_in_a_thread_interrupts_are_left_alone(tmp_path):
@@ -478,7 +508,8 @@ def test_replay(tmp_path):
     trainer.save_state()
     for source in (tmp_path, str(tmp_path/"trainer_state.json"), tmp_path/"checkpoint-6", trainer.state.log_history):
         view = Dashboard.replay(source).view
-        assert view.status == "finished" and view.step == 6 and [row["step"] for row in view.rows if "loss" in row] == [2, 4, 6]
+        assert view.status == "finished" and view.step == 6
+        assert [row["step"] for row in view.rows if "loss" in row] == [2, 4, 6]
     (tmp_path/"trainer_state.json").unlink()
     assert Dashboard.replay(tmp_path).view.step == 6  # of the newest checkpoint
     assert read_run(tmp_path/"checkpoint-2").status == "stopped"
@@ -489,22 +520,26 @@ def test_replay(tmp_path):
 
 def test_replay_of_trls_log():
     "Which has neither intervals nor spreads"
-    log = [dict(step=s, loss=.6, accuracy=.7, margin=.5, min_reward=-1, mean_reward=0, max_reward=1, num_tokens=9, learning_rate=1e-4, grad_norm=2.0, epoch=.1) for s in (10, 20)]
+    log = [dict(step=s, loss=.6, accuracy=.7, margin=.5, min_reward=-1, mean_reward=0, max_reward=1, num_tokens=9,
+                learning_rate=1e-4, grad_norm=2.0, epoch=.1) for s in (10, 20)]
     view = read_run(log)
-    assert [name for name, *_ in view.tiles()] == ["Loss", "Accuracy", "Reward margin", "Learning rate", "Gradient norm"]
+    assert [name for name, *_ in view.tiles()] == ["Loss", "Accuracy", "Reward margin", "Learning rate",
+                                                   "Gradient norm"]
     view.figure()
 
 
 # The browser
 
-PAGE = """<!doctype html><html data-theme="{theme}"><meta charset=utf-8><title>dashboard</title><style>{css} body {{ margin: 16px; background: {ground} }}</style>
+PAGE = """<!doctype html><html data-theme="{theme}"><meta charset=utf-8><title>dashboard</title>
+<style>{css} body {{ margin: 16px; background: {ground} }}</style>
 <body data-jp-theme-light="{light}"><div id=here></div><script type=module>{js}
 const state = {{panels: {panels}, news: {news}}};
 window.sent = [];
 let changed = () => {{}}, replied = () => {{}};
 window.tell = (news, panels) => {{ state.news = news; if (panels) state.panels = panels; changed(); }};
 window.reply = reply => replied(reply);
-window.unmount = mount(document.getElementById("here"), {{panels: () => state.panels, news: () => state.news, send: message => window.sent.push(message),
+window.unmount = mount(document.getElementById("here"), {{
+  panels: () => state.panels, news: () => state.news, send: message => window.sent.push(message),
   onchange: callback => {{ changed = callback; }}, onreply: callback => {{ replied = callback; }}}});
 </script></body></html>"""
 
@@ -512,14 +547,16 @@ window.unmount = mount(document.getElementById("here"), {{panels: () => state.pa
 def page_of(path, view, dark=False):
     "The widget's own code, in a page without a kernel"
     escaped = [text.replace("</", "<\\/").replace("<!--", "<\\!--") for text in (view.panels(), view.news())]
-    path.write_text(PAGE.format(theme="dark" if dark else "light", light=str(not dark).lower(), ground="#111" if dark else "#fff", css=_widget_class()._css,
+    path.write_text(PAGE.format(theme="dark" if dark else "light", light=str(not dark).lower(),
+                                ground="#111" if dark else "#fff", css=_widget_class()._css,
                                 js=_widget_class()._esm, panels=escaped[0], news=escaped[1]), encoding="utf-8")
     return path.as_uri()
 
 
 def live_view(log, title="tiny-reward", **kwargs):
     view = RunView(title, log, max_steps=max(4, len(log)), epochs=1, **kwargs)
-    view.status, view.can_stop, view.reached, view.step, view.seconds = "training", True, True, int(view.last.get("step", 0)), 42.0
+    view.status, view.can_stop, view.reached, view.step, view.seconds = "training", True, True, int(
+        view.last.get("step", 0)), 42.0
     return view
 
 
@@ -532,7 +569,9 @@ def test_it_can_be_read(browser, tmp_path, n, width, dark):
         visit.page.wait_for_timeout(500)
         visit.shoot(f"dashboard-{n}-{width}-{'dark' if dark else 'light'}")
         visit.check()
-        ratio, tag, text = visit.page.evaluate(CONTRAST, ".rmkit h2, .rmkit h3, .rmkit p, .rmkit b, .rmkit span, .rmkit button, .rmkit svg text")
+        ratio, tag, text = visit.page.evaluate(CONTRAST,
+                                               ".rmkit h2, .rmkit h3, .rmkit p, .rmkit b, .rmkit span, .rmkit button, "
+                                               ".rmkit svg text")
         assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
         assert visit.page.locator(".rmkit-panel:visible").count() == 9
         assert visit.page.locator(".rmkit-panel svg").count() == (9 if n else 0)
@@ -542,7 +581,7 @@ def test_news_are_added_and_gaps_asked_for(browser, tmp_path):
     log = a_log(30)
     with Visit(browser, page_of(tmp_path/"page.html", live_view(log[:5])), 900) as visit:
         page = visit.page
-        news = lambda view, start: page.evaluate("news => window.tell(news)", json.loads(view.news(start)))
+        def news(view, start): return page.evaluate("news => window.tell(news)", json.loads(view.news(start)))
         news(live_view(log[:8]), 5)
         assert page.locator(".rmkit-tile b").first.inner_text() == live_view(log[:8]).tiles()[0][1]
         news(live_view(log), 20)
@@ -570,7 +609,8 @@ def test_stop_button(browser, tmp_path):
         page.wait_for_selector("text=interrupt the cell once")  # nothing answers
         view.status, view.reached = "stopping", True
         page.evaluate("news => window.tell(news)", json.loads(view.news()))
-        assert page.locator(".rmkit-run-status").inner_text() == STATUS["stopping"] and page.locator("text=interrupt the cell once").count() == 0
+        assert page.locator(".rmkit-run-status").inner_text() == STATUS["stopping"]
+        assert page.locator("text=interrupt the cell once").count() == 0
         view.status, view.can_stop = "stopped", False
         page.evaluate("news => window.tell(news)", json.loads(view.news()))
         assert page.get_by_role("button").count() == 0
@@ -605,7 +645,7 @@ def test_looks_are_drawn_and_give_way(browser, tmp_path):
     points = "[data-panel=loss] .rmkit-line"
     with Visit(browser, page_of(tmp_path/"page.html", view), 900) as visit:
         visit.wait_for("[data-panel=loss] svg", 1)
-        count = lambda: visit.page.locator(points).first.get_attribute("d").count("L") + 1
+        def count(): return visit.page.locator(points).first.get_attribute("d").count("L") + 1
         assert count() == len(view.looks) and visit.page.locator("[data-panel=learning_rate] svg").count() == 1
         view.add([row for row in a_log(20) if "loss" in row])
         assert view.finer() == []
@@ -628,10 +668,12 @@ def test_held_out_sets_differ_in_the_browser(browser, tmp_path):
 
 def test_text_never_becomes_markup():
     code = _widget_class()._esm
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|\bimport\b", code)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|\bimport\b",
+                         code)
 
 
 def test_widget_holds_what_it_is_given():
     widget = _widget_class()(panels="[]", news=RunView("a").news())
-    assert json.loads(widget.news)["state"]["title"] == "a" and "export default" in widget._esm and ".rmkit-run" in widget._css
+    assert json.loads(widget.news)["state"]["title"] == "a" and "export default" in widget._esm
+    assert ".rmkit-run" in widget._css
     widget.close()

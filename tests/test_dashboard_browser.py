@@ -1,5 +1,5 @@
-"""What a training run leaves in a notebook: live in JupyterLab 4 and 3.6 (ipywidgets 7.7) and in Notebook 7, and when the
-notebook is opened again, trusted or not"""
+"""What a training run leaves in a notebook: live in JupyterLab 4 and 3.6 (ipywidgets 7.7) and in Notebook 7, and when
+the notebook is opened again, trusted or not"""
 import json
 
 import pytest

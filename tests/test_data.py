@@ -31,7 +31,8 @@ BAD_ROWS = {
     "blank": (TEXT | {"rejected": " \n"}, "rejected", "found str ' \\n'; expected a non-empty answer", "empty answer"),
     "null": (TEXT | {"chosen": None}, "chosen", "found null; expected a non-empty answer", "empty answer"),
     "null prompt": (TEXT | {"prompt": None}, "prompt", "found NoneType None; expected text", "wrong type"),
-    "equal": (TEXT | {"rejected": " blue."}, "rejected", "found str ' blue.'; expected an answer other than the chosen one",
+    "equal": (TEXT | {"rejected": " blue."}, "rejected",
+              "found str ' blue.'; expected an answer other than the chosen one",
               "chosen equals rejected"),
     "no messages": (CHAT | {"chosen": []}, "chosen", "expected a non-empty answer", "empty answer"),
     "blank message": (CHAT | {"chosen": [assistant(" ")]}, "chosen", "expected a non-empty answer", "empty answer"),
@@ -115,7 +116,8 @@ def test_a_missing_column_is_named(rows, column):
 def test_wrong_types_of_whole_columns():
     with pytest.raises(BadRowError, match="row 0, column 'chosen': found int 1; expected text"):
         prepare([{"chosen": 1, "rejected": 2}])
-    with pytest.raises(BadRowError, match="expected a list of messages with 'role' and 'content'. All 1 rows looked at"):
+    with pytest.raises(BadRowError,
+                       match="expected a list of messages with 'role' and 'content'. All 1 rows looked at"):
         prepare([{"chosen": [{"who": "human", "said": "x"}], "rejected": [{"who": "human", "said": "y"}]}])
     with pytest.raises(BadRowError, match=r"found list \['a'\]"):
         prepare([{"prompt": "x", "chosen": ["a"], "rejected": ["b"]}])
@@ -123,7 +125,8 @@ def test_wrong_types_of_whole_columns():
 
 def test_what_a_template_refuses_is_a_bad_row():
     row = CHAT | {"prompt": [{"role": "system", "content": "Be kind."}, user("Hi")]}
-    with pytest.raises(BadRowError, match="row 1, column 'prompt': found messages the chat template refuses .no system role"):
+    with pytest.raises(BadRowError,
+                       match="row 1, column 'prompt': found messages the chat template refuses .no system role"):
         prepare([CHAT, row], byte_tokenizer(STRICT))
     _, report = prepare([CHAT, row], byte_tokenizer(STRICT), on_bad_row="drop")
     assert report.dropped == {"refused by template": 1}
@@ -184,7 +187,8 @@ def test_rated_rows_are_named_by_their_own_index():
 
 
 def test_tools_reach_the_template_without_what_arrow_filled_in():
-    template = "{{ tools | tojson if tools else 'none' }}{% for m in messages %}{{ 'tool_calls' in m }}{% endfor %}" + CHATML
+    template = ("{{ tools | tojson if tools else 'none' }}{% for m in messages %}{{ 'tool_calls' in m }}{% endfor %}"
+                + CHATML)
     tool = {"name": "add", "parameters": {"a": {"type": "number"}}}
     call = assistant("", tool_calls=[{"function": {"name": "add", "arguments": {"a": 1}}}])
     with_call = CHAT | {"chosen": [call]}
@@ -204,7 +208,7 @@ def test_message_keys_that_appear_late_and_json_features():
     prepared, _ = prepare([CHAT] * 1200 + [CHAT | {"chosen": [call]}])
     assert drop_none(prepared[1200]["chosen"]) == [call] and drop_none(prepared[0]["chosen"]) == CHAT["chosen"]
     messages = List(Json())
-    rows = Dataset.from_list([CHAT, CHAT | {"chosen": [call]}], features=Features({name: messages for name in CHAT}))
+    rows = Dataset.from_list([CHAT, CHAT | {"chosen": [call]}], features=Features(dict.fromkeys(CHAT, messages)))
     assert prepare_dataset(rows, TOKENIZER)[0][1]["chosen"] == [call]
 
 

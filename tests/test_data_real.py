@@ -40,7 +40,7 @@ def test_every_file_becomes_pairs(shared_data, name):
 def test_rankings_hold_the_published_pairs(shared_data):
     ranked, _ = prepare_dataset(load_rows(shared_data / "oasst1_ranked.jsonl"), byte_tokenizer())
     pairs, _ = prepare_dataset(load_rows(shared_data / "oasst1.jsonl"), byte_tokenizer())
-    key = lambda row: (tuple(row["chosen_ids"]), tuple(row["rejected_ids"]), row["margin"])
+    def key(row): return (tuple(row["chosen_ids"]), tuple(row["rejected_ids"]), row["margin"])
     assert sorted(map(key, ranked)) == sorted(map(key, pairs))
 
 

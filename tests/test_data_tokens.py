@@ -90,7 +90,8 @@ WITH_TOOLS = "{% if tools %}{{ tools[0].name }}{% endif %}{% if loud %}!{% endif
 @pytest.mark.parametrize("rows", [
     [CHAT, OTHER], [whole(CHAT), whole(OTHER)], [TEXT, TEXT | {"chosen": " red.</s>"}], [IMPLICIT], [TOOL_ROW],
 ], ids=["explicit", "implicit", "text", "implicit text", "tools"])
-@pytest.mark.parametrize("tokenizer", [byte_tokenizer(WITH_TOOLS), byte_tokenizer(LLAMA3), byte_tokenizer(LLAMA3, add_bos=True)],
+@pytest.mark.parametrize("tokenizer", [byte_tokenizer(WITH_TOOLS), byte_tokenizer(LLAMA3),
+                                       byte_tokenizer(LLAMA3, add_bos=True)],
                          ids=["ChatML", "Llama 3", "Llama 3, tokenizer adds BOS"])
 def test_ids_are_those_of_trl(rows, tokenizer):
     prepared, _ = prepare_dataset(Dataset.from_list(rows), tokenizer)
@@ -110,7 +111,8 @@ def test_truncation_keeps_responses_and_cuts_both_alike(turns, chosen, rejected,
 
 
 @settings(max_examples=60, deadline=None)
-@given(prompt=st.text("abc ", max_size=60), chosen=words, rejected=words, max_length=st.integers(1, 80), add_bos=st.booleans())
+@given(prompt=st.text("abc ", max_size=60), chosen=words, rejected=words, max_length=st.integers(1, 80),
+       add_bos=st.booleans())
 def test_truncation_of_plain_text(prompt, chosen, rejected, max_length, add_bos):
     row = {"prompt": prompt, "chosen": "x" + chosen, "rejected": "y" + rejected}
     check_truncation(row, byte_tokenizer(add_bos=add_bos), max_length)
@@ -164,7 +166,8 @@ LONG = CHAT | {"prompt": [user("word " * 30), assistant("Well."), user("Hi")]}
 def test_overlong_drop_and_raise_and_counts():
     tokenizer, rows = byte_tokenizer(), Dataset.from_list([CHAT, LONG, CHAT | {"chosen": [assistant("y" * 200)]}])
     prepared, report = prepare_dataset(rows, tokenizer, max_length=100)
-    assert (report.rows, report.pairs, report.truncated, report.dropped) == (3, 2, 1, {"response longer than max_length": 1})
+    assert (report.rows, report.pairs, report.truncated,
+            report.dropped) == (3, 2, 1, {"response longer than max_length": 1})
     assert "1 with the prompt cut to fit max_length=100; 1 dropped (response longer than max_length)" in str(report)
     prepared, report = prepare_dataset(rows, tokenizer, max_length=100, overlong="drop")
     assert (len(prepared), report.truncated, report.dropped) == (1, 0, {"longer than max_length": 2})

@@ -1,4 +1,4 @@
-"The pair explorer in real browsers: live in JupyterLab and Notebook 7, as a saved page without a network, under hostile texts"
+"The pair explorer in real browsers: live, as a saved page without a network, and under hostile texts"
 import json
 import time
 from pathlib import Path
@@ -22,8 +22,8 @@ from rmkit.visualizer import RewardVisualizer
 TRAIN = """
 import tempfile
 from rmkit import RewardConfig, RewardTrainer
-config = RewardConfig(tempfile.mkdtemp(), max_steps=5000, per_device_train_batch_size=8, logging_steps=5, report_to="none",
-                      use_cpu=True, save_strategy="no")
+config = RewardConfig(tempfile.mkdtemp(), max_steps=5000, per_device_train_batch_size=8, logging_steps=5,
+                      report_to="none", use_cpu=True, save_strategy="no")
 trainer = RewardTrainer(tiny_model(), config, train_dataset=make_pairs(500, seed=2), processing_class=tiny_tokenizer())
 trainer.train();
 """
@@ -42,7 +42,8 @@ def big(n):
     texts = [f"pair {i}: " + "some words " * (i % 30) for i in range(n)]
     r = rng.normal(size=(2, n))
     return pair_scores(texts, texts, texts[::-1], r[0] + .5, r[1], length_chosen=rng.integers(1, 500, n),
-                       length_rejected=rng.integers(1, 500, n), margin=rng.integers(0, 4, n), source=[f"source {i % 40}" for i in range(n)])
+                       length_rejected=rng.integers(1, 500, n), margin=rng.integers(0, 4, n),
+                       source=[f"source {i % 40}" for i in range(n)])
 table = big(20_000)
 """
 
@@ -68,68 +69,83 @@ def servers(tmp_path_factory):
 
 # Live ---------------------------------------------------------------------------------------------------------------
 
+def reads_and_marks(book, reader, viz, app, folder):
+    "Everything a person does in the explorer; returns the pair that got a mark"
+    expect(reader.root.locator(".rmkit-picture[data-id=rewards] svg")).to_be_visible()
+    book.shoot(f"{app}-overview")
+    reader.filters_by_pictures(viz)
+    reader.sorts_and_filters(viz)
+    reader.pages(viz)
+    i = reader.opens(viz)
+    reader.reads_tokens(viz, i)
+    book.shoot(f"{app}-tokens")
+    print(f"{app}: rescoring took {reader.rescores(viz, i):.0f} ms")
+    book.shoot(f"{app}-rescored")
+    rows = [json.loads(line) for line in reader.marks_and_exports(i, folder).read_text().splitlines()]
+    assert [(row["mark"], row["note"]) for row in rows] == [("mislabelled", "the <b>other</b> one")]
+    assert rows[0]["chosen"] == viz.scores.at[i, "chosen"]
+    reader.choose("Verdict", "Wrong")
+    shown = pd.read_parquet(reader.downloads("Export shown rows .parquet", folder))
+    assert len(shown) == (viz.scores["reward_margin"] < 0).sum()
+    reader.press("Clear filters")
+    reader.moves_the_slider(viz)
+    book.shoot(f"{app}-steps")
+    reader.goes_by_keys(viz)
+    assert book.page.locator(".jp-Notebook .jp-Cell").count() == 7, "the notebook took a key for itself"
+    book.check()
+    return i
+
+
+def trains_and_stops(book, reader, viz, app):
+    "A run beside the explorer, ended by its button; returns what the kernel says of it"
+    book.start(1)
+    cell = book.cell(1)
+    stop = cell.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_visible()
+    expect(cell.locator(".rmkit-chart").first).to_be_visible()
+    reader.tab("Pairs")  # what needs no kernel goes on meanwhile
+    reader.choose("Sort", "least certain")
+    assert reader.ids() == order(np.abs(viz.scores["reward_margin"]))[:20]
+    cell.scroll_into_view_if_needed()
+    book.shoot(f"{app}-training")
+    stop.click()
+    book.ran(30)
+    book.wait_idle()
+    expect(cell.locator("img").first).to_be_visible()
+    book.shoot(f"{app}-stopped")
+    book.run(2)
+    return json.loads(book.cell(2).inner_text().split("AFTER ")[-1].splitlines()[0])
+
+
+def opens_many(book, app):
+    "20,000 pairs, and their colours in the dark"
+    book.run(3)
+    began = time.monotonic()
+    book.start(4)
+    large = Reader(book, book.cell(4))
+    print(f"{app}: 20,000 pairs took {time.monotonic() - began:.2f} s to open")
+    book.shoot(f"{app}-20000")
+    large.tab("Pairs")
+    expect(large.root.locator(".rmkit-row")).to_have_count(20)
+    book.theme("JupyterLab Dark")
+    ratio, tag, text = book.page.evaluate(CONTRAST, ".rmkit *")
+    book.shoot(f"{app}-dark")
+    assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
+
+
 @pytest.mark.parametrize("app", ["lab", "notebook"])
 def test_live(browser, servers, viz, app, tmp_path):
     "Everything a person does in the explorer and in a training run, in one notebook"
-    with servers(app).open(browser, [EXPLORER + "viz", TRAIN, AFTER, BIG, *3 * ["RewardVisualizer(table)"]], height=1000) as book:
+    with servers(app).open(browser, [EXPLORER + "viz", TRAIN, AFTER, BIG, *3 * ["RewardVisualizer(table)"]],
+                           height=1000) as book:
         book.run(0)
         reader = Reader(book, book.cell(0))
-        expect(reader.root.locator(".rmkit-picture[data-id=rewards] svg")).to_be_visible()
-        book.shoot(f"{app}-overview")
-        reader.filters_by_pictures(viz)
-        reader.sorts_and_filters(viz)
-        reader.pages(viz)
-        i = reader.opens(viz)
-        reader.reads_tokens(viz, i)
-        book.shoot(f"{app}-tokens")
-        print(f"{app}: rescoring took {reader.rescores(viz, i):.0f} ms")
-        book.shoot(f"{app}-rescored")
-        rows = [json.loads(line) for line in reader.marks_and_exports(i, tmp_path).read_text().splitlines()]
-        assert [(row["mark"], row["note"]) for row in rows] == [("mislabelled", "the <b>other</b> one")]
-        assert rows[0]["chosen"] == viz.scores.at[i, "chosen"]
-        reader.choose("Verdict", "Wrong")
-        shown = pd.read_parquet(reader.downloads("Export shown rows .parquet", tmp_path))
-        assert len(shown) == (viz.scores["reward_margin"] < 0).sum()
-        reader.press("Clear filters")
-        reader.moves_the_slider(viz)
-        book.shoot(f"{app}-steps")
-        reader.goes_by_keys(viz)
-        assert book.page.locator(".jp-Notebook .jp-Cell").count() == 7, "the notebook took a key for itself"
-        book.check()
-
-        book.start(1)
-        cell = book.cell(1)
-        stop = cell.get_by_role("button", name="Stop", exact=True)
-        expect(stop).to_be_visible()
-        expect(cell.locator(".rmkit-chart").first).to_be_visible()
-        reader.tab("Pairs")  # what needs no kernel goes on meanwhile
-        reader.choose("Sort", "least certain")
-        assert reader.ids() == order(np.abs(viz.scores["reward_margin"]))[:20]
-        cell.scroll_into_view_if_needed()
-        book.shoot(f"{app}-training")
-        stop.click()
-        book.ran(30)
-        book.wait_idle()
-        expect(cell.locator("img").first).to_be_visible()
-        book.shoot(f"{app}-stopped")
-        book.run(2)
-        after = json.loads(book.cell(2).inner_text().split("AFTER ")[-1].splitlines()[0])
+        i = reads_and_marks(book, reader, viz, app, tmp_path)
+        after = trains_and_stops(book, reader, viz, app)
         assert 0 < after["step"] < 5000 and after["score"], after
         assert after["folders"] == [f"checkpoint-{after['step']}"]
         assert after["marks"] == {str(i): dict(mark="mislabelled", note="the <b>other</b> one")}
-
-        book.run(3)
-        began = time.monotonic()
-        book.start(4)
-        large = Reader(book, book.cell(4))
-        print(f"{app}: 20,000 pairs took {time.monotonic() - began:.2f} s to open")
-        book.shoot(f"{app}-20000")
-        large.tab("Pairs")
-        expect(large.root.locator(".rmkit-row")).to_have_count(20)
-        book.theme("JupyterLab Dark")
-        ratio, tag, text = book.page.evaluate(CONTRAST, ".rmkit *")
-        book.shoot(f"{app}-dark")
-        assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
+        opens_many(book, app)
         book.check()
 
 
@@ -138,12 +154,17 @@ def test_live(browser, servers, viz, app, tmp_path):
 def page_of(folder, viz):
     "A page with the live view, whose source answers with nothing: no kernel's time is in what it takes"
     meta = json.dumps(viz.meta(), allow_nan=False).replace("<", "\\u003c")
-    start = "const begun = performance.now(); mount(document.body, {get: name => name === 'meta' ? META : {}, follow: () => () => {}, " \
-            "ask: async ({what, ids}) => what === 'rows' ? ids.map(id => ({id, prompt: '', chosen: '', rejected: ''})) " \
+    start = "const begun = performance.now(); " \
+            "mount(document.body, {get: name => name === 'meta' ? META : {}, follow: () => () => {}, " \
+            "ask: async ({what, ids}) => " \
+            "what === 'rows' ? ids.map(id => ({id, prompt: '', chosen: '', rejected: ''})) " \
             ": {ids: [1, 2, 3], terms: []}}); document.body.dataset.ms = performance.now() - begun"
     path = folder / "large.html"
-    path.write_text(f"<!doctype html><meta charset=utf-8><title>large</title><style>{style()}</style><body><script type=application/json id=meta>{meta}"
-                    f"</script><script type=module>{front_end('explorer')}\nconst META = JSON.parse(document.getElementById('meta').textContent);{start}</script>",
+    path.write_text(
+        f"<!doctype html><meta charset=utf-8><title>large</title><style>{style()}</style><body><script "
+        f"type=application/json id=meta>{meta}"
+                    f"</script><script type=module>{front_end('explorer')}\nconst META = "
+                    f"JSON.parse(document.getElementById('meta').textContent);{start}</script>",
                     encoding="utf-8")
     return path
 
@@ -202,8 +223,10 @@ def test_saved_page_without_a_network(browser, saved, viz, tmp_path):
         again = an_explorer()
         assert again.take_marks(path) == 0
         assert again.marks == {i: dict(mark="mislabelled", note="the <b>other</b> one")}
-        shown = [json.loads(line) for line in reader.downloads("Export shown rows .jsonl", tmp_path).read_text().splitlines()]
-        assert [row["chosen"] for row in shown] == [viz.scores.at[k, "chosen"] for k in order(viz.scores["reward_margin"])]
+        shown = [json.loads(line) for line in reader.downloads("Export shown rows .jsonl",
+                                                               tmp_path).read_text().splitlines()]
+        assert [row["chosen"] for row in shown] == [viz.scores.at[k, "chosen"]
+                                                    for k in order(viz.scores["reward_margin"])]
         reader.moves_the_slider(viz)
         visit.shoot("saved-steps")
         visit.check()
@@ -215,26 +238,28 @@ def test_saved_page_without_a_network(browser, saved, viz, tmp_path):
         visit.check()
 
 
+def focused(page, selector):
+    return page.evaluate("selector => document.activeElement.matches(selector)", selector)
+
+
+def tab_to(page, selector, most=40):
+    for _ in range(most):
+        if focused(page, selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab doesn't reach {selector}")
+
+
 def test_saved_page_by_keyboard(browser, saved, viz):
     "From the top of the page to a marked pair without a mouse"
     with Visit(browser, saved.as_uri(), width=1000, offline=True) as visit:
         reader, press = Reader(visit), visit.page.keyboard.press
         by_margin = order(viz.scores["reward_margin"])
-
-        def focused(selector):
-            return visit.page.evaluate("selector => document.activeElement.matches(selector)", selector)
-
-        def tab_to(selector, most=40):
-            for _ in range(most):
-                if focused(selector):
-                    return
-                press("Tab")
-            raise AssertionError(f"Tab doesn't reach {selector}")
-        tab_to("[role=tab]")
+        tab_to(visit.page, "[role=tab]")
         press("ArrowRight")
-        assert focused("[role=tab][aria-selected=true]")
+        assert focused(visit.page, "[role=tab][aria-selected=true]")
         expect(reader.root.get_by_role("tab", name="Pairs")).to_have_attribute("aria-selected", "true")
-        tab_to(".rmkit-row")
+        tab_to(visit.page, ".rmkit-row")
         for _ in range(2):
             press("ArrowDown")
         press("Enter")
@@ -248,18 +273,19 @@ def test_saved_page_by_keyboard(browser, saved, viz):
         press("End")
         press("Enter")
         reader.opened(by_margin[-1])
-        tab_to(".rmkit-pair *")
+        tab_to(visit.page, ".rmkit-pair *")
         press("2")
         expect(reader.pair().get_by_role("button", name="Unclear")).to_have_attribute("aria-pressed", "true")
         press("2")
         expect(reader.pair().get_by_role("button", name="Unclear")).to_have_attribute("aria-pressed", "false")
-        tab_to("input[type=text]")
+        tab_to(visit.page, "input[type=text]")
         visit.page.keyboard.type("jk1 is a note")
         press("Tab")
         reader.opened(by_margin[-1])
         expect(reader.row(by_margin[-1])).to_contain_text("note")
         assert visit.page.evaluate("""() => { const style = getComputedStyle(document.activeElement, null);
-            return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1 || style.boxShadow !== 'none' }"""), "the focus can't be seen"
+            return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 1
+              || style.boxShadow !== 'none' }"""), "the focus can't be seen"
         visit.check()
 
 
@@ -278,15 +304,18 @@ def test_saved_page_can_be_read(browser, saved, viz, width, color_scheme):
             visit.shoot(f"saved-{tab.replace(' ', '-').lower()}-{width}-{color_scheme}")
             ratio, tag, text = visit.page.evaluate(CONTRAST, ".rmkit *")
             assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
-            cut = visit.page.evaluate("""() => [...document.querySelectorAll('.rmkit button, .rmkit h3, .rmkit label')].filter(el =>
-                el.checkVisibility() && getComputedStyle(el).overflowX === 'hidden' && el.scrollWidth > el.clientWidth + 1).map(el => el.textContent)""")
+            cut = visit.page.evaluate(
+                """() => [...document.querySelectorAll('.rmkit button, .rmkit h3, .rmkit label')].filter(el =>
+                  el.checkVisibility() && getComputedStyle(el).overflowX === 'hidden'
+                  && el.scrollWidth > el.clientWidth + 1).map(el => el.textContent)""")
             assert not cut, f"cut off: {cut}"
 
 
 def test_one_pair(browser, tmp_path):
     "Two of the smallest tables, one without lengths and sources, with a pair that has no reward"
     for n in (1, 2):
-        path = RewardVisualizer(pair_scores(["a"] * n, ["b"] * n, ["c"] * n, [1.0, np.nan][:n], [1.0, 0.0][:n])).save(tmp_path / f"{n}.html")
+        path = RewardVisualizer(pair_scores(["a"] * n, ["b"] * n, ["c"] * n, [1.0, np.nan][:n], [1.0, 0.0][:n])).save(
+            tmp_path / f"{n}.html")
         with Visit(browser, path.as_uri(), offline=True) as visit:
             reader = Reader(visit)
             reader.tab("Pairs")
@@ -304,22 +333,29 @@ def hostile_table():
     "Every payload as prompt, chosen, rejected and source"
     turn = PAYLOADS[1:] + PAYLOADS[:1]
     replies = [[dict(role="assistant", content=text)] for text in PAYLOADS]
-    return pair_scores(PAYLOADS, replies, turn, np.zeros(len(PAYLOADS)), np.arange(len(PAYLOADS)) + 1.0, source=PAYLOADS)
+    return pair_scores(PAYLOADS, replies, turn, np.zeros(len(PAYLOADS)), np.arange(len(PAYLOADS)) + 1.0,
+                       source=PAYLOADS)
 
 
-# Opens one pair after the other by its own button, and takes down every text, what the window holds, and the widest thing in it
+# Opens one pair after the other by its own button, and takes down every text, what the window holds, and the widest
+# thing in it
 READ_ALL = """async ([root, n]) => {
   const view = document.querySelector(root), read = [], frame = () => new Promise(requestAnimationFrame);
   for (let k = 0; k < n; k++) {
     const until = performance.now() + 10000;
-    const there = () => { const pair = view.querySelector('.rmkit-pair'); return pair?.getAttribute('aria-label') === `Pair ${k}` && pair.getAttribute('aria-busy') !== 'true' };
+    const there = () => {
+      const pair = view.querySelector('.rmkit-pair');
+      return pair?.getAttribute('aria-label') === `Pair ${k}` && pair.getAttribute('aria-busy') !== 'true' };
     if (k === 0) view.querySelector('.rmkit-row[data-id="0"]').click();
     else view.querySelector('[aria-label="Next pair"]').click();
     while (!there() && performance.now() < until) await frame();
     const pair = view.querySelector('.rmkit-pair');
-    read.push({pair: pair.getAttribute('aria-label'), texts: [...pair.querySelectorAll('.rmkit-text')].map(el => el.textContent),
+    const right = el => el.getBoundingClientRect().right;
+    read.push({pair: pair.getAttribute('aria-label'),
+      texts: [...pair.querySelectorAll('.rmkit-text')].map(el => el.textContent),
       head: pair.querySelector('header').textContent, tall: pair.getBoundingClientRect().height,
-      wide: view.scrollWidth - view.clientWidth, out: Math.max(...[...pair.querySelectorAll('.rmkit-text, header, dl, summary')].map(el => el.getBoundingClientRect().right)) - view.getBoundingClientRect().right});
+      wide: view.scrollWidth - view.clientWidth,
+      out: Math.max(...[...pair.querySelectorAll('.rmkit-text, header, dl, summary')].map(right)) - right(view)});
   }
   return read }"""
 
@@ -353,15 +389,13 @@ def test_saved_page_of_hostile_texts(browser, tmp_path):
         visit.check()
         assert visit.page.title() == visible(PAYLOADS[0])
         assert visit.page.locator("img, iframe, link, base, object, embed, form").count() == 0
-        tags = set(visit.page.evaluate("[...document.querySelectorAll('.rmkit *')].flatMap(el => [...el.attributes]).filter(a => /^on|^(src|href|action)$/.test(a.name)).map(a => a.name)"))
+        tags = set(
+            visit.page.evaluate("[...document.querySelectorAll('.rmkit *')].flatMap(el => [...el.attributes]).filter(a "
+                                "=> /^on|^(src|href|action)$/.test(a.name)).map(a => a.name)"))
         assert not tags, "an attribute that runs or fetches"
 
 
-def test_live_with_hostile_texts(browser, servers):
-    "All payloads in one notebook: the explorer, with a model that reads them, and the table"
-    here = str(Path(__file__).resolve().parent)
-    few = [i for i, text in enumerate(PAYLOADS) if i % 40 == 0 or any("\ud800" <= letter <= "\udfff" for letter in text)]
-    cells = [f"""
+HOSTILE_CELLS = ["""
 import sys; sys.path.insert(0, {here!r})
 from test_explorer_browser import hostile_table
 from rmkit import RewardModel
@@ -369,9 +403,36 @@ from rmkit.synthetic import tiny_model, tiny_tokenizer
 from rmkit.visualizer import RewardVisualizer
 table = hostile_table()
 viz = RewardVisualizer(table, title=table["prompt"][0])
-viz""", "table.show(-1)", "print(repr(viz)); print(table)", f"""
+viz""", "table.show(-1)", "print(repr(viz)); print(table)", """
 few = table.iloc[{few}]
 RewardVisualizer(few, model=RewardModel(tiny_model(), tiny_tokenizer()))"""]
+
+
+def rescores_each(reader, few):
+    "Each pair's chosen answer replaced by another payload, and read by the model"
+    reader.tab("Pairs")
+    reader.choose("Sort", "in the order of the data")
+    for place, i in enumerate(few):
+        reader.row(place).click()
+        reader.opened(place)
+        if place == 0:
+            reader.press("Edit and rescore")
+            reader.press("Tokens")
+        assert reader.root.locator(".rmkit-edit-chosen textarea").input_value() == visible(PAYLOADS[i])
+        reader.root.locator(".rmkit-edit-chosen textarea").fill(visible(PAYLOADS[i - 1]))
+        reader.press("Rescore")
+        expect(reader.root.locator(".rmkit-rescored")).to_be_visible()
+        tokens = reader.root.locator(".rmkit-part .rmkit-rejected .rmkit-token").first
+        hints = reader.root.locator(".rmkit-part .rmkit-hint")
+        assert tokens.count() or hints.count(), "tokens, or why there are none"
+
+
+def test_live_with_hostile_texts(browser, servers):
+    "All payloads in one notebook: the explorer, with a model that reads them, and the table"
+    here = str(Path(__file__).resolve().parent)
+    few = [i for i, text in enumerate(PAYLOADS) if i % 40 == 0
+           or any("\ud800" <= letter <= "\udfff" for letter in text)]
+    cells = [cell.format(here=here, few=few) for cell in HOSTILE_CELLS]
     table = hostile_table()
     with servers("lab").open(browser, cells, name="hostile", width=1100) as book:
         book.run(0)
@@ -388,24 +449,11 @@ RewardVisualizer(few, model=RewardModel(tiny_model(), tiny_tokenizer()))"""]
         book.run(2)
         assert "\x1b" not in book.cell(2).inner_text()
         book.check()
-        outputs = book.page.locator(".jp-OutputArea-output").evaluate_all("found => found.map(el => el.scrollWidth - el.clientWidth)")
+        outputs = book.page.locator(".jp-OutputArea-output").evaluate_all(
+            "found => found.map(el => el.scrollWidth - el.clientWidth)")
         assert max(outputs) <= 0, "an output is wider than its place"
 
         book.run(3)
-        reader = Reader(book, book.cell(3))
-        reader.tab("Pairs")
-        reader.choose("Sort", "in the order of the data")
-        for place, i in enumerate(few):
-            reader.row(place).click()
-            reader.opened(place)
-            if place == 0:
-                reader.press("Edit and rescore")
-                reader.press("Tokens")
-            assert reader.root.locator(".rmkit-edit-chosen textarea").input_value() == visible(PAYLOADS[i])
-            reader.root.locator(".rmkit-edit-chosen textarea").fill(visible(PAYLOADS[i - 1]))
-            reader.press("Rescore")
-            expect(reader.root.locator(".rmkit-rescored")).to_be_visible()
-            tokens = reader.root.locator(".rmkit-part .rmkit-rejected .rmkit-token").first
-            assert tokens.count() or reader.root.locator(".rmkit-part .rmkit-hint").count(), "tokens, or why there are none"
+        rescores_each(Reader(book, book.cell(3)), few)
         book.shoot("lab-hostile-rescored")
         book.check()

@@ -250,7 +250,8 @@ def test_snippets_are_those_of_a_saved_page(browser):
                   dict(role="assistant", content="🎉" * k)]
                  for k, text in enumerate(PAYLOADS)]
     sizes = (99, 100, 199, 200, 201, 500, 999, 1000, 1001)
-    longs = [letter * n + end for letter in ("a", "é", "🎉", "a🎉", " ", " x") for n in sizes for end in ("", "🎉", " z")]
+    longs = [letter * n + end for letter in ("a", "é", "🎉", "a🎉", " ", " x")
+             for n in sizes for end in ("", "🎉", " z")]
     texts = PAYLOADS + longs
     prompts = [[dict(role="user", content="begin"), dict(role="user", content=text)] for text in texts]
     prompts[0], prompts[1] = [], ""
@@ -275,20 +276,28 @@ def marked(a, b):
 
 
 @pytest.mark.parametrize("a, b, chosen, rejected", [
-    ("the cat sat", "the dog sat", ["cat"], ["dog"]), ("the very cat sat", "the cat sat", ["very "], []),
+    ("the cat sat", "the dog sat", ["cat"], ["dog"]),
+    ("the very cat sat", "the cat sat", ["very "], []),
     ("It isn't 3.14.", "It isn't 3.15.", ["3.14"], ["3.15"]),
-    ("我喜欢吃苹果和香蕉，因为它们很甜。", "我喜欢吃苹果和橘子，因为它们很甜。", ["香蕉"], ["橘子"]), ("今日は雨です", "今日は晴れです", ["雨"], ["晴れ"]),
-    ("ฉันชอบกินข้าวผัด", "ฉันชอบกินข้าวต้ม", ["ผัด"], ["ต้ม"]), ("ខ្ញុំចូលចិត្តបាយ", "ខ្ញុំចូលចិត្តម្ហូប", ["បាយ"],
-                                                                 ["ម្ហូប"]),
-    ("ok 👩‍👩‍👧 ok", "ok 👩‍👩‍👦 ok", ["👩‍👩‍👧"], ["👩‍👩‍👦"]), ("🇫🇷🇩🇪", "🇫🇷🇮🇹", ["🇩🇪"], ["🇮🇹"]),
-    ("👍🏿!", "👍🏻!", ["👍🏿"], ["👍🏻"]), ("1️⃣.", "2️⃣.", ["1️⃣"], ["2️⃣"]),
-    ("cafe\u0301 noir", "cafe noir", ["cafe\u0301"], ["cafe"]), ("यह किताब है", "यह किताबें है", ["किताब"],
-                                                                 ["किताबें"]),
+    ("我喜欢吃苹果和香蕉，因为它们很甜。", "我喜欢吃苹果和橘子，因为它们很甜。", ["香蕉"], ["橘子"]),
+    ("今日は雨です", "今日は晴れです", ["雨"], ["晴れ"]),
+    ("ฉันชอบกินข้าวผัด", "ฉันชอบกินข้าวต้ม", ["ผัด"], ["ต้ม"]),
+    ("ខ្ញុំចូលចិត្តបាយ", "ខ្ញុំចូលចិត្តម្ហូប", ["បាយ"], ["ម្ហូប"]),
+    ("ok 👩‍👩‍👧 ok", "ok 👩‍👩‍👦 ok", ["👩‍👩‍👧"], ["👩‍👩‍👦"]),
+    ("🇫🇷🇩🇪", "🇫🇷🇮🇹", ["🇩🇪"], ["🇮🇹"]),
+    ("👍🏿!", "👍🏻!", ["👍🏿"], ["👍🏻"]),
+    ("1️⃣.", "2️⃣.", ["1️⃣"], ["2️⃣"]),
+    ("cafe\u0301 noir", "cafe noir", ["cafe\u0301"], ["cafe"]),
+    ("यह किताब है", "यह किताबें है", ["किताब"], ["किताबें"]),
     ("זה ספר טוב", "זה ספר רע", ["טוב"], ["רע"]),
-    ("كِتَاب جديد", "كُتُب جديد", ["كِتَاب"], ["كُتُب"]), ("می‌خواهم بروم", "می‌خواهم بمانم", ["بروم"], ["بمانم"]),
-    ("Yes. Same words here. No.", "Yes. Same words here. Never.", ["No"], ["Never"]), ("a  b", "a b", [" "], []),
+    ("كِتَاب جديد", "كُتُب جديد", ["كِتَاب"], ["كُتُب"]),
+    ("می‌خواهم بروم", "می‌خواهم بمانم", ["بروم"], ["بمانم"]),
+    ("Yes. Same words here. No.", "Yes. Same words here. Never.", ["No"], ["Never"]),
+    ("a  b", "a b", [" "], []),
     ("a\nb", "a b", ["a\n"], ["a "]),
-    ("", "new", [], ["new"]), ("same", "same", [], [])])
+    ("", "new", [], ["new"]),
+    ("same", "same", [], []),
+])
 def test_what_is_marked(a, b, chosen, rejected):
     assert marked(a, b) == [chosen, rejected]
 

@@ -1,4 +1,4 @@
-"Deciding in the explorer: keys with the focus anywhere, the list's place, undo, progress, notes, and what a saved page keeps"
+"Deciding in the explorer: keys with the focus anywhere, the list's place, undo, progress, notes, a saved page"
 import json
 
 import pytest
@@ -31,7 +31,8 @@ def visit(browser, page_file):
 
 def kept(visit):
     "What the page keeps in the browser, by row"
-    stored = visit.page.evaluate("Object.entries(localStorage).filter(([name]) => name.startsWith('rmkit-review')).map(([, v]) => v)")
+    stored = visit.page.evaluate(
+        "Object.entries(localStorage).filter(([name]) => name.startsWith('rmkit-review')).map(([, v]) => v)")
     return {int(i): entry for i, entry in json.loads(stored[0])["entries"].items()} if stored else {}
 
 
@@ -41,7 +42,8 @@ def focus(visit, selector):
 
 # Where the focus may be: in the list, on buttons of the pair, on a tab, on a page button, on the view itself
 PLACES = [".rmkit-row", '[aria-label="Next pair"]', '[aria-label="Swap"]', '[role="tab"][aria-selected="true"]',
-          '[aria-label="Next page"]', ".rmkit-pair", '.rmkit-headcell', "summary", '[aria-label="Decide"] input[type="checkbox"]']
+          '[aria-label="Next page"]', ".rmkit-pair", '.rmkit-headcell', "summary",
+          '[aria-label="Decide"] input[type="checkbox"]']
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -74,7 +76,8 @@ def test_no_control_keeps_a_letter_key_for_itself(visit, viz):
         visit.page.keyboard.press("s")
         assert not any("decision" in entry for entry in kept(visit).values()), field
         visit.page.keyboard.press("Escape")
-        assert visit.page.evaluate("document.activeElement.className").startswith("rmkit-pair"), f"Escape leaves {field}"
+        assert visit.page.evaluate("document.activeElement.className").startswith(
+            "rmkit-pair"), f"Escape leaves {field}"
         if field != "Note": visit.reader.fill(field, "")
     visit.reader.pair().focus()
     visit.page.keyboard.press("d")
@@ -150,7 +153,8 @@ def test_progress_next_unseen_and_a_number(visit, viz):
 
 def test_heads_sort_both_ways_and_columns_filter(visit, viz):
     reader, scores = visit.reader, viz.scores
-    for head, values in {"Margin": scores["reward_margin"], "P(chosen)": scores["p_chosen"], "Pair": scores.index}.items():
+    for head, values in {"Margin": scores["reward_margin"], "P(chosen)": scores["p_chosen"],
+                         "Pair": scores.index}.items():
         reader.root.locator(".rmkit-headcell", has_text=head).click()
         assert reader.ids() == order(values)[:20], head
         reader.root.locator(".rmkit-headcell", has_text=head).click()
@@ -257,8 +261,10 @@ def test_of_a_page_and_its_kernel_the_newer_word_counts(browser, tmp_path):
         file = reader.downloads("Save decisions .jsonl", tmp_path)
         assert viz.take_marks(file) == 0
         decided = {i: entry["decision"] for i, entry in viz.marks.items()}
-        assert decided == {3: "keep", 7: "keep", 8: "keep"}, "the later word of both, and a tie that was taken back is gone"
+        assert decided == {3: "keep", 7: "keep",
+                           8: "keep"}, "the later word of both, and a tie that was taken back is gone"
         viz.save(path, traces=0)  # the same page anew, with what the kernel knows by now
         visit.page.reload()
         expect(reader.root.locator(".rmkit-progress")).to_contain_text("3 of 60 decided")
-        assert json.loads(reader.downloads("Save decisions .jsonl", tmp_path).read_text().splitlines()[0])["decision"] == "keep"
+        assert json.loads(reader.downloads("Save decisions .jsonl",
+                                           tmp_path).read_text().splitlines()[0])["decision"] == "keep"

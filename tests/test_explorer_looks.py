@@ -33,16 +33,19 @@ VIEWS = {".rmkit:not(.rmkit-dashboard)": 0, ".rmkit-pairs": 1, ".rmkit-dashboard
 # Every property of one element of each kind; places and sizes, which the window decides, left out. A colour that is the
 # text's is called so: a table has the page's own.
 STYLES = """selector => {
-  const size = /^(inline-size|block-size|width|height|(perspective|transform)-origin|grid-template-.*|top|left|right|bottom|inset-.*|[cr]?[dxyr]|(flood|lighting|stop)-color)$/;
+  const size = new RegExp('^(inline-size|block-size|width|height|(perspective|transform)-origin|grid-template-.*'
+    + '|top|left|right|bottom|inset-.*|[cr]?[dxyr]|(flood|lighting|stop)-color)$');
   const styles = {}, name = el => el ? el.tagName.toLowerCase() + [...el.classList].map(one => '.' + one).join('')
     + ['aria-pressed', 'aria-selected', 'disabled', 'type'].map(key => el.getAttribute(key)).filter(Boolean) : '';
   for (const root of document.querySelectorAll(selector)) for (const el of [root, ...root.querySelectorAll('*')]) {
     const kind = name(el.parentElement === root ? null : el.parentElement) + ' > ' + name(el);
     if (kind in styles || el.tagName === 'STYLE') continue;
     const all = getComputedStyle(el);
-    styles[kind] = Object.fromEntries([...all].filter(one => !size.test(one) && (one !== 'fill' || el.closest('svg'))).map(one => [one, all[one] === all.color ? 'ink' : all[one]]));
+    const said = [...all].filter(one => !size.test(one) && (one !== 'fill' || el.closest('svg')));
+    styles[kind] = Object.fromEntries(said.map(one => [one, all[one] === all.color ? 'ink' : all[one]]));
   } return styles }"""
-# The same with every style sheet taken away that isn't ours, each view as wide as before: what differs came from a front end
+# The same with every style sheet taken away that isn't ours, each view as wide as before: what differs came from a
+# front end
 ALONE = """() => {
   for (const root of document.querySelectorAll('.rmkit, .rmkit-pairs, .rmkit-ended'))
     root.style.width = root.getBoundingClientRect().width + 'px';
@@ -120,7 +123,9 @@ def saved(viz, tmp_path_factory):
 
 
 def test_selectors_begin_with_their_view(viz):
-    outer = re.compile(r"(@media[^{]*\{\s*)?((html|body)\S* )?(:is\()?\.rmkit(-page|-pairs|-dashboard|-ended)?[ ,{.:>+]|html\.rmkit-page[ ,]")
+    outer = re.compile(
+        r"(@media[^{]*\{\s*)?((html|body)\S* )?(:is\()?\.rmkit(-page|-pairs|-dashboard|-ended)?[ ,{.:>"
+        r"+]|html\.rmkit-page[ ,]")
     for name, sheet in sheets(viz).items():
         sheet = re.sub(r"/\*.*?\*/", "", sheet, flags=re.S)
         depth, start = 0, 0
@@ -137,7 +142,8 @@ def test_a_style_sheet_touches_nothing_outside_its_view(browser, viz, tmp_path):
     for name, sheet in sheets(viz).items():
         roots = {"rmkit", *("rmkit" + end for end in ("-page", "-pairs", "-dashboard", "-ended"))}
         classes = " ".join(sorted(set(re.findall(r"\.(rmkit[\w-]*)", sheet)) - roots))
-        tags = "p span td dl dt dd h2 h3 button summary input select textarea mark code details section label img".split()
+        tags = ("p span td dl dt dd h2 h3 button summary input select textarea mark code details section label "
+                "img").split()
         inner = "".join(f'<{tag} class="{classes}"></{tag}><{tag}></{tag}>' for tag in tags)
         body = f'<div class="{classes}"><table class="{classes}"><tr class="{classes}"><td>{inner}</table></div>{inner}'
         path = tmp_path / "outside.html"
@@ -161,12 +167,14 @@ def test_views_on_one_page_leave_each_other_alone(browser, viz, saved, tmp_path,
                 visit.page.locator(".rmkit-row").first.click()
                 visit.page.locator(".rmkit-pair .rmkit-text").first.wait_for()
             alone[view] = visit.page.evaluate(STYLES, view), visit.page.evaluate("""view => [
-                [...document.querySelectorAll('style')].map(one => one.textContent).join(''), document.querySelector(view).outerHTML,
+                [...document.querySelectorAll('style')].map(one => one.textContent).join(''),
+                document.querySelector(view).outerHTML,
                 document.querySelector(view).getBoundingClientRect().width]""", view)
     together = tmp_path / "together.html"
     parts = [alone[list(VIEWS)[i]][1] for i in order]
     together.write_text("<!doctype html><title>together</title><body>" + "".join(
-        f"<style>{css}</style><div style='width: {width}px'>{html}</div>" for css, html, width in parts), encoding="utf-8")
+        f"<style>{css}</style><div style='width: {width}px'>{html}</div>" for css, html, width in parts),
+        encoding="utf-8")
     with Visit(browser, together.as_uri(), width=1300) as visit:
         for view, (styles, _) in alone.items():
             assert not differences(visit.page.evaluate(STYLES, view), styles), view
@@ -175,41 +183,53 @@ def test_views_on_one_page_leave_each_other_alone(browser, viz, saved, tmp_path,
 
 # Widths -------------------------------------------------------------------------------------------------------------
 
-# What overlaps, is cut, or leaves its view. Only what can be seen counts: what is scrolled away is clipped with its box.
-MISPLACED = """selector => { const root = document.querySelector(selector), frame = root.getBoundingClientRect(), found = [];
-  const told = el => el.tagName + '.' + (el.getAttribute('class') || '') + ' ' + JSON.stringify(el.textContent.slice(0, 30));
+# What overlaps, is cut, or leaves its view. Only what can be seen counts: what is scrolled away is clipped with its
+# box.
+MISPLACED = """selector => {
+  const root = document.querySelector(selector), frame = root.getBoundingClientRect(), found = [];
+  const told = el =>
+    el.tagName + '.' + (el.getAttribute('class') || '') + ' ' + JSON.stringify(el.textContent.slice(0, 30));
   const clips = new Map();
-  const clip = el => { if (!clips.has(el)) { const up = el === root ? {left: -1e9, top: -1e9, right: 1e9, bottom: 1e9} : clip(el.parentElement);
+  const clip = el => { if (!clips.has(el)) {
+      const up = el === root ? {left: -1e9, top: -1e9, right: 1e9, bottom: 1e9} : clip(el.parentElement);
       const style = getComputedStyle(el), box = el.getBoundingClientRect();
-      clips.set(el, style.overflow === 'visible' ? up : {left: Math.max(up.left, box.left), top: Math.max(up.top, box.top),
+      clips.set(el, style.overflow === 'visible' ? up : {
+        left: Math.max(up.left, box.left), top: Math.max(up.top, box.top),
         right: Math.min(up.right, box.right), bottom: Math.min(up.bottom, box.bottom)}) } return clips.get(el) };
   const shown = el => { const own = el.getBoundingClientRect(), up = clip(el.parentElement);
-    return {left: Math.max(own.left, up.left), top: Math.max(own.top, up.top), right: Math.min(own.right, up.right), bottom: Math.min(own.bottom, up.bottom)} };
+    return {left: Math.max(own.left, up.left), top: Math.max(own.top, up.top),
+            right: Math.min(own.right, up.right), bottom: Math.min(own.bottom, up.bottom)} };
   const there = box => box.right - box.left > 2 && box.bottom - box.top > 2;
   const leaves = [];
   for (const el of root.querySelectorAll('*')) {
-    if (el.closest('svg, .rmkit-unseen, option') || !el.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    if (el.closest('svg, .rmkit-unseen, option')) continue;
+    if (!el.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
     const box = shown(el), style = getComputedStyle(el);
     if (!there(box)) continue;
     if (box.left < frame.left - 1 || box.right > frame.right + 1) found.push('outside: ' + told(el));
     const control = el.matches('button, input, select, textarea, summary');
-    if ((el.matches('button, .rmkit-key, .rmkit-verdict, b') || style.overflowX === 'hidden' && style.textOverflow !== 'ellipsis' && !el.matches('svg, .rmkit-table, .rmkit-fluid'))
+    const cuts = style.overflowX === 'hidden' && style.textOverflow !== 'ellipsis';
+    if ((el.matches('button, .rmkit-key, .rmkit-verdict, b') || cuts && !el.matches('svg, .rmkit-table, .rmkit-fluid'))
       && el.scrollWidth > el.clientWidth + 1 && style.display !== 'inline') found.push('cut: ' + told(el));
-    if (control || [...el.childNodes].some(node => node.nodeType === 3 && node.data.trim()) && style.display !== 'inline' && style.display !== 'contents') leaves.push([el, box]);
+    const hasText = [...el.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+    if (control || hasText && style.display !== 'inline' && style.display !== 'contents') leaves.push([el, box]);
   }
   leaves.sort((a, b) => a[1].top - b[1].top);
   leaves.forEach(([one, a], i) => { for (let k = i + 1; k < leaves.length; k++) { const [other, b] = leaves[k];
     if (b.top >= a.bottom - 1) break;
-    if (a.left < b.right - 1 && b.left < a.right - 1 && !one.contains(other) && !other.contains(one)) found.push(`overlap: ${told(one)} and ${told(other)}`) } });
+    if (a.left < b.right - 1 && b.left < a.right - 1 && !one.contains(other) && !other.contains(one))
+      found.push(`overlap: ${told(one)} and ${told(other)}`) } });
   return found }"""
 WIDTHS = (400, 600, 1000, 1300, 1920, 2000)
 
 
 def long_explorer():
     "Texts that go on without a space, and what means no good"
-    texts = ["word" * 3000, "long words and short ones " * 400, "\n".join("line" for _ in range(300)), "中文" * 2000, *PAYLOADS[::9]]
+    texts = ["word" * 3000, "long words and short ones " * 400, "\n".join("line" for _ in range(300)), "中文" * 2000,
+             *PAYLOADS[::9]]
     rng, n = np.random.default_rng(0), len(texts)
-    scores = pair_scores(texts, texts[::-1], texts, rng.normal(size=n) * 1e6, rng.normal(size=n), source=[text[:500] for text in texts])
+    scores = pair_scores(texts, texts[::-1], texts, rng.normal(size=n) * 1e6, rng.normal(size=n),
+                         source=[text[:500] for text in texts])
     return RewardVisualizer(scores, title="a title " * 60)
 
 
@@ -243,17 +263,33 @@ def test_nothing_overlaps_or_is_cut(browser, tmp_path, made):
 
 # The contrast of each control's border, or of its ring when it has the focus, with what is beside it
 EDGES = """() => {""" + LIGHT + """
-  const behind = el => { for (; el; el = el.parentElement) { const c = channels(getComputedStyle(el).backgroundColor); if (c[3] !== 0) return c } return [255, 255, 255] };
-  const contrast = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => p - q); return (y + .05) / (x + .05) };
-  return [...document.querySelectorAll('.rmkit :is(button, select, textarea, input:not([type=range], [type=radio], [type=checkbox]), .rmkit-menu > summary)')]
-    .filter(el => el.checkVisibility() && !el.disabled && el.getBoundingClientRect().width > 2).flatMap(el => { const style = getComputedStyle(el), ground = behind(el.parentElement), name = el.className + ' ' + el.textContent.slice(0, 20);
+  const behind = el => {
+    for (; el; el = el.parentElement) {
+      const c = channels(getComputedStyle(el).backgroundColor);
+      if (c[3] !== 0) return c }
+    return [255, 255, 255] };
+  const contrast = (a, b) => {
+    const [x, y] = [light(a), light(b)].sort((p, q) => p - q);
+    return (y + .05) / (x + .05) };
+  const controls = 'button, select, textarea, input:not([type=range], [type=radio], [type=checkbox]), '
+    + '.rmkit-menu > summary';
+  return [...document.querySelectorAll(`.rmkit :is(${controls})`)]
+    .filter(el => el.checkVisibility() && !el.disabled && el.getBoundingClientRect().width > 2).flatMap(el => {
+      const style = getComputedStyle(el), ground = behind(el.parentElement);
+      const name = el.className + ' ' + el.textContent.slice(0, 20);
       el.focus({focusVisible: true}); const ring = channels(getComputedStyle(el).outlineColor);
-      return [['ring', contrast(ring, ground), name], ...(parseFloat(style.borderTopWidth) && style.borderTopStyle !== 'none' && channels(style.borderTopColor)[3] !== 0 ? [['border', contrast(channels(style.borderTopColor), ground), name]] : [])] }) }"""
+      const edge = channels(style.borderTopColor);
+      const hasEdge = parseFloat(style.borderTopWidth) && style.borderTopStyle !== 'none' && edge[3] !== 0;
+      return [['ring', contrast(ring, ground), name],
+              ...(hasEdge ? [['border', contrast(edge, ground), name]] : [])] }) }"""
 # Severity 1 of Machado, Oliveira and Fernandes (2009), for linear RGB
 BLIND = dict(none=np.eye(3),
-             deuteranopia=np.array([[.367322, .860646, -.227968], [.280085, .672501, .047413], [-.011820, .042940, .968881]]),
-             protanopia=np.array([[.152286, 1.052583, -.204868], [.114503, .786281, .099216], [-.003882, -.048116, 1.051998]]),
-             tritanopia=np.array([[1.255528, -.076749, -.178779], [-.078411, .930809, .147602], [.004733, .691367, .303900]]))
+             deuteranopia=np.array([[.367322, .860646, -.227968], [.280085, .672501, .047413],
+                                    [-.011820, .042940, .968881]]),
+             protanopia=np.array([[.152286, 1.052583, -.204868], [.114503, .786281, .099216],
+                                  [-.003882, -.048116, 1.051998]]),
+             tritanopia=np.array([[1.255528, -.076749, -.178779], [-.078411, .930809, .147602],
+                                  [.004733, .691367, .303900]]))
 
 
 def lab(rgb, blindness):
@@ -263,6 +299,14 @@ def lab(rgb, blindness):
     xyz = np.array([[.4124, .3576, .1805], [.2126, .7152, .0722], [.0193, .1192, .9505]]) @ linear / [.9505, 1, 1.089]
     f = np.where(xyz > .008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+COLOURS = """names => names.map(name => {
+  const el = document.querySelector('.rmkit').appendChild(document.createElement('i'));
+  el.style.color = `var(--rm-${name})`;
+  const colour = getComputedStyle(el).color.match(/[\\d.]+/g).map(Number);
+  el.remove();
+  return colour })"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -278,8 +322,7 @@ def test_colours_can_be_told_apart(browser, saved, scheme):
         assert not [edge for edge in edges if edge[1] < 3]
         assert visit.page.evaluate(CONTRAST, ".rmkit *")[0] >= 4.5
         names = "chosen rejected good bad high low".split()
-        seen = dict(zip(names, visit.page.evaluate("""names => names.map(name => { const el = document.querySelector('.rmkit').appendChild(document.createElement('i'));
-            el.style.color = `var(--rm-${name})`; const colour = getComputedStyle(el).color.match(/[\\d.]+/g).map(Number); el.remove(); return colour })""", names)))
+        seen = dict(zip(names, visit.page.evaluate(COLOURS, names)))
     assert len({tuple(colour) for colour in seen.values()}) == 6
     for one, other in (("chosen", "rejected"), ("good", "bad"), ("high", "low")):
         for name, blindness in BLIND.items():
@@ -287,7 +330,8 @@ def test_colours_can_be_told_apart(browser, saved, scheme):
             assert apart > 20, f"{one} and {other} differ by {apart:.0f} with {name}"
     for pair in permutations((names[:2], names[2:4], names[4:]), 2):
         for one in pair[0]:
-            assert min(np.linalg.norm(lab(seen[one], np.eye(3)) - lab(seen[other], np.eye(3))) for other in pair[1]) > 20
+            assert min(np.linalg.norm(lab(seen[one], np.eye(3)) - lab(seen[other], np.eye(3)))
+                       for other in pair[1]) > 20
 
 
 # Paper --------------------------------------------------------------------------------------------------------------
@@ -303,10 +347,14 @@ def test_paper_is_light_and_texts_are_whole(browser, tmp_path, scheme):
         visit.media("print")
         visit.shoot(f"looks-paper-{scheme}")
         assert visit.print_pdf(f"looks-paper-{scheme}").stat().st_size > 10_000
-        ink, ground = visit.page.evaluate("[getComputedStyle(document.querySelector('.rmkit')).color, getComputedStyle(document.body).backgroundColor]")
+        ink, ground = visit.page.evaluate(
+            "[getComputedStyle(document.querySelector('.rmkit')).color, "
+            "getComputedStyle(document.body).backgroundColor]")
         assert (ink, ground) == ("rgb(27, 31, 36)", "rgb(255, 255, 255)")
         assert visit.page.evaluate(CONTRAST, ".rmkit *")[0] >= 4.5
-        hidden = visit.page.evaluate("[...document.querySelectorAll('.rmkit :is(.rmkit-text, .rmkit-list)')].filter(el => el.scrollHeight > el.clientHeight + 1).length")
+        hidden = visit.page.evaluate(
+            "[...document.querySelectorAll('.rmkit :is(.rmkit-text, .rmkit-list)')].filter(el => el.scrollHeight > "
+            "el.clientHeight + 1).length")
         assert hidden == 0, "on paper nothing can be scrolled"
         for name in (".rmkit-button", "select", "input"):
             assert not visit.page.locator(f".rmkit {name}:visible").count(), name
@@ -319,7 +367,8 @@ def test_paper_is_light_and_texts_are_whole(browser, tmp_path, scheme):
 def test_axe_finds_nothing_serious(browser, viz, saved, tmp_path, scheme):
     run = page_of(tmp_path / "run.html", live_view(a_log(9)), dark=scheme == "dark")
     report = write_report(tmp_path / "report.html", viz.scores).as_uri()
-    for page, where in ((run, ".rmkit-dashboard"), (table_page(tmp_path, viz, scheme), ".rmkit-pairs"), (report, "body")):
+    for page, where in ((run, ".rmkit-dashboard"), (table_page(tmp_path, viz, scheme), ".rmkit-pairs"),
+                        (report, "body")):
         for width in (400, 1300):
             with Visit(browser, page, color_scheme=scheme, width=width) as visit:
                 visit.page.locator(where).first.wait_for()

@@ -62,13 +62,13 @@ SIDE = dict(text=["Hi", "\n\n", " ", "\t", "", "  \n", "cat"], reward=[0.0, 0.1,
             special=[0] * 7, start=1)
 
 
-def held_page(folder, table=None, hold=(), change=lambda data: None, drafts={}):
+def held_page(folder, table=None, hold=(), change=lambda data: None, drafts=None):
     "A saved page that asks as a live one does; `change` may alter its data"
     path = RewardVisualizer(a_table() if table is None else table).save(folder / "held.html")
     page = re.sub("<meta http-equiv=\"Content-Security-Policy\".*?>", "", path.read_text(encoding="utf-8"))
     data = json.loads(re.search(r'id="rmkit-data">(.*?)</script>', page, re.S)[1])
     change(data)
-    held = HELD.replace("HOLD", json.dumps(list(hold))).replace("DRAFTS", json.dumps(drafts))
+    held = HELD.replace("HOLD", json.dumps(list(hold))).replace("DRAFTS", json.dumps(drafts or {}))
     held = held.replace("TOKENS", json.dumps(dict(chosen=SIDE, rejected=SIDE)))
     source = json.dumps(data).replace("<", "\\u003c")
     start = f"mount(document.getElementById('rmkit'), ({held})(embedded({source})));"
@@ -366,7 +366,8 @@ def test_markdown_is_rendered_with_code_and_tables(browser, tmp_path):
 
 # Opens one pair after the other, and takes down what isn't Markdown's own, and the widest thing
 READ_MARKDOWN = """async n => {
-  const root = document.querySelector('.rmkit'), left = [], check = LEFT, frame = () => new Promise(requestAnimationFrame);
+  const root = document.querySelector('.rmkit'), left = [], check = LEFT;
+  const frame = () => new Promise(requestAnimationFrame);
   for (let k = 0; k < n; k++) {
     const there = () => root.querySelector(`.rmkit-pair[aria-label="Pair ${k}"]:not([aria-busy])`);
     if (k) root.querySelector('[aria-label="Next pair"]').click();
@@ -489,7 +490,8 @@ def test_what_is_written_while_a_correction_is_kept_or_taken_back_stays(browser,
         page.evaluate("window.answer('change')")
         expect(panel.pair()).to_contain_text("Kept as a correction.")
         area.blur()
-        page.wait_for_function("window.asked.findLast(each => each.what === 'draft').texts.chosen[0] === 'first and second'")
+        page.wait_for_function(
+            "window.asked.findLast(each => each.what === 'draft').texts.chosen[0] === 'first and second'")
         panel.press("Take back")
         page.evaluate("window.answer('change')")
         expect(panel.pair()).to_contain_text("The correction is taken back.")

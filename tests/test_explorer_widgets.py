@@ -26,10 +26,12 @@ def viz():
 def told(viz, monkeypatch):
     "What the kernel sends; and `told.ask`, which delivers a message as a front end does"
     sent = []
-    monkeypatch.setattr(type(viz.widget), "send", lambda self, content, buffers=None: sent.append(json.loads(json.dumps(content))))
+    monkeypatch.setattr(type(viz.widget), "send", lambda self, content,
+                        buffers=None: sent.append(json.loads(json.dumps(content))))
 
     def ask(**request):
-        message = dict(content=dict(data=dict(method="custom", content=dict(id=f"view-{len(sent)}", **request))), buffers=[])
+        message = dict(content=dict(data=dict(method="custom", content=dict(id=f"view-{len(sent)}", **request))),
+                       buffers=[])
         before = len(sent)
         viz.widget._handle_msg(message)
         while len(sent) == before:  # what asks the model is answered by a thread of its own
@@ -46,7 +48,8 @@ def test_shows_itself_as_a_widget_a_table_and_text(viz):
     assert state["_model_module"] == "anywidget" and state["_view_module"] == "anywidget"
     meta = json.loads(viz.widget.meta)
     assert meta["n"] == 60 and len(meta["columns"]["reward_margin"]) == 60
-    assert {picture["id"] for picture in meta["pictures"]} == {"rewards", "margins", "reliability", "length_gap", "source"}
+    assert {picture["id"] for picture in meta["pictures"]} == {"rewards", "margins", "reliability", "length_gap",
+                                                               "source"}
 
 
 def test_answers_with_the_number_of_the_question(viz, told):
@@ -62,7 +65,8 @@ def test_answers_with_the_number_of_the_question(viz, told):
 
 def test_scores_what_was_edited(viz, told):
     chosen = viz.scores.at[7, "chosen"]
-    untouched = dict(prompt=[dict(role=m["role"], text=None) for m in viz.scores.at[7, "prompt"]], chosen=[dict(role="assistant", text=None)],
+    untouched = dict(prompt=[dict(role=m["role"], text=None) for m in viz.scores.at[7, "prompt"]],
+                     chosen=[dict(role="assistant", text=None)],
                      rejected=[dict(role="assistant", text=chosen[-1]["content"])])
     reply = told.ask(what="score", pair=7, **untouched)["reply"]
     assert np.isclose(reply["reward_chosen"], viz.scores.at[7, "reward_chosen"], atol=1e-4)
@@ -76,7 +80,8 @@ def test_errors_are_sentences(viz, told):
     busy = RewardVisualizer(viz.scores, model=viz.model, busy=lambda: True)
     with pytest.raises(ValueError, match="trained"):
         busy.answer(dict(what="score", pair=0, prompt=[], chosen=[], rejected=[]))
-    assert busy.answer(dict(what="tokens", pair=0)) == dict(id=0, tokens=None, note="The model is being trained; rewards of single "
+    assert busy.answer(dict(what="tokens", pair=0)) == dict(id=0, tokens=None,
+                                                            note="The model is being trained; rewards of single "
                                                             "tokens can be read when the run is over.")
 
 
@@ -118,7 +123,8 @@ def test_every_view_follows(viz, told):
     assert viz.filter(verdict="right", sort="reward_margin").tolist() == viz.shown.tolist()
     viz.open(3)
     place = state(viz, "place")
-    assert (place["filters"]["verdict"], place["sort"], place["open"]) == ("right", dict(by="reward_margin", down=False), 3)
+    assert (place["filters"]["verdict"], place["sort"],
+            place["open"]) == ("right", dict(by="reward_margin", down=False), 3)
     assert len(viz.filter()) == 60
 
     told.ask(what="draft", pair=2, texts=dict(chosen=["a"]))
@@ -128,7 +134,8 @@ def test_every_view_follows(viz, told):
 
 
 def test_a_change_that_cannot_be_kept_is_an_error_and_no_change(viz, told):
-    for change in (dict(decision="maybe"), dict(mark="bad"), dict(color="red"), dict(note=3), dict(edit=dict(chosen=["a", "b", "c"]))):
+    for change in (dict(decision="maybe"), dict(mark="bad"), dict(color="red"), dict(note=3),
+                   dict(edit=dict(chosen=["a", "b", "c"]))):
         assert told.ask(what="change", pair=1, **change)["error"], change
     assert "0 to 59" in told.ask(what="change", pair=61, mark="unclear")["error"]
     assert not viz.marks
@@ -151,7 +158,8 @@ def test_search_is_case_insensitive(viz, told):
 def test_no_control_character_reaches_a_terminal():
     "Every payload in every place; a terminal gets line ends and nothing else that moves its cursor or names its window"
     replies = [[dict(role="assistant", content=text)] for text in PAYLOADS]
-    scores = pair_scores(PAYLOADS, replies, PAYLOADS[::-1], np.zeros(len(PAYLOADS)), np.arange(len(PAYLOADS)) + 1.0, source=PAYLOADS)
+    scores = pair_scores(PAYLOADS, replies, PAYLOADS[::-1], np.zeros(len(PAYLOADS)), np.arange(len(PAYLOADS)) + 1.0,
+                         source=PAYLOADS)
     viz = RewardVisualizer(scores, title=PAYLOADS[0])
     for text in PAYLOADS[:40] + [text for text in PAYLOADS if "\x1b" in text or "\u202e" in text]:
         viz.title = text
@@ -166,7 +174,8 @@ def test_no_control_character_reaches_a_terminal():
 @pytest.mark.parametrize("i", range(0, len(PAYLOADS), 5))
 def test_answers_about_hostile_texts_are_plain(i):
     texts = PAYLOADS[i:i + 5]
-    viz = RewardVisualizer(pair_scores(texts, [[dict(role=text[:20], content=text)] for text in texts], texts[::-1], np.zeros(len(texts)), np.ones(len(texts)), source=texts))
+    viz = RewardVisualizer(pair_scores(texts, [[dict(role=text[:20], content=text)] for text in texts], texts[::-1],
+                                       np.zeros(len(texts)), np.ones(len(texts)), source=texts))
     for k, text in enumerate(texts):
         pair = viz.answer(dict(what="pair", pair=k))
         assert pair["chosen"][0]["text"] == visible(text)
@@ -178,9 +187,12 @@ def test_answers_about_hostile_texts_are_plain(i):
 def test_the_dashboard_hears_stop():
     "What the button sends, as the front end delivers it"
     dashboard = Dashboard(True)
-    args, state, control = SimpleNamespace(run_name=None, output_dir="runs/tiny"), TrainerState(max_steps=9, num_train_epochs=1), TrainerControl()
+    args = SimpleNamespace(run_name=None, output_dir="runs/tiny")
+    state = TrainerState(max_steps=9, num_train_epochs=1)
+    control = TrainerControl()
     dashboard.on_train_begin(args, state, control)
-    dashboard.display.widget._handle_msg(dict(content=dict(data=dict(method="custom", content=dict(what="stop"))), buffers=[]))
+    dashboard.display.widget._handle_msg(dict(content=dict(data=dict(method="custom", content=dict(what="stop"))),
+                                              buffers=[]))
     state.global_step = 1
     dashboard.on_step_end(args, state, control)
     assert control.should_training_stop and control.should_save

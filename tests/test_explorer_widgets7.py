@@ -26,11 +26,13 @@ def python():
 
 def test_kernel_side(python):
     "The same tests of what the kernel says as run under ipywidgets 8"
-    found = subprocess.run([python, "-c", "import ipywidgets, ipykernel; print(ipywidgets.__version__, ipykernel.__version__)"],
+    found = subprocess.run(
+        [python, "-c", "import ipywidgets, ipykernel; print(ipywidgets.__version__, ipykernel.__version__)"],
                            capture_output=True, text=True, check=True).stdout.split()
     assert found[0].startswith("7.7.") and found[1].startswith("6."), found
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    done = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/test_explorer_widgets.py"], cwd=ROOT,
+    done = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist",
+                           "tests/test_explorer_widgets.py"], cwd=ROOT,
                           env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
 
@@ -39,7 +41,8 @@ def test_in_jupyterlab_3(browser, python, tmp_path):
     "Open a pair, rescore, mark, and stop a training run"
     from test_explorer_browser import AFTER, TRAIN
     viz = an_explorer()
-    with Server("lab", tmp_path / "server", python) as server, server.open(browser, [EXPLORER + "viz", TRAIN, AFTER], height=1000) as book:
+    with Server("lab", tmp_path / "server", python) as server, server.open(
+        browser, [EXPLORER + "viz", TRAIN, AFTER], height=1000) as book:
         book.run(0)
         reader = Reader(book, book.cell(0))
         reader.sorts_and_filters(viz)

@@ -10,8 +10,9 @@ trl = pytest.importorskip("trl", reason="trl is not installed (pip install trl)"
 
 
 def train(tmp_path, reward, tokenizer, prompts):
-    config = trl.GRPOConfig(output_dir=str(tmp_path / "grpo"), max_steps=2, per_device_train_batch_size=4, num_generations=4, max_completion_length=8,
-                            logging_steps=1, report_to="none", use_cpu=True, bf16=False, save_strategy="no", seed=0)
+    config = trl.GRPOConfig(output_dir=str(tmp_path / "grpo"), max_steps=2, per_device_train_batch_size=4,
+                            num_generations=4, max_completion_length=8, logging_steps=1, report_to="none", use_cpu=True,
+                            bf16=False, save_strategy="no", seed=0)
     trainer = trl.GRPOTrainer(tiny_causal_lm(), reward_funcs=[reward], args=config, processing_class=tokenizer,
                               train_dataset=Dataset.from_dict(dict(prompt=prompts)))
     trainer.train()

@@ -7,19 +7,20 @@ import inspect
 import json
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import yaml
+from chapters import Cell, Chapter, ROOT
+from chapters import notebooks as paths
 from fastcore.docments import docments
+from readme import readme
+from stubs import stubs
 
-ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted(path for path in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+NOTEBOOKS = paths()
 NUMBERED = [path for path in NOTEBOOKS if re.match(r"\d+_", path.name)]
-NOT_RUN = re.compile(r"^#\|\s*eval:\s*false", re.M)
 MODULES = sorted(path.stem for path in (ROOT / "rmkit").glob("*.py") if not path.stem.startswith("_"))
 
 
@@ -28,9 +29,8 @@ def name_of(path):
 
 
 def cells(path, kind="code"):
-    "The sources of a notebook's cells of one kind"
-    notebook = json.loads(path.read_text(encoding="utf-8"))
-    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+    "The cells of a notebook of one kind"
+    return [cell for cell in Chapter.read(path).cells if cell.kind == kind]
 
 
 # Exports and README -------------------------------------------------------------------------------------------------
@@ -57,7 +57,26 @@ def test_exports_are_current(exported):
     assert not stale, f"rmkit/{', rmkit/'.join(stale)} differ from what nbs/ exports: run `make prepare`"
 
 
-readme = runpy.run_path(str(ROOT / "docs" / "readme.py"))["readme"]
+def test_stubs_are_current():
+    "By meaning: another version of Python may write the same otherwise"
+    def meaning(text): return ast.dump(ast.parse(text))
+    fresh = {name: meaning(text) for name, text in stubs().items()}
+    ours = {path.name: meaning(path.read_text(encoding="utf-8")) for path in (ROOT / "rmkit").glob("*.pyi")}
+    stale = sorted(name for name in fresh.keys() | ours.keys() if fresh.get(name) != ours.get(name))
+    assert not stale, f"rmkit/{', rmkit/'.join(stale)} differ from their modules: run `make prepare`"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_stub_lists_all_that_is_public(name):
+    "Each function and class of the module, and each method of its classes, those that are patched in as well"
+    stub, listed = ROOT / "rmkit" / f"{name}.pyi", set()
+    if not stub.exists():
+        assert "\n@patch" not in stub.with_suffix(".py").read_text(encoding="utf-8"), "patches, and has no stub"
+        return
+    for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+        names = [getattr(each, "name", None) for each in getattr(node, "body", [])]
+        listed |= {node.name, *(f"{node.name}.{method}" for method in names)} if hasattr(node, "name") else set()
+    assert not {label for label, _ in public(importlib.import_module(f"rmkit.{name}"))} - listed
 
 
 def test_readme_is_current():
@@ -69,7 +88,8 @@ def test_readme_has_prose_code_and_text_outputs():
     plot = {"output_type": "display_data", "data": {"image/png": "...", "text/plain": "<Axes: >"}}
     printed = {"output_type": "stream", "name": "stdout", "text": ["\x1b[1m0.75\x1b[0m\n"]}
     index = {"cells": [
-        {"cell_type": "markdown", "source": ["# rmkit\n", "see [data](12_data.ipynb), [us](https://x.org), ![](../docs/a.png)"]},
+        {"cell_type": "markdown", "source": ["# rmkit\n",
+                                             "see [data](12_data.ipynb), [us](https://x.org), ![](../docs/a.png)"]},
         {"cell_type": "code", "source": "#| hide\nsecret = 1", "outputs": []},
         {"cell_type": "code", "source": "#| eval: false\nprint(accuracy)", "outputs": [printed, plot]}]}
     assert readme(index) == """\
@@ -86,29 +106,63 @@ print(accuracy)
 """
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"])
-def test_relative_links_lead_somewhere(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)#\s]+)|src=\"([^\"]+)\"", text)
-    links = [link for pair in links for link in pair if link and not re.match(r"\w+:", link)]
-    broken = [link for link in links if not (ROOT / name).parent.joinpath(link).exists()]
-    assert not broken
+# Links --------------------------------------------------------------------------------------------------------------
+
+PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "benchmarks" / "README.md", *NOTEBOOKS]
+CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.M | re.S)
+
+
+def prose(path):
+    "The text of a page: of a notebook, that of its Markdown cells"
+    if path.suffix == ".ipynb":
+        return "\n\n".join(cell.source for cell in cells(path, "markdown"))
+    return path.read_text(encoding="utf-8")
+
+
+def anchor(heading):
+    "What a heading is called in a link, on GitHub and in the documentation"
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
+    return re.sub(r"[^\w-]", "", text.strip().replace(" ", "-"))
+
+
+def broken_links(path):
+    "Links of a page to files that aren't there, and to headings that aren't in them"
+    found = re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", CODE.sub("", prose(path)))
+    for link in (link for pair in found for link in pair if link and not re.match(r"\w+:", link)):
+        name, _, heading = link.partition("#")
+        target = path.parent / name if name else path
+        if not target.exists():
+            yield link
+        elif heading and heading not in map(anchor, re.findall(r"^#+ +(.+)$", prose(target), re.M)):
+            yield f"{link} (no such heading)"
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_links_lead_somewhere(path):
+    assert not list(broken_links(path))
+
+
+def test_a_broken_link_is_found(tmp_path):
+    (tmp_path / "b.md").write_text("# b\n## The `loss`, by [hand](x)\n", encoding="utf-8")
+    page = tmp_path / "a.md"
+    page.write_text("# Here\n[](b.md) [](b.md#the-loss-by-hand) [](#here) [](https://x.org) `[](z.md)`\n"
+                    "[](c.md) [](b.md#a-loss) [](#there)", encoding="utf-8")
+    assert list(broken_links(page)) == ["c.md", "b.md#a-loss (no such heading)", "#there (no such heading)"]
 
 
 # Layers -------------------------------------------------------------------------------------------------------------
 
 def module_of(path):
     "The module that a notebook exports, or None"
-    return next((match[1] for source in cells(path) if (match := re.search(r"^#\|\s*default_exp\s+(\w+)", source, re.M))), None)
+    return next((name for cell in cells(path) if (name := cell.directives.get("default_exp"))), None)
 
 
-def imported(source):
+def imported(cell):
     """The rmkit modules that a cell imports, by name; names taken from the top level are looked up where they are made.
     A cell that isn't run shows what a user writes, and may import anything."""
-    if source.startswith("%%") or NOT_RUN.search(source):
+    if not cell.runs:
         return
-    source = re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(ast.Module(cell.body, [])):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("rmkit."))
         elif isinstance(node, ast.ImportFrom) and node.module == "rmkit":
@@ -123,7 +177,7 @@ def imported(source):
 def test_a_notebook_imports_only_lower_numbers(path):
     numbers = {module_of(each): int(each.name.split("_")[0]) for each in NUMBERED}
     own = int(path.name.split("_")[0])
-    used = {module for source in cells(path) for module in imported(source)}
+    used = {module for cell in cells(path) for module in imported(cell)}
     above = {module for module in used if numbers.get(module, -1) >= own}
     assert not above, f"{path.name} imports {sorted(above)}, which come after it"
 
@@ -152,12 +206,44 @@ def test_notebook_is_clean(path):
             assert output.get("execution_count") is None, f"cell {number}: run `make prepare`"
             assert output["output_type"] != "error", f"cell {number} ends in an error"
             assert "application/vnd.jupyter.widget-view+json" not in output.get("data", {}), \
-                f"cell {number} shows a widget (a progress bar?), which is nothing without its kernel: remove that output"
+                f"cell {number} shows a widget, which is nothing without its kernel: remove that output"
+
+
+# Functions that give nothing back, so that a cell may end in them and show nothing.
+SILENT = re.compile(r"(assert_|disable_|set_)\w+|filterwarnings|simplefilter")
+
+
+def shows_nothing(cell):
+    "Whether a cell that the reader sees ends in a value, and its output isn't committed"
+    if cell.exported or cell.hidden or cell.outputs or not cell.runs or not cell.body:
+        return False
+    last = cell.body[-1]
+    if not isinstance(last, ast.Expr) or cell.code.rstrip().endswith(";"):
+        return False
+    called = isinstance(last.value, ast.Call) and ast.unparse(last.value.func).split(".")[-1]
+    return not (called and SILENT.fullmatch(called))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_cells_show_their_outputs(path):
+    "What a value looks like is what the cell is for; whether it is today's, `test_notebooks.py` tells"
+    silent = [f"cell {cell.id}: {cell.lines[-1]}" for cell in cells(path) if shows_nothing(cell)]
+    assert not silent, f"no output is committed (`make notebooks`), or end the cell with a semicolon: {silent}"
+
+
+@pytest.mark.parametrize("source, silent", [
+    ("a = 1\na", True), ("a[0]", True), ("scores.head(3)", True), ("f(x)  # a value", True),
+    ("a = 1", False), ("assert a", False), ("plot(a);", False), ("#| hide\na", False), ("#| eval: false\na", False),
+    ("import a", False), ("torch.testing.assert_close(a, b)", False), ("#| export\na", False), ("%%bash\nls", False),
+])
+def test_a_cell_without_its_output_is_found(source, silent):
+    assert shows_nothing(Cell("code", "", source)) == silent
+    assert not shows_nothing(Cell("code", "", source, [{"output_type": "stream"}]))
 
 
 @pytest.mark.parametrize("path", NUMBERED, ids=name_of)
 def test_notebook_starts_with_title_and_description(path):
-    first = cells(path, "markdown")[0].splitlines()
+    first = cells(path, "markdown")[0].source.splitlines()
     assert first[0].startswith("# ") and any(line.startswith("> ") for line in first[1:])
 
 
@@ -172,7 +258,8 @@ def test_no_path_of_one_machine():
     assert not found
 
 
-MARKUP = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|javascript:"
+MARKUP = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|DOMParser|srcdoc|javascript:"
                     r"|\beval\(|new Function|\bimport\b|\bfetch\(|XMLHttpRequest|WebSocket|https?://(?!www\.w3\.org/)")
 
 
@@ -228,11 +315,40 @@ def undocumented(made):
 def test_everything_public_is_documented(name):
     module = importlib.import_module(f"rmkit.{name}")
     missing = [f"{label}: no docstring" for label, made in public(module) if not (made.__doc__ or "").strip()]
-    missing += [f"{label}({parameter}): no comment" for label, made in public(module) for parameter in undocumented(made)]
+    missing += [f"{label}({parameter}): no comment" for label, made in public(module)
+                for parameter in undocumented(made)]
     assert not missing, "\n".join(missing)
 
+
+# What runs elsewhere --------------------------------------------------------------------------------------------------
 
 def test_ci_runs_make_test():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert script.read_text(encoding="utf-8").splitlines()[-1] == "make test"
+
+
+def targets():
+    return set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=name_of)
+def test_github_reads_its_files(path):
+    "They are YAML, and what a workflow runs are targets of the Makefile, so that all of it can be run here"
+    workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+    steps = [step for job in workflow.get("jobs", {}).values() for step in job["steps"]]
+    run = [line for step in steps for line in step.get("run", "").splitlines()]
+    assert all(line.split()[0] == "make" and line.split()[1] in targets() for line in run), run
+
+
+def test_what_a_commit_runs_are_targets():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    called = [hook["entry"].split() for repo in hooks for hook in repo["hooks"]]
+    assert called and all(words[0] == "make" and {*words[1:]} <= targets() for words in called)
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    settings = (ROOT / "settings.ini").read_text(encoding="utf-8")
+    assert citation["cff-version"] == "1.2.0" and {"message", "title", "authors"} <= citation.keys()
+    assert f"version = {citation['version']}\n" in settings and f"license = {citation['license']}\n" in settings

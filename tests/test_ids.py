@@ -37,7 +37,8 @@ def trainer(tmp_path, model=None, tokenizer=None, rows=None, **kwargs):
                                    ("input_ids_chosen", "input_ids_rejected")])
 @pytest.mark.parametrize("ids, found", [
     ([5, 6, 100_000], "the token id 100000"), ([5, -100], "the token id -100"), ([5.0, 6.0], "list [5.0, 6.0]"),
-    ([True, False], "list [True, False]"), (["5", "6"], "list ['5', '6']"), (5, "int 5"), ([], "list []"), (None, "NoneType None")])
+    ([True, False], "list [True, False]"), (["5", "6"], "list ['5', '6']"), (5, "int 5"), ([], "list []"),
+    (None, "NoneType None")])
 def test_row_and_column_are_named(names, ids, found, tokenizer):
     wrong = Dataset.from_list([dict(zip(names, (GOOD[0], ids)))])  # a table has one type a column, so the row is alone
     with pytest.raises(BadRowError) as caught:
@@ -223,7 +224,8 @@ def test_a_model_that_is_made_late(tmp_path, tokenizer):
     rows = Dataset.from_list([dict(chosen_ids=[5] * 30, rejected_ids=[6] * n) for n in (20, 41)])
     def make(**config):
         config = RewardConfig(str(tmp_path), report_to="none", use_cpu=True, **config)
-        return RewardTrainer(model_init=lambda: absolute(), args=config, eval_dataset={"a": rows}, processing_class=tokenizer)
+        return RewardTrainer(model_init=lambda: absolute(), args=config, eval_dataset={"a": rows},
+                             processing_class=tokenizer)
     with pytest.raises(ValueError, match=r"takes 40 tokens, and the longest text has 41.*max_length=40"): make()
     assert len(make(max_length=40, overlong="drop").eval_dataset["a"]) == 1
     with pytest.raises(ValueError, match="`eos_token` of the config would come too late"): make(eos_token="<|end|>")

@@ -513,10 +513,10 @@ def test_votes_on_real_answers(shared_data):
 
 @pytest.mark.parametrize("name", ["hh_harmless", "oasst2", "tara_hh", "qa_feedback"])
 def test_real_pairs_in_other_layouts_give_the_same_ids(shared_data, name):
-    rows = [row for row in load_rows(shared_data / f"{name}.jsonl").select(range(40))]
+    rows = list(load_rows(shared_data / f"{name}.jsonl").select(range(40)))
     before = prepare([{name: row[name] for name in ("prompt", "chosen", "rejected")} for row in rows])[0]
     whole = [(row["prompt"] + row["chosen"], row["prompt"] + row["rejected"]) for row in rows]
-    said = lambda messages: [{"from": {"user": "human", "assistant": "gpt"}.get(m["role"], m["role"]),
+    def said(messages): return [{"from": {"user": "human", "assistant": "gpt"}.get(m["role"], m["role"]),
                               "value": m["content"]} for m in messages]
     for made in ([{"conversation_a": bad, "conversation_b": good, "winner": "model_b"} for good, bad in whole],
                  [{"messages": good, "rejected_response": row["rejected"][-1]["content"]} for (good, _),

@@ -10,7 +10,8 @@ F64 = dict(dtype=torch.float64)
 
 def test_bradley_terry_by_hand():
     "-log sigmoid at 0, log 3 and -log 3"
-    loss = bradley_terry_loss(torch.tensor([1.0, math.log(3), 0.0], **F64), torch.tensor([1.0, 0.0, math.log(3)], **F64))
+    loss = bradley_terry_loss(torch.tensor([1.0, math.log(3), 0.0], **F64),
+                              torch.tensor([1.0, 0.0, math.log(3)], **F64))
     torch.testing.assert_close(loss, torch.tensor([math.log(2), math.log(4 / 3), math.log(4)], **F64))
 
 
@@ -29,10 +30,12 @@ def test_constant_added_to_all_rewards_changes_nothing(loss):
     torch.testing.assert_close(loss(*r), loss(*(r + 7)))
 
 
-@pytest.mark.parametrize("kwargs", [dict(), dict(label_smoothing=0.1), dict(center_rewards_coefficient=0.1), dict(loss_type="hinge")])
+@pytest.mark.parametrize("kwargs", [dict(), dict(label_smoothing=0.1), dict(center_rewards_coefficient=0.1),
+                                    dict(loss_type="hinge")])
 def test_gradients_by_finite_differences(kwargs):
     r = torch.tensor([[0.3, -1.2, 2.0], [0.1, 0.4, -0.5]], requires_grad=True, **F64)
-    assert torch.autograd.gradcheck(lambda r: preference_loss(r[0], r[1], torch.tensor([0.1, 0.2, 0.3], **F64), **kwargs), r)
+    assert torch.autograd.gradcheck(lambda r: preference_loss(r[0], r[1], torch.tensor([0.1, 0.2, 0.3], **F64),
+                                                              **kwargs), r)
 
 
 def test_smoothing_turns_round_where_the_label_is_as_sure():

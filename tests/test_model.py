@@ -25,7 +25,8 @@ DECODERS = {
     "qwen2": lambda: Qwen2Config(**SMALL, num_key_value_heads=2, **IDS),
     "gemma": lambda: GemmaConfig(**SMALL, num_key_value_heads=1, head_dim=8, **IDS),
     "gptneox": lambda: GPTNeoXConfig(**SMALL, **IDS),
-    "gpt2": lambda: GPT2Config(vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=64, initializer_range=0.2, **IDS),
+    "gpt2": lambda: GPT2Config(vocab_size=VOCAB, n_embd=32, n_layer=2, n_head=4, n_positions=64, initializer_range=0.2,
+                               **IDS),
     "opt": lambda: OPTConfig(vocab_size=VOCAB, hidden_size=32, ffn_dim=48, num_hidden_layers=2, num_attention_heads=4,
                              word_embed_proj_dim=32, max_position_embeddings=64, init_std=0.2, **IDS),
 }
@@ -165,7 +166,8 @@ def test_encoders(config_class):
 
 
 def test_encoder_round_trip_and_lora(tmp_path):
-    model, tokenizer = prepare_for_reward(encoder(RobertaConfig, pad_token_id=2), make_tokenizer(pad="<pad>", names=["<pad>"]))
+    model, tokenizer = prepare_for_reward(encoder(RobertaConfig, pad_token_id=2),
+                                          make_tokenizer(pad="<pad>", names=["<pad>"]))
     model = add_lora(model, LoraConfig(r=2, target_modules=["query"]))
     expected = score(model.eval(), tokenizer)
     save_reward_model(model, tokenizer, tmp_path)
@@ -414,7 +416,8 @@ def test_lora_start_is_seeded():
 
 @pytest.mark.parametrize("base", ["causal folder", "reward model folder", "in memory"])
 def test_lora_round_trip(kind, base, tmp_path):
-    if base == "causal folder": model, tokenizer = load_reward_model(causal_folder(kind, tmp_path/"base"), make_tokenizer())
+    if base == "causal folder":
+        model, tokenizer = load_reward_model(causal_folder(kind, tmp_path/"base"), make_tokenizer())
     else:
         model, tokenizer = prepare_for_reward(make(kind), make_tokenizer())
         if base == "reward model folder":
@@ -436,7 +439,7 @@ def test_lora_round_trip(kind, base, tmp_path):
 
     again, again_tokenizer = load_reward_model(tmp_path/"adapter", plain_tokenizer, is_trainable=True)
     assert isinstance(again, PeftModel) and close(score(again.eval(), again_tokenizer), expected, 1e-4)
-    names = lambda m: {n for n, p in m.named_parameters() if p.requires_grad}
+    def names(m): return {n for n, p in m.named_parameters() if p.requires_grad}
     assert names(again) == names(model)
     assert not names(load_reward_model(tmp_path/"adapter", plain_tokenizer)[0])
 
@@ -445,7 +448,8 @@ def test_lora_round_trip(kind, base, tmp_path):
     assert close(score(merged, tokenizer), expected, 1e-4)
     save_reward_model(merged, tokenizer, tmp_path/"merged")
     assert not (tmp_path/"merged"/"adapter_config.json").exists()
-    assert close(plain_score(AutoModelForSequenceClassification.from_pretrained(tmp_path/"merged"), plain_tokenizer), expected, 1e-4)
+    assert close(plain_score(AutoModelForSequenceClassification.from_pretrained(tmp_path/"merged"), plain_tokenizer),
+                 expected, 1e-4)
 
 
 def test_an_adapter_alone_loads_here(tmp_path):
@@ -504,17 +508,20 @@ def test_further_training_of_a_loaded_adapter(tmp_path):
     optimizer.step()
     expected = score(again.eval(), tokenizer)
     save_reward_model(again, tokenizer, tmp_path/"two")
-    assert close(plain_score(AutoModelForSequenceClassification.from_pretrained(tmp_path/"two"), tokenizer), expected, 1e-4)
+    assert close(plain_score(AutoModelForSequenceClassification.from_pretrained(tmp_path/"two"), tokenizer), expected,
+                 1e-4)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None, reason="bitsandbytes is installed here: nothing is missing")
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is not None,
+                    reason="bitsandbytes is installed here: nothing is missing")
 @pytest.mark.parametrize("config", [BitsAndBytesConfig(load_in_4bit=True), {"load_in_8bit": True}])
 def test_quantised_loading_says_what_is_missing(config, tmp_path):
     causal_folder("llama", tmp_path)
     with pytest.raises(ImportError, match=r"rmkit\[qlora\]"): load_reward_model(tmp_path, quantization_config=config)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed (rmkit[qlora])")
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None,
+                    reason="bitsandbytes is not installed (rmkit[qlora])")
 def test_qlora_round_trip(tmp_path):
     "Weights, not rewards: on a CPU, bitsandbytes gives other values after its state dict has been read"
     wide = DECODERS["llama"]()
@@ -546,8 +553,10 @@ def test_a_name_that_is_nowhere_is_asked_for_once(monkeypatch):
         asked.append(name)
         raise OSError("no route")
     monkeypatch.setattr(HfApi, "model_info", no_route)
-    with pytest.raises(ConnectionError, match="no folder no-such/model, and the Hub can't be reached"): load_reward_model("no-such/model")
+    with pytest.raises(ConnectionError, match="no folder no-such/model, and the Hub can't be reached"):
+        load_reward_model("no-such/model")
     assert asked == ["no-such/model"]
-    monkeypatch.setattr("rmkit.model.try_to_load_from_cache", lambda path, name, **where: "file" if where == {"revision": "v1"} else None)
+    monkeypatch.setattr("rmkit.model.try_to_load_from_cache", lambda path, name, **where: "file" if where
+                        == {"revision": "v1"} else None)
     assert find_model("some/model", {"revision": "v1"}) == {"revision": "v1", "local_files_only": True}
     assert find_model("some/model", {"local_files_only": True}) == {"local_files_only": True} and len(asked) == 2

@@ -25,8 +25,8 @@ def config(path, **kw):
     return RewardConfig(str(path), **kw)
 
 
-def trainer_of(path, rows, model=None, tokenizer=None, config_args={}, **kw):
-    return RewardTrainer(model or tiny_model(seed=0), config(path, **config_args), train_dataset=rows,
+def trainer_of(path, rows, model=None, tokenizer=None, config_args=None, **kw):
+    return RewardTrainer(model or tiny_model(seed=0), config(path, **config_args or {}), train_dataset=rows,
                          processing_class=tokenizer or tiny_tokenizer(), **kw)
 
 

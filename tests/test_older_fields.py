@@ -112,16 +112,17 @@ def test_all_defaults_of_the_documentation_pass_in_silence():
 def test_all_fields_parse(source, tmp_path):
     parser, given = HfArgumentParser(RewardConfig), dict(output_dir="out", **DOCUMENTED | EARLIER_OR_LATER)
     file = tmp_path / "args"
-    if source == "dict": make = lambda: parser.parse_dict(given)
+    if source == "dict":
+        def make(): return parser.parse_dict(given)
     if source == "yaml":
         file.write_text(yaml.safe_dump(given))
-        make = lambda: parser.parse_yaml_file(file)
+        def make(): return parser.parse_yaml_file(file)
     if source == "json":
         file.write_text(json.dumps(given))
-        make = lambda: parser.parse_json_file(file)
+        def make(): return parser.parse_json_file(file)
     if source == "flags":
         words = [f"--{k}={v}" for k, v in given.items() if v not in (None, "")]
-        make = lambda: parser.parse_args_into_dataclasses(words)
+        def make(): return parser.parse_args_into_dataclasses(words)
     (cfg,), said = warned(make)
     assert not said and (cfg.per_device_train_batch_size, cfg.optim, cfg.logging_steps) == (8, "adamw_torch", 500)
 

@@ -478,16 +478,25 @@ def test_methods_of_an_older_transformers(tmp_path, rows):
     calls = []
     class Old(RewardTrainer):
         def training_step(self, model, inputs):
-            calls.append("step"); assert "input_ids_chosen" in inputs; return super().training_step(model, inputs)
-        def log(self, logs): calls.append("log"); super().log(logs)
+            calls.append("step")
+            assert "input_ids_chosen" in inputs
+            return super().training_step(model, inputs)
+        def log(self, logs):
+            calls.append("log")
+            super().log(logs)
         def _get_train_sampler(self):
-            calls.append("sampler"); return torch.utils.data.SequentialSampler(self.train_dataset)
+            calls.append("sampler")
+            return torch.utils.data.SequentialSampler(self.train_dataset)
         def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
             return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
-        def create_optimizer(self): calls.append("optimizer"); return super().create_optimizer()
+        def create_optimizer(self):
+            calls.append("optimizer")
+            return super().create_optimizer()
         def get_train_dataloader(self):
             return torch.utils.data.DataLoader(self.train_dataset, batch_size=4, collate_fn=self.data_collator)
-        def _save(self, output_dir=None, state_dict=None): calls.append("save"); super()._save(output_dir, state_dict)
+        def _save(self, output_dir=None, state_dict=None):
+            calls.append("save")
+            super()._save(output_dir, state_dict)
     trainer = trainer_of(tmp_path, rows, Old, eval_dataset=dict(a=rows, b=rows), eval_strategy="steps", eval_steps=1)
     trainer.train()
     trainer.save_model()

@@ -6,11 +6,13 @@ matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
 
-from rmkit.plots import (TITLES, plot_accuracy_by_length_gap, plot_accuracy_by_source, plot_cartography, plot_dashboard, plot_margins, plot_panel,
-                         plot_reliability, plot_reward_margins, plot_rewards, plot_token_rewards, plot_training, training_panels)
+from rmkit.plots import (TITLES, plot_accuracy_by_length_gap, plot_accuracy_by_source, plot_cartography, plot_dashboard,
+                         plot_margins, plot_panel, plot_reliability, plot_reward_margins, plot_rewards,
+                         plot_token_rewards, plot_training, training_panels)
 from rmkit.table import pair_scores, TokenRewards
 
-TABLE_PLOTS = [plot_rewards, plot_reward_margins, plot_reliability, plot_accuracy_by_length_gap, plot_accuracy_by_source, plot_margins]
+TABLE_PLOTS = [plot_rewards, plot_reward_margins, plot_reliability, plot_accuracy_by_length_gap,
+               plot_accuracy_by_source, plot_margins]
 
 
 def make_table(n, scale=1.0):
@@ -75,11 +77,13 @@ def trace(text, rewards):
 
 def test_token_rewards_begin_where_the_texts_part():
     ax = plot_token_rewards(trace("a b c d", [0, 1, 2, 3]), trace("a b x", [0, 1, -1]))
-    chosen, rejected = (line.get_ydata() for line in ax.lines if len(line.get_xdata()) > 1 and line.get_label()[0] != "_")
+    chosen, rejected = (line.get_ydata() for line in ax.lines if len(line.get_xdata()) > 1
+                        and line.get_label()[0] != "_")
     assert list(chosen) == [1, 2, 3] and list(rejected) == [1, -1] and "the 2 that both" in ax.get_xlabel()
 
 
-@pytest.mark.parametrize("texts", [("", ""), ("a", ""), ("a b", "a b"), ("a b", "a b c"), ("word " * 5000, "other " * 3000)])
+@pytest.mark.parametrize("texts", [("", ""), ("a", ""), ("a b", "a b"), ("a b", "a b c"),
+                                   ("word " * 5000, "other " * 3000)])
 def test_any_two_traces(texts):
     plot_token_rewards(*(trace(text, np.arange(len(text.split()))) for text in texts)).figure.canvas.draw()
     plot_token_rewards(trace("a b", [0, 1])).figure.canvas.draw()
@@ -99,12 +103,15 @@ def test_cartography(n):
 # A run
 
 def a_log(n, prefixes=("eval",)):
-    run = [dict(step=s, loss=1 / s, accuracy=0.6, accuracy_low=0.5, accuracy_high=0.7, mean_reward_chosen=0.5, std_reward_chosen=1.0) for s in range(1, n + 1)]
+    run = [dict(step=s, loss=1 / s, accuracy=0.6, accuracy_low=0.5, accuracy_high=0.7, mean_reward_chosen=0.5,
+                std_reward_chosen=1.0) for s in range(1, n + 1)]
     return run + [{"step": n, f"{prefix}_loss": 0.5, f"{prefix}_accuracy": 0.7} for prefix in prefixes]
 
 
-@pytest.mark.parametrize("log_history", [[], a_log(1), a_log(2), a_log(2000, ["eval_a", "eval_$b$", "eval__c", "eval_d"]), [dict(step=1, loss=float("nan"))],
-                                         [dict(loss=1.0)], [dict(step=3, train_loss=1.0, note="text")]])
+@pytest.mark.parametrize("log_history", [[], a_log(1), a_log(2),
+                                         a_log(2000, ["eval_a", "eval_$b$", "eval__c", "eval_d"]),
+                                         [dict(step=1, loss=float("nan"))], [dict(loss=1.0)],
+                                         [dict(step=3, train_loss=1.0, note="text")]])
 def test_any_log(log_history):
     figure = plot_dashboard(log_history)
     figure.canvas.draw()
@@ -113,9 +120,11 @@ def test_any_log(log_history):
 
 
 def test_a_panel_has_the_curves_that_were_logged():
-    panels = {panel.name: panel for panel in training_panels(key for log in a_log(3, ["eval_a", "eval_b"]) for key in log)}
+    panels = {panel.name: panel for panel in training_panels(key for log in a_log(3, ["eval_a", "eval_b"])
+                                                             for key in log)}
     assert [curve.name for curve in panels["loss"].curves] == ["training", "held out: a", "held out: b"]
-    assert [curve.key for curve in panels["rewards"].curves] == ["mean_reward_chosen"] and not panels["grad_norm"].curves
+    assert [curve.key for curve in panels["rewards"].curves] == ["mean_reward_chosen"]
+    assert not panels["grad_norm"].curves
 
 
 def test_long_logs_are_averaged():

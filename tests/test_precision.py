@@ -32,7 +32,8 @@ from rmkit.trainer import keep_in_float32, warn_of_emulation
 def forget_the_hardware():
     "transformers asks once a process what there is; what was pretended in a test is nobody else's"
     def forget():
-        for name in "is_torch_available", "is_torch_cuda_available", "is_torch_bf16_gpu_available", "is_torch_xpu_available":
+        for name in ("is_torch_available", "is_torch_cuda_available", "is_torch_bf16_gpu_available",
+                     "is_torch_xpu_available"):
             getattr(getattr(import_utils, name), "cache_clear", lambda: None)()
     forget()
     yield

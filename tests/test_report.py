@@ -20,7 +20,8 @@ def scored(n, seed=0, **more):
 
 def test_page_is_self_contained(tmp_path):
     log = [dict(step=i, epoch=i / 10, loss=1 / i, accuracy=.5, margin=.1) for i in range(1, 10)]
-    path = write_report(tmp_path / "new" / "report.html", scored(200, source=["a", "b"] * 100), log, "A title", {"Model": "mine"})
+    path = write_report(tmp_path / "new" / "report.html", scored(200, source=["a", "b"] * 100), log, "A title",
+                        {"Model": "mine"})
     page = path.read_text(encoding="utf-8")
     assert page.count("<figure>") == 5 and page.count("<article") == 12
     assert "A title" in page and "mine" in page and "prefers-color-scheme: dark" in page
@@ -31,7 +32,8 @@ def test_page_is_self_contained(tmp_path):
 
 def test_same_scores_same_page(tmp_path):
     scores = scored(50)
-    assert write_report(tmp_path / "a.html", scores).read_bytes() == write_report(tmp_path / "b.html", scores).read_bytes()
+    assert write_report(tmp_path / "a.html", scores).read_bytes() == write_report(
+        tmp_path / "b.html", scores).read_bytes()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 20])
@@ -46,7 +48,8 @@ def test_no_pairs(tmp_path):
 
 def test_large_table_makes_a_page_to_open(tmp_path):
     "The size doesn't grow with the pairs"
-    assert write_report(tmp_path / "report.html", scored(20_000, source=[f"s{i % 500}" for i in range(20_000)])).stat().st_size < 1_500_000
+    assert write_report(tmp_path / "report.html",
+                        scored(20_000, source=[f"s{i % 500}" for i in range(20_000)])).stat().st_size < 1_500_000
 
 
 def test_equal_rewards(tmp_path):

@@ -28,11 +28,13 @@ class Killer(transformers.TrainerCallback):
     def on_step_end(self, args, state, control, **kw):
         if when == f"step{state.global_step}": die()
 
-cfg = RewardConfig(out, num_train_epochs=2, per_device_train_batch_size=4, gradient_accumulation_steps=2, learning_rate=1e-3, logging_steps=5, save_steps=4,
-                   report_to="none", disable_tqdm=True, use_cpu=True, seed=3, disable_dropout=False)
+cfg = RewardConfig(out, num_train_epochs=2, per_device_train_batch_size=4, gradient_accumulation_steps=2,
+                   learning_rate=1e-3, logging_steps=5, save_steps=4, report_to="none", disable_tqdm=True,
+                   use_cpu=True, seed=3, disable_dropout=False)
 model = tiny_model(seed=0)
 if lora: model.save_pretrained(out + "-base"); model = type(model).from_pretrained(out + "-base")
-t = RewardTrainer(model, cfg, train_dataset=make_pairs(60, seed=1), processing_class=tiny_tokenizer(), callbacks=[Killer()],
+t = RewardTrainer(model, cfg, train_dataset=make_pairs(60, seed=1), processing_class=tiny_tokenizer(),
+                  callbacks=[Killer()],
                   peft_config=LoraConfig(r=4, lora_dropout=0.1, target_modules=["q_proj", "v_proj"]) if lora else None)
 save = t._save_optimizer_and_scheduler
 def torn(folder):
@@ -44,19 +46,22 @@ t.save_model(out + "/final")
 t.state.save_to_json(out + "/final/trainer_state.json")
 """
 
-TIMES = {"train_runtime", "train_samples_per_second", "train_steps_per_second", "pairs_per_second", "tokens_per_second", "memory_gib"}
+TIMES = {"train_runtime", "train_samples_per_second", "train_steps_per_second", "pairs_per_second", "tokens_per_second",
+         "memory_gib"}
 
 
 def run(folder, when="never", lora="full", resume="fresh"):
     script = folder.parent/"run.py"
     script.write_text(SCRIPT)
-    return subprocess.run([sys.executable, str(script), str(folder), when, lora, resume], env=os.environ | dict(OMP_NUM_THREADS="1"), capture_output=True, text=True)
+    return subprocess.run([sys.executable, str(script), str(folder), when, lora, resume], env=os.environ
+                          | dict(OMP_NUM_THREADS="1"), capture_output=True, text=True)
 
 
 def outcome(folder):
     name = "model" if (folder/"final"/"model.safetensors").exists() else "adapter_model"
     logs = json.loads((folder/"final"/"trainer_state.json").read_text())["log_history"]
-    return load_file(folder/"final"/f"{name}.safetensors"), [{k: v for k, v in entry.items() if k not in TIMES} for entry in logs]
+    return load_file(folder/"final"/f"{name}.safetensors"), [{k: v for k, v in entry.items() if k not in TIMES}
+                                                             for entry in logs]
 
 
 @pytest.fixture(scope="module", params=["full", "lora"])
@@ -83,7 +88,8 @@ def test_killed_and_resumed(whole, when):
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory):
     out = tmp_path_factory.mktemp("ckpt")
-    cfg = RewardConfig(str(out), max_steps=4, save_steps=2, per_device_train_batch_size=4, report_to="none", disable_tqdm=True, use_cpu=True)
+    cfg = RewardConfig(str(out), max_steps=4, save_steps=2, per_device_train_batch_size=4, report_to="none",
+                       disable_tqdm=True, use_cpu=True)
     t = RewardTrainer(tiny_model(), cfg, train_dataset=make_pairs(16, seed=1), processing_class=tiny_tokenizer())
     t.train()
     return t, out
@@ -108,7 +114,8 @@ def test_without_optimizer_is_refused(checkpoints, tmp_path):
     bare = shutil.copytree(out/"checkpoint-4", tmp_path/"checkpoint-4")
     (bare/"optimizer.pt").unlink()
     with pytest.raises(ValueError, match="no optimiser state"): t.train(resume_from_checkpoint=str(bare))
-    with pytest.raises(ValueError, match="not a whole checkpoint"): t.train(resume_from_checkpoint=str(tmp_path/"nowhere"))
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        t.train(resume_from_checkpoint=str(tmp_path/"nowhere"))
 
 
 def test_a_new_run_over_old_checkpoints_leaves_no_mixture(checkpoints, tmp_path):
@@ -124,7 +131,8 @@ def test_a_new_run_over_old_checkpoints_leaves_no_mixture(checkpoints, tmp_path)
 def test_sums_of_an_older_checkpoint_are_left(tmp_path, caplog):
     "A log that straddles the resume then covers the pairs since"
     def run(resume=None):
-        cfg = RewardConfig(str(tmp_path), max_steps=4, save_steps=2, logging_steps=3, per_device_train_batch_size=4, report_to="none", disable_tqdm=True, use_cpu=True)
+        cfg = RewardConfig(str(tmp_path), max_steps=4, save_steps=2, logging_steps=3, per_device_train_batch_size=4,
+                           report_to="none", disable_tqdm=True, use_cpu=True)
         t = RewardTrainer(tiny_model(), cfg, train_dataset=make_pairs(16, seed=1), processing_class=tiny_tokenizer())
         t.train(resume_from_checkpoint=resume)
         return next(entry for entry in t.state.log_history if "loss" in entry)
@@ -136,4 +144,5 @@ def test_sums_of_an_older_checkpoint_are_left(tmp_path, caplog):
     path.write_text(json.dumps(state))
     late = run(str(path.parent))
     assert "older rmkit" in caplog.text
-    assert whole["step"] == late["step"] == 3 and late["num_tokens"] < whole["num_tokens"] and late["pairs_per_second"] > 0
+    assert whole["step"] == late["step"] == 3 and late["num_tokens"] < whole["num_tokens"]
+    assert late["pairs_per_second"] > 0

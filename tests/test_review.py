@@ -1,7 +1,6 @@
 "What people decide about pairs: it finds its pair again, it is never lost, and a better set comes out of it"
 
 import json
-import logging
 import threading
 from datetime import date
 from pathlib import Path
@@ -55,7 +54,7 @@ def test_a_pair_has_the_same_name_however_it_is_stored(prompt):
 
 
 def test_different_pairs_have_different_names():
-    call = lambda city: [
+    def call(city): return [
         dict(role="assistant", content="", tool_calls=[dict(name="weather", arguments=dict(city=city, when=None))])
     ]
     prompts = ["Hi", said("Hi") + said("Hi"), [dict(role="system", content="Hi")], "Hi", "Hi", "", None, ["Hi", "Hi"]]
@@ -204,7 +203,7 @@ def test_copies_keep_their_own_marks(tmp_path):
     review = Review(frame, path)
     for row in (0, 2, 4):
         review.change(row, note=str(row))
-    notes = lambda frame: {row: entry["note"] for row, entry in Review(frame, path).entries.items()}
+    def notes(frame): return {row: entry["note"] for row, entry in Review(frame, path).entries.items()}
     assert notes(frame) == {0: "0", 2: "2", 4: "4"}
     assert notes(frame.iloc[[1, 3, 0, 2, 4]]) == {2: "0", 3: "2", 4: "4"}  # moved, as many as before
     assert notes(pd.concat([frame, frame.iloc[:1]])) == {0: "0", 2: "2", 4: "4"}  # one more at the end
@@ -572,7 +571,7 @@ def test_rows_that_are_kept_give_the_same_token_ids(layout, template, model, pla
     scores = model.score_pairs(dataset)
     before, same = ids_of(dataset, model), corrected(scores, {})
     assert ids_of(same, model) == before
-    assert {name for name in dataset.column_names} - set(same.column_names) <= {*TAKEN.get(layout, ())}, (
+    assert set(dataset.column_names) - set(same.column_names) <= {*TAKEN.get(layout, ())}, (
         "a column of the original is lost"
     )
     entries = {1: dict(mark="", note="", decision="swap")}
@@ -602,64 +601,30 @@ def entry(decision="", **more):
 
 
 def test_every_decision_is_carried_out_and_undone():
-    scores = table(
-        8,
-        score_chosen=range(8, 16),
-        score_rejected=range(8),
-        margin=np.ones(8),
-        chosen_model=list("abcdefgh"),
-        rejected_model=list("ijklmnop"),
-        made=[date(2026, 1, i + 1) for i in range(8)],
-        source=["x", None] * 4,
-    )
-    entries = {
-        0: entry("keep"),
-        1: entry("swap"),
-        2: entry("tie"),
-        3: entry("both bad"),
-        4: entry("drop"),
-        6: entry(edit=dict(chosen="mended")),
-        7: entry("swap", edit=dict(rejected="best"), note="n", mark="mislabelled"),
-    }
+    scores = table(8, score_chosen=range(8, 16), score_rejected=range(8), margin=np.ones(8),
+                   chosen_model=list("abcdefgh"), rejected_model=list("ijklmnop"),
+                   made=[date(2026, 1, i + 1) for i in range(8)], source=["x", None] * 4)
+    entries = {0: entry("keep"), 1: entry("swap"), 2: entry("tie"), 3: entry("both bad"), 4: entry("drop"),
+               6: entry(edit=dict(chosen="mended")),
+               7: entry("swap", edit=dict(rejected="best"), note="n", mark="mislabelled")}
     better = corrected(scores, entries)
     assert better["id"] == [scores.at[i, "id"] for i in (0, 1, 2, 3, 5, 6, 7)]
     assert better["decision"] == ["keep", "swap", "tie", "both bad", "", "", "swap"]
-    assert better["tie"] == [False, False, True, True, False, False, False] and better["margin"] == [
-        1,
-        0,
-        1,
-        1,
-        1,
-        1,
-        0,
-    ]
+    assert better["tie"] == [False, False, True, True, False, False, False]
+    assert better["margin"] == [1, 0, 1, 1, 1, 1, 0]
     row = better[1]
-    assert (row["chosen"], row["rejected"], row["score_chosen"], row["score_rejected"], row["chosen_model"]) == (
-        "bad 1",
-        "good 1",
-        1,
-        9,
-        "j",
-    )
+    assert (row["chosen"], row["rejected"], row["chosen_model"]) == ("bad 1", "good 1", "j")
+    assert (row["score_chosen"], row["score_rejected"]) == (1, 9)
     assert better[5]["chosen"] == "mended" and (better[6]["chosen"], better[6]["rejected"]) == ("best", "good 7")
-    assert not {"reward_chosen", "reward_margin", "p_chosen"} & set(better.column_names) and better[5]["made"] == date(
-        2026, 1, 7
-    )
+    assert not {"reward_chosen", "reward_margin", "p_chosen"} & set(better.column_names)
+    assert better[5]["made"] == date(2026, 1, 7)
     done = changes(scores, entries, [f"k{i}" for i in range(8)], {1: "ben"})
-    assert list(done.columns[:6]) == ["row", "key", "done", "mark", "note", "reviewer"] and done[
-        "row"
-    ].tolist() == list(entries)
+    assert list(done.columns[:6]) == ["row", "key", "done", "mark", "note", "reviewer"]
+    assert done["row"].tolist() == list(entries)
     assert done["reviewer"].tolist()[1] == "ben" and done["key"].tolist()[1] == "k1"
-    assert done["done"].tolist() == [
-        "kept as labelled",
-        "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0",
-        "a tie",
-        "both bad, so a tie",
-        "dropped",
-        "chosen edited",
-        "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0; "
-        "rejected edited",
-    ]
+    swapped = "labels swapped; score_chosen with score_rejected; chosen_model with rejected_model; margin set to 0"
+    assert done["done"].tolist() == ["kept as labelled", swapped, "a tie", "both bad, so a tie", "dropped",
+                                     "chosen edited", f"{swapped}; rejected edited"]
     assert done["chosen"].tolist()[1] == "good 1" and done["score_chosen"].tolist()[1] == 9
     original = original_set(scores)
     assert restore(better, done).to_list() == original.to_list() and restore(better, done).features == original.features

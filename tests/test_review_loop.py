@@ -1,5 +1,5 @@
-"""From reading to a better training set, in real front ends: sixty real pairs reviewed by keyboard alone, with undo, a reload in the
-middle, a second view, a restarted kernel and a notebook that is opened again; nothing may be lost."""
+"""From reading to a better training set, in real front ends: sixty real pairs reviewed by keyboard alone, with undo, a
+reload in the middle, a second view, a restarted kernel and a notebook that is opened again; nothing may be lost."""
 import json
 import sys
 import time
@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 from playwright.sync_api import expect
 
-from browser import Visit, unavailable
-from explorer import EXPLORER, Reader, an_explorer
+from browser import unavailable
+from explorer import Reader
 from jupyter import Server
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,18 +30,23 @@ def a_model():
     import torch
     from transformers import LlamaConfig, LlamaForSequenceClassification
     torch.manual_seed(0)
-    return LlamaForSequenceClassification(LlamaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+    return LlamaForSequenceClassification(LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2,
         num_attention_heads=2, max_position_embeddings=8192, num_labels=1, pad_token_id=tokenizer.pad_token_id))
 pairs = load_rows({data!r}).select(range(60))
 model = RewardModel(a_model(), tokenizer)
 scores = model.score_pairs(pairs, progress=False)
 viz = RewardVisualizer(scores, model, marks="review.jsonl", reviewer="ann")
 viz"""
-FROM_PYTHON = """i = viz.shown[7]; viz.mark(i, "unclear", "from Python"); viz.open(i); print("OPEN", viz.selected, "END")"""
+FROM_PYTHON = """i = viz.shown[7]
+viz.mark(i, "unclear", "from Python")
+viz.open(i)
+print("OPEN", viz.selected, "END")"""
 SAID = """print("SAID", json.dumps({i: entry.get("decision", "") for i, entry in viz.marks.items()}), "END")"""
 TRAIN = """
 better = viz.corrected()
-config = RewardConfig("run", max_steps=2, per_device_train_batch_size=4, report_to="none", use_cpu=True, save_strategy="no",
+config = RewardConfig("run", max_steps=2, per_device_train_batch_size=4, report_to="none", use_cpu=True,
+                      save_strategy="no",
                       max_length=512)
 trainer = RewardTrainer(a_model(), config, train_dataset=better, processing_class=tokenizer)
 trainer.train()
@@ -103,63 +108,77 @@ class Reviewer:
 
 
 def said(cell):
-    return {int(i): decision for i, decision in json.loads(cell.inner_text().split("SAID ")[-1].split(" END")[0]).items()}
+    return {int(i): decision
+            for i, decision in json.loads(cell.inner_text().split("SAID ")[-1].split(" END")[0]).items()}
+
+
+def the_evening(book, ann):
+    "Forty decisions, through a reload, a second view and a kernel that is restarted"
+    book.run(0)
+    ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
+    ann.press("n")  # from the tab that has the focus: the first pair
+    expect(ann.reader.pair()).to_be_visible()
+    ann.decides(12)
+    ann.changes_their_mind()
+    ann.decides(3)
+    ann.sees_progress()
+
+    book.reload()
+    ann.sits_down(book, book.cell(0)).sees_progress()
+    ann.reader.root.focus()
+    ann.decides(10)
+    book.run(1)
+    assert said(book.cell(1)) == ann.decided
+
+    book.run(3)  # a second view of the same explorer: what is decided in one shows in the other
+    second = Reader(book, book.cell(3))
+    expect(second.root.locator(".rmkit-progress")).to_contain_text(f"{len(ann.decided)} of 60 decided")
+    ann.sits_down(book, book.cell(3))
+    ann.reader.root.focus()
+    ann.decides(5)
+    ann.sits_down(book, book.cell(0)).sees_progress()
+    the_kernel_restarts(book, ann)
+    ann.press("n")
+    ann.decides(10)
+    book.save()
+
+
+def the_kernel_restarts(book, ann):
+    book.restart_kernel()
+    expect(ann.reader.root.locator(".rmkit-gone")).to_contain_text("run the cell again")
+    ann.reader.pair().focus()
+    book.page.keyboard.press("s")  # what can't be kept any more is said, and not shown as if it were
+    expect(ann.reader.root.locator(".rmkit-alert")).to_contain_text("run the cell again")
+    ann.sees_progress()
+    book.run(0)
+    ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
+    ann.sees_progress()
+
+
+def the_next_morning(book, ann, app):
+    "The notebook is opened again, and the rest decided"
+    left = book.cell(0).locator("[data-rmkit-left], .jp-RenderedHTMLCommon").last
+    expect(left).to_contain_text("60 pairs, ")
+    expect(left).to_contain_text("kept in review.jsonl")
+    book.shoot(f"reopened-{app}")
+    book.run(0)
+    ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
+    ann.sees_progress()
+    ann.press("n")
+    ann.decides(60 - len(ann.decided))
+    expect(ann.reader.root.locator(".rmkit-alert")).to_contain_text("decided")
+    seconds = (time.monotonic() - ann.began) / 60
+    print(f"{app}: {ann.presses / 60:.2f} keystrokes and {seconds:.1f} s a pair, everything else included")
 
 
 def test_sixty_real_pairs_by_keyboard(browser, server, shared_data):
     ann = Reviewer()
     setup = REVIEW.format(tests=str(ROOT / "tests"), data=str(shared_data / "oasst1.jsonl"))
-    with server.open(browser, [setup, SAID, TRAIN, "viz", FROM_PYTHON, 'print("MARK", viz.marks[i], "END")'], width=1500, height=1000) as book:
-        book.run(0)
-        ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
-        ann.press("n")  # from the tab that has the focus: the first pair
-        expect(ann.reader.pair()).to_be_visible()
-        ann.decides(12)
-        ann.changes_their_mind()
-        ann.decides(3)
-        ann.sees_progress()
-
-        book.reload()
-        ann.sits_down(book, book.cell(0)).sees_progress()
-        ann.reader.root.focus()
-        ann.decides(10)
-        book.run(1)
-        assert said(book.cell(1)) == ann.decided
-
-        book.run(3)  # a second view of the same explorer: what is decided in one shows in the other
-        second = Reader(book, book.cell(3))
-        expect(second.root.locator(".rmkit-progress")).to_contain_text(f"{len(ann.decided)} of 60 decided")
-        ann.sits_down(book, book.cell(3))
-        ann.reader.root.focus()
-        ann.decides(5)
-        ann.sits_down(book, book.cell(0)).sees_progress()
-
-        book.restart_kernel()
-        expect(ann.reader.root.locator(".rmkit-gone")).to_contain_text("run the cell again")
-        ann.reader.pair().focus()
-        book.page.keyboard.press("s")  # what can't be kept any more is said, and not shown as if it were
-        expect(ann.reader.root.locator(".rmkit-alert")).to_contain_text("run the cell again")
-        ann.sees_progress()
-        book.run(0)
-        ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
-        ann.sees_progress()
-        ann.press("n")
-        ann.decides(10)
-        book.save()
-
-    with server.reopen(browser, width=1500, height=1000) as book:  # the next morning
-        left = book.cell(0).locator("[data-rmkit-left], .jp-RenderedHTMLCommon").last
-        expect(left).to_contain_text("60 pairs, ")
-        expect(left).to_contain_text("kept in review.jsonl")
-        book.shoot(f"reopened-{server.app}")
-        book.run(0)
-        ann.sits_down(book, book.cell(0)).reader.tab("Pairs")
-        ann.sees_progress()
-        ann.press("n")
-        ann.decides(60 - len(ann.decided))
-        expect(ann.reader.root.locator(".rmkit-alert")).to_contain_text("decided")
-        seconds = (time.monotonic() - ann.began) / 60
-        print(f"{server.app}: {ann.presses / 60:.2f} keystrokes and {seconds:.1f} s a pair, everything else included")
+    with server.open(browser, [setup, SAID, TRAIN, "viz", FROM_PYTHON, 'print("MARK", viz.marks[i], "END")'],
+                     width=1500, height=1000) as book:
+        the_evening(book, ann)
+    with server.reopen(browser, width=1500, height=1000) as book:
+        the_next_morning(book, ann, server.app)
         python_goes_ahead(book, ann.reader)
         book.run(1)
         assert said(book.cell(1)) == ann.decided

@@ -17,8 +17,9 @@ from rmkit.words import clip, visible
 from rmkit.synthetic import make_pairs, make_rankings, tiny_causal_lm, tiny_model
 
 ASK = [{"role": "user", "content": "Name 3 animals."}]
-HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\x1b[2J\x1b]0;owned\x07", "\u202etxt.exe", "a\ud800b", "[red]x[/red]",
-           "</style></table>", "\r\x08\x9b31m", "zero\u200bwidth\U000e0041", "{{7*7}}", "&lt;b&gt;"]
+HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\x1b[2J\x1b]0;owned\x07", "\u202etxt.exe",
+           "a\ud800b", "[red]x[/red]", "</style></table>", "\r\x08\x9b31m", "zero\u200bwidth\U000e0041", "{{7*7}}",
+           "&lt;b&gt;"]
 
 
 @pytest.fixture
@@ -35,8 +36,10 @@ def hostile_table():
 # The table
 
 def test_table_is_plain_pandas():
-    table = pair_scores(["p", "q"], ["a", "b"], ["c", "d"], [1, 0], torch.tensor([[0.0], [2.0]]), length_chosen=[3, 4], source=None)
-    assert list(table) == ["prompt", "chosen", "rejected", "reward_chosen", "reward_rejected", "reward_margin", "p_chosen", "length_chosen"]
+    table = pair_scores(["p", "q"], ["a", "b"], ["c", "d"], [1, 0], torch.tensor([[0.0], [2.0]]), length_chosen=[3, 4],
+                        source=None)
+    assert list(table) == ["prompt", "chosen", "rejected", "reward_chosen", "reward_rejected", "reward_margin",
+                           "p_chosen", "length_chosen"]
     assert isinstance(table, pd.DataFrame) and isinstance(table[table.reward_margin < 0], PairScores)
     assert table.reward_margin.tolist() == [1, -2]
     np.testing.assert_allclose(table.p_chosen, [0.731059, 0.119203], atol=1e-6)
@@ -65,8 +68,8 @@ def test_hostile_text_cannot_drive_the_terminal(encoding, monkeypatch):
 
 
 def test_values_may_be_missing(capsys):
-    table = pair_scores(["p"] * 3, ["a"] * 3, ["b"] * 3, [1, 2, 3], [0, 0, 0], source=[None, np.nan, pd.NA], margin=[None, 1.0, np.nan],
-                        length_chosen=pd.array([1, None, 3], dtype="Int64"))
+    table = pair_scores(["p"] * 3, ["a"] * 3, ["b"] * 3, [1, 2, 3], [0, 0, 0], source=[None, np.nan, pd.NA],
+                        margin=[None, 1.0, np.nan], length_chosen=pd.array([1, None, 3], dtype="Int64"))
     table.show()
     assert "label margin 1.00" in table._repr_html_() and "nan" not in capsys.readouterr().out
 
@@ -116,7 +119,8 @@ def test_plain_text_is_read_as_rows_of_plain_text_are(rm, tokenizer, caplog):
     rows = Dataset.from_list([dict(prompt="Name 3 animals. ", chosen="cat dog fox", rejected="cat")] * 3)
     table = rm.score_pairs(rows)
     with caplog.at_level(logging.WARNING, "rmkit.scoring"):
-        np.testing.assert_allclose(rm.score("Name 3 animals. ", ["cat dog fox", "cat"]), [table.reward_chosen[0], table.reward_rejected[0]], atol=1e-5)
+        np.testing.assert_allclose(rm.score("Name 3 animals. ", ["cat dog fox", "cat"]),
+                                   [table.reward_chosen[0], table.reward_rejected[0]], atol=1e-5)
         rm.score("Name 3 animals. ", "cat")  # says no more
     assert caplog.text.count("without the chat template") == 1
 
@@ -155,7 +159,8 @@ def test_compare_and_rank(rm):
     order, given = rm.rank(ASK, answers)
     assert order.tolist() == np.argsort(-rewards).tolist()
     np.testing.assert_allclose(given, rewards, atol=1e-5)
-    np.testing.assert_allclose(rm.compare(ASK, answers[0], answers[1]), 1 / (1 + np.exp(rewards[1] - rewards[0])), atol=1e-5)
+    np.testing.assert_allclose(rm.compare(ASK, answers[0], answers[1]), 1 / (1 + np.exp(rewards[1] - rewards[0])),
+                               atol=1e-5)
     assert rm.compare(ASK, answers, answers[::-1])[1] == pytest.approx(0.5)
     assert rm.rank(ASK, ["cat."] * 3).order.tolist() == [0, 1, 2]
 
@@ -169,7 +174,8 @@ def test_token_rewards_end_with_the_reward(rm):
 def test_overlong_input_is_cut_as_in_training_and_reported(model, tokenizer, caplog):
     rm = RewardModel(model, tokenizer, max_length=40)
     long = [{"role": "user", "content": "cat " * 100 + "Name 3 animals."}]
-    row = dict(prompt=long, chosen=[dict(role="assistant", content="cat, dog, fox.")], rejected=[dict(role="assistant", content="dog, cat, fox.")])
+    row = dict(prompt=long, chosen=[dict(role="assistant", content="cat, dog, fox.")],
+               rejected=[dict(role="assistant", content="dog, cat, fox.")])
     table = rm.score_pairs([row])
     with caplog.at_level(logging.WARNING, "rmkit.scoring"):
         rewards = rm.score(long, [row["chosen"], "cat " * 50, row["rejected"]])
@@ -196,7 +202,8 @@ def test_mistakes_are_named(rm, tokenizer):
 
 def test_score_pairs_takes_any_format(rm, pairs, tokenizer):
     table = rm.score_pairs(pairs)
-    assert len(table) == 64 and set(table.source) <= {"list", "say", "use", "recall"} and (table.length_chosen > 0).all()
+    assert len(table) == 64 and set(table.source) <= {"list", "say", "use", "recall"}
+    assert (table.length_chosen > 0).all()
     stream = IterableDataset.from_generator(lambda: iter(pairs))
     tokenised = prepare_dataset(pairs, tokenizer)[0].select_columns(["chosen_ids", "rejected_ids"])
     for other in (list(pairs), stream, tokenised):
@@ -218,7 +225,8 @@ def test_bad_rows_can_be_dropped_and_are_reported(rm, caplog):
 def test_saved_and_loaded_scores_the_same(rm, tmp_path, pairs):
     rm.model.save_pretrained(tmp_path), rm.tokenizer.save_pretrained(tmp_path)
     loaded = RewardModel.from_pretrained(tmp_path, device="cpu")
-    np.testing.assert_allclose(loaded.score(pairs["prompt"], pairs["chosen"]), rm.score(pairs["prompt"], pairs["chosen"]), atol=1e-5)
+    np.testing.assert_allclose(loaded.score(pairs["prompt"], pairs["chosen"]),
+                               rm.score(pairs["prompt"], pairs["chosen"]), atol=1e-5)
 
 
 def test_a_model_without_a_trained_head_is_refused(tokenizer, tmp_path):
@@ -236,7 +244,8 @@ def test_reward_function(rm):
     reward = rm.as_reward_func("judge")
     assert reward.__name__ == "judge"
     completions = [[{"role": "assistant", "content": text}] for text in ("cat, dog, fox.", "")]
-    got = reward(prompts=[ASK, ASK], completions=completions, completion_ids=[[1], []], trainer_state=None, log_extra=None, log_metric=None)
+    got = reward(prompts=[ASK, ASK], completions=completions, completion_ids=[[1], []], trainer_state=None,
+                 log_extra=None, log_metric=None)
     np.testing.assert_allclose(got, rm.score(ASK, completions), atol=1e-5)
     assert all(type(r) is float for r in got)
     assert reward(prompts=["a"], completions=["x " * 600]) == [None]
@@ -251,5 +260,6 @@ def test_thousands_of_responses(rm):
 
 def test_a_message_that_says_nothing_is_no_empty_answer(model, tokenizer):
     for message in {"role": "assistant"}, {"role": "assistant", "content": None}:
-        with pytest.raises(TypeError, match="response 0: expected text or a list of messages with 'role' and 'content'"):
+        with pytest.raises(TypeError,
+                           match="response 0: expected text or a list of messages with 'role' and 'content'"):
             RewardModel(model, tokenizer).score("Hi", [[message]])

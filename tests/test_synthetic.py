@@ -1,6 +1,5 @@
 "The synthetic world: the truth is in the text, the draws follow it, and the tiny tokenizer and model behave"
 import re
-from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -119,17 +118,17 @@ def test_length_bias_makes_the_longer_win_and_leaves_the_truth():
 
 def test_near_duplicates_differ_in_one_word():
     pairs = make_pairs(500, near_duplicates=1.0)
-    words = lambda m: re.findall(r"\w+", text(m))
+    def words(m): return re.findall(r"\w+", text(m))
     one = [len(words(c)) == len(words(r)) and sum(a != b for a, b in zip(words(c), words(r))) == 1
            for c, r in zip(pairs["chosen"], pairs["rejected"])]
     assert np.mean(one) > 0.8  # the rest had no word to replace
 
 
 def test_prompt_knobs():
-    turns = lambda prompts: {sum(m["role"] == "user" for m in p) for p in prompts}
+    def turns(prompts): return {sum(m["role"] == "user" for m in p) for p in prompts}
     assert turns(make_prompts(200, prompt_turns=1)) == {1}
     assert turns(make_prompts(500, prompt_turns=4)) == {1, 2, 3, 4}
-    words = lambda n: np.mean([len(p[-1]["content"].split()) for p in make_prompts(300, prompt_length=n)])
+    def words(n): return np.mean([len(p[-1]["content"].split()) for p in make_prompts(300, prompt_length=n)])
     assert words(0) < words(2) < words(6)
 
 

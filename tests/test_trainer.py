@@ -10,9 +10,11 @@ import torch
 from datasets import Dataset, DatasetDict, IterableDataset
 from peft import LoraConfig
 from ranks import two_ranks
-from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2ForSequenceClassification, TrainingArguments
+from transformers import (AutoModelForSequenceClassification, GPT2Config, GPT2ForSequenceClassification,
+                          TrainingArguments)
 
-from rmkit import DataCollatorForPreference, RewardConfig, RewardDataCollatorWithPadding, RewardModel, RewardTrainer, compute_accuracy
+from rmkit import (DataCollatorForPreference, RewardConfig, RewardDataCollatorWithPadding, RewardModel,
+                   RewardTrainer, compute_accuracy)
 from rmkit.data import prepare_dataset
 from rmkit.metrics import wilson_interval
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
@@ -20,8 +22,8 @@ from rmkit.flat import stack_pairs
 
 
 def config(path, **kw):
-    kw = dict(max_steps=4, per_device_train_batch_size=4, per_device_eval_batch_size=8, logging_steps=2, learning_rate=1e-3, save_strategy="no",
-              report_to="none", disable_tqdm=True, use_cpu=True, seed=1) | kw
+    kw = dict(max_steps=4, per_device_train_batch_size=4, per_device_eval_batch_size=8, logging_steps=2,
+              learning_rate=1e-3, save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True, seed=1) | kw
     return RewardConfig(str(path), **kw)
 
 
@@ -40,9 +42,10 @@ def same_weights(a, b): return all(torch.equal(x, y) for x, y in zip(a.state_dic
 
 def test_code_of_trl_1x(tmp_path, pairs):
     "Quick start and LoRA of TRL 1.x's documentation, the model by path"
-    tiny_model(seed=0).save_pretrained(tmp_path/"model"); tiny_tokenizer().save_pretrained(tmp_path/"model")
-    trainer = RewardTrainer(model=str(tmp_path/"model"), args=config(tmp_path/"out"), train_dataset=pairs, eval_dataset=pairs,
-                            peft_config=LoraConfig(modules_to_save=["score"]))
+    tiny_model(seed=0).save_pretrained(tmp_path/"model")
+    tiny_tokenizer().save_pretrained(tmp_path/"model")
+    trainer = RewardTrainer(model=str(tmp_path/"model"), args=config(tmp_path/"out"), train_dataset=pairs,
+                            eval_dataset=pairs, peft_config=LoraConfig(modules_to_save=["score"]))
     trainer.train()
     assert trainer.evaluate()["eval_accuracy"] >= 0
     trainer.save_model()
@@ -54,13 +57,15 @@ def test_code_of_trl_0_11(tmp_path, pairs):
     tokenizer = tiny_tokenizer()
     rows, _ = prepare_dataset(pairs, tokenizer)
     four = Dataset.from_list([dict(input_ids_chosen=r["chosen_ids"], attention_mask_chosen=[1]*len(r["chosen_ids"]),
-                                   input_ids_rejected=r["rejected_ids"], attention_mask_rejected=[1]*len(r["rejected_ids"])) for r in rows])
+                                   input_ids_rejected=r["rejected_ids"],
+                                   attention_mask_rejected=[1]*len(r["rejected_ids"])) for r in rows])
     cfg = tiny_model(seed=0).config
     cfg.num_labels = 2
     model = AutoModelForSequenceClassification.from_config(cfg)
     with pytest.warns(UserWarning, match="num_labels=2"):
-        trainer = RewardTrainer(model=model, args=config(tmp_path, remove_unused_columns=False), tokenizer=tokenizer, train_dataset=four, eval_dataset=four,
-                                compute_metrics=compute_accuracy, data_collator=RewardDataCollatorWithPadding(tokenizer, max_length=64),
+        trainer = RewardTrainer(model=model, args=config(tmp_path, remove_unused_columns=False), tokenizer=tokenizer,
+                                train_dataset=four, eval_dataset=four, compute_metrics=compute_accuracy,
+                                data_collator=RewardDataCollatorWithPadding(tokenizer, max_length=64),
                                 peft_config=LoraConfig(task_type="SEQ_CLS", r=8, lora_alpha=32, lora_dropout=0.1))
     trainer.train()
     assert 0 <= trainer.evaluate()["eval_accuracy"] <= 1
@@ -75,10 +80,12 @@ def test_two_labels_are_refused_the_newer_way(tmp_path, pairs):
 
 def test_gpt2_the_older_way(tmp_path):
     "gpt2 has no pad token: pad would be eos"
-    tokenizer = tiny_tokenizer(); tokenizer.pad_token = tokenizer.eos_token
+    tokenizer = tiny_tokenizer()
+    tokenizer.pad_token = tokenizer.eos_token
     cfg = GPT2Config(vocab_size=len(tokenizer), n_positions=128, n_embd=32, n_layer=2, n_head=2, num_labels=2)
     with pytest.warns(UserWarning, match="num_labels=2"):
-        trainer = RewardTrainer(GPT2ForSequenceClassification(cfg), config(tmp_path), train_dataset=make_pairs(16, seed=3), tokenizer=tokenizer)
+        trainer = RewardTrainer(GPT2ForSequenceClassification(cfg), config(tmp_path),
+                                train_dataset=make_pairs(16, seed=3), tokenizer=tokenizer)
     trainer.train()
     assert trainer.model.config.num_labels == 1 and tokenizer.pad_token_id != tokenizer.eos_token_id
 
@@ -96,7 +103,8 @@ def test_tokenizer_twice(pairs, tmp_path):
 
 
 def test_model_init(tmp_path, pairs):
-    trainer = RewardTrainer(None, config(tmp_path), train_dataset=pairs, processing_class=tiny_tokenizer(), model_init=lambda: tiny_model(seed=5))
+    trainer = RewardTrainer(None, config(tmp_path), train_dataset=pairs, processing_class=tiny_tokenizer(),
+                            model_init=lambda: tiny_model(seed=5))
     trainer.train()
     assert trainer.model.config.problem_type == "regression"
 
@@ -106,7 +114,8 @@ def test_streaming(tmp_path, pairs):
     trainer = trainer_of(tmp_path, IterableDataset.from_generator(rows), eval_dataset=pairs)
     trainer.train()
     assert trainer.state.global_step == 4
-    with pytest.raises(ValueError, match="max_steps"): trainer_of(tmp_path, IterableDataset.from_generator(rows), config=dict(max_steps=-1)).train()
+    with pytest.raises(ValueError, match="max_steps"):
+        trainer_of(tmp_path, IterableDataset.from_generator(rows), config=dict(max_steps=-1)).train()
 
 
 def test_wrong_dataset_type(tmp_path, pairs):
@@ -118,7 +127,8 @@ def test_wrong_dataset_type(tmp_path, pairs):
 def test_own_collator_of_either_shape(tmp_path, pairs):
     "The two shapes give the same losses and weights"
     runs = []
-    for collator in (None, RewardDataCollatorWithPadding(tiny_tokenizer()), lambda rows: dict(DataCollatorForPreference(0)(rows))):
+    for collator in (None, RewardDataCollatorWithPadding(tiny_tokenizer()),
+                     lambda rows: dict(DataCollatorForPreference(0)(rows))):
         trainer = trainer_of(tmp_path, pairs, data_collator=collator)
         trainer.train()
         runs.append(logged(trainer))
@@ -133,8 +143,12 @@ def test_accumulation_equals_one_big_batch(tmp_path):
     "10 pairs as 4 + 4 + 2 give the gradient of one batch of 10"
     ten = make_pairs(10, seed=2)
     big = trainer_of(tmp_path, ten, config=dict(max_steps=1, per_device_train_batch_size=10))
-    small = trainer_of(tmp_path, ten, config=dict(num_train_epochs=1, max_steps=-1, per_device_train_batch_size=4, gradient_accumulation_steps=3))
-    for t in (big, small): t.args.logging_steps = 1; t.args.optim = "sgd"; t.train()
+    small = trainer_of(tmp_path, ten, config=dict(num_train_epochs=1, max_steps=-1, per_device_train_batch_size=4,
+                                                  gradient_accumulation_steps=3))
+    for t in (big, small):
+        t.args.logging_steps = 1
+        t.args.optim = "sgd"
+        t.train()
     assert big.state.log_history[0]["loss"] == pytest.approx(small.state.log_history[0]["loss"], abs=1e-6)
     assert big.state.log_history[0]["grad_norm"] == pytest.approx(small.state.log_history[0]["grad_norm"], rel=1e-5)
 
@@ -175,26 +189,33 @@ def test_ties_count_half(tmp_path, pairs):
 
 def test_train_metrics_are_exact(tmp_path, pairs):
     "Two steps of four pairs against the same pairs scored by hand, with a rate of zero"
-    t = trainer_of(tmp_path, pairs, config=dict(learning_rate=0.0, max_steps=3, logging_steps=3, per_device_train_batch_size=30))
+    t = trainer_of(tmp_path, pairs, config=dict(learning_rate=0.0, max_steps=3, logging_steps=3,
+                                                per_device_train_batch_size=30))
     t.train()
     entry = t.state.log_history[0]
-    assert {"loss", "accuracy", "margin", "min_reward", "mean_reward", "max_reward", "num_tokens", "grad_norm", "learning_rate"} <= set(entry)
+    assert {"loss", "accuracy", "margin", "min_reward", "mean_reward", "max_reward", "num_tokens", "grad_norm",
+            "learning_rate"} <= set(entry)
     r = t.predict(pairs).predictions
     assert entry["accuracy"] == pytest.approx((r[:, 0] > r[:, 1]).mean())
     assert (entry["accuracy_low"], entry["accuracy_high"]) == pytest.approx(wilson_interval(entry["accuracy"], 64))
     for i, which in enumerate(("chosen", "rejected")):
-        assert entry[f"mean_reward_{which}"] == pytest.approx(r[:, i].mean(), abs=1e-5) and entry[f"std_reward_{which}"] == pytest.approx(r[:, i].std(), abs=1e-5)
-    assert entry["pairs_per_second"] > 0 and entry["tokens_per_second"] > entry["pairs_per_second"] and entry["memory_gib"] > 0
-    assert entry["min_reward"] == pytest.approx(r.min(), abs=1e-5) and entry["mean_reward"] == pytest.approx(r.mean(), abs=1e-5)
+        assert entry[f"mean_reward_{which}"] == pytest.approx(r[:, i].mean(), abs=1e-5)
+        assert entry[f"std_reward_{which}"] == pytest.approx(r[:, i].std(), abs=1e-5)
+    assert entry["pairs_per_second"] > 0 and entry["tokens_per_second"] > entry["pairs_per_second"]
+    assert entry["memory_gib"] > 0
+    assert entry["min_reward"] == pytest.approx(r.min(), abs=1e-5)
+    assert entry["mean_reward"] == pytest.approx(r.mean(), abs=1e-5)
     ids = t.train_dataset
     assert entry["num_tokens"] == sum(map(len, ids["chosen_ids"])) + sum(map(len, ids["rejected_ids"]))
 
 
 def test_speed_leaves_evaluation_and_saving_out(tmp_path, pairs, monkeypatch):
     "An evaluation and a save that take half a second each, within one log's steps"
-    t = trainer_of(tmp_path, pairs, eval_dataset=pairs, config=dict(eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1, max_steps=4, logging_steps=4))
+    t = trainer_of(tmp_path, pairs, eval_dataset=pairs,
+                   config=dict(eval_strategy="steps", eval_steps=1, save_strategy="steps", save_steps=1, max_steps=4,
+                               logging_steps=4))
     evaluate, save = t.evaluation_loop, t._save_optimizer_and_scheduler
-    monkeypatch.setattr(t, "evaluation_loop", lambda *a, **kw: (out := evaluate(*a, **kw), time.sleep(.5))[0])
+    monkeypatch.setattr(t, "evaluation_loop", lambda *a, **kw: (evaluate(*a, **kw), time.sleep(.5))[0])
     monkeypatch.setattr(t, "_save_optimizer_and_scheduler", lambda *a: (save(*a), time.sleep(.5)))
     began = time.perf_counter()
     t.train()
@@ -204,14 +225,18 @@ def test_speed_leaves_evaluation_and_saving_out(tmp_path, pairs, monkeypatch):
 
 def test_compute_metrics_and_preprocess(tmp_path, pairs):
     got = {}
-    def mine(p): got.update(shape=p.predictions.shape, labels=set(p.label_ids.tolist())); return dict(mine=1.0)
-    t = trainer_of(tmp_path, pairs, eval_dataset=pairs, compute_metrics=mine, preprocess_logits_for_metrics=lambda r, labels: r * 2)
+    def mine(p):
+        got.update(shape=p.predictions.shape, labels=set(p.label_ids.tolist()))
+        return dict(mine=1.0)
+    t = trainer_of(tmp_path, pairs, eval_dataset=pairs, compute_metrics=mine, preprocess_logits_for_metrics=lambda r,
+                   labels: r * 2)
     assert t.evaluate(num_print_samples=0)["eval_mine"] == 1.0
     assert got == dict(shape=(64, 2), labels={0})
 
 
 def test_dict_of_eval_sets(tmp_path, pairs):
-    t = trainer_of(tmp_path, pairs, eval_dataset=DatasetDict(a=pairs, b=pairs.select(range(8))), config=dict(eval_strategy="steps", eval_steps=2))
+    t = trainer_of(tmp_path, pairs, eval_dataset=DatasetDict(a=pairs, b=pairs.select(range(8))),
+                   config=dict(eval_strategy="steps", eval_steps=2))
     t.train()
     assert logged(t, "eval_a_accuracy") and logged(t, "eval_b_accuracy")
     assert {"eval_x_loss", "eval_y_loss"} <= set(t.evaluate({"x": pairs, "y": pairs}))
@@ -259,23 +284,28 @@ def test_pretokenised_rows_are_shown(tmp_path, pairs, capsys):
 # Tokens, templates, dropout
 
 def test_template_and_tokens(tmp_path, pairs):
-    tok = tiny_tokenizer(); tok.save_pretrained(tmp_path/"tok")
-    bare = tiny_tokenizer(); template, bare.chat_template = bare.chat_template, None
+    tok = tiny_tokenizer()
+    tok.save_pretrained(tmp_path/"tok")
+    bare = tiny_tokenizer()
+    template, bare.chat_template = bare.chat_template, None
     (tmp_path/"t.jinja").write_text(template)
     for path in (tmp_path/"tok", tmp_path/"t.jinja"):
         bare.chat_template = None
-        t = RewardTrainer(tiny_model(), config(tmp_path, chat_template_path=str(path)), train_dataset=pairs, processing_class=bare)
+        t = RewardTrainer(tiny_model(), config(tmp_path, chat_template_path=str(path)), train_dataset=pairs,
+                          processing_class=bare)
         assert t.processing_class.chat_template == template
     with pytest.raises(ValueError, match="vocabulary"): trainer_of(tmp_path, pairs, config=dict(eos_token="<nowhere>"))
 
 
 def test_template_from_another_tokenizer_brings_its_tokens(tmp_path, pairs):
     "With adapters, the new rows of the embedding are trained"
-    other = tiny_tokenizer(); other.add_special_tokens(dict(additional_special_tokens=["<|turn|>"]), replace_extra_special_tokens=False)
-    other.chat_template = other.chat_template.replace("<|user|>", "<|turn|>") if "<|user|>" in other.chat_template else "<|turn|>" + other.chat_template
+    other = tiny_tokenizer()
+    other.add_special_tokens(dict(additional_special_tokens=["<|turn|>"]), replace_extra_special_tokens=False)
+    template = other.chat_template
+    other.chat_template = template.replace("<|user|>", "<|turn|>") if "<|user|>" in template else "<|turn|>" + template
     other.save_pretrained(tmp_path/"tok")
-    t = RewardTrainer(tiny_model(), config(tmp_path, chat_template_path=str(tmp_path/"tok")), train_dataset=pairs, processing_class=tiny_tokenizer(),
-                      peft_config=LoraConfig(r=2))
+    t = RewardTrainer(tiny_model(), config(tmp_path, chat_template_path=str(tmp_path/"tok")), train_dataset=pairs,
+                      processing_class=tiny_tokenizer(), peft_config=LoraConfig(r=2))
     new = t.processing_class.convert_tokens_to_ids("<|turn|>")
     assert t.model.get_input_embeddings().weight.shape[0] > new and t.train_dataset[0]["chosen_ids"].count(new) >= 1
     assert any("trainable_tokens" in name for name, p in t.model.named_parameters() if p.requires_grad)
@@ -283,9 +313,11 @@ def test_template_from_another_tokenizer_brings_its_tokens(tmp_path, pairs):
 
 
 def test_dropout_is_off_unless_asked(tmp_path, pairs):
-    cfg = tiny_model().config; cfg.attention_dropout = 0.5
+    cfg = tiny_model().config
+    cfg.attention_dropout = 0.5
     for off in (True, False):
-        t = trainer_of(tmp_path, pairs, AutoModelForSequenceClassification.from_config(cfg), config=dict(disable_dropout=off))
+        t = trainer_of(tmp_path, pairs, AutoModelForSequenceClassification.from_config(cfg),
+                       config=dict(disable_dropout=off))
         rates = {m.attention_dropout for m in t.model.modules() if hasattr(m, "attention_dropout")}
         assert rates == ({0.0} if off else {0.5})
 
@@ -314,7 +346,8 @@ def test_every_dataset_is_reported(tmp_path, pairs, caplog):
 # Saving
 
 def test_card_and_tags(tmp_path, pairs):
-    t = trainer_of(tmp_path, pairs, eval_dataset=pairs, config=dict(save_strategy="steps", save_steps=4, eval_strategy="steps", eval_steps=4))
+    t = trainer_of(tmp_path, pairs, eval_dataset=pairs,
+                   config=dict(save_strategy="steps", save_steps=4, eval_strategy="steps", eval_steps=4))
     t.train()
     card = (tmp_path/"README.md").read_text()
     assert "reward-trainer" in card and "95% interval" in card and "- `max_steps`: 4" in card
@@ -325,18 +358,24 @@ def test_push_to_hub(tmp_path, pairs, monkeypatch):
     "What would be uploaded, without a hub"
     sent = {}
     class Api:
-        def upload_folder(self, **kw): sent.update(kw); sent["files"] = set(os.listdir(kw["folder_path"]))
+        def upload_folder(self, **kw):
+            sent.update(kw)
+            sent["files"] = set(os.listdir(kw["folder_path"]))
         def create_repo(self, repo_id, **kw): return type("Url", (), dict(repo_id=repo_id))()
     monkeypatch.setattr("transformers.trainer.hf_api", lambda *a: Api())
     t = trainer_of(tmp_path, pairs, config=dict(hub_model_id="me/reward"))
     t.push_to_hub(dataset_name="some/pairs")
-    assert sent["repo_id"] == "me/reward" and {"README.md", "model.safetensors", "config.json", "tokenizer.json"} <= sent["files"]
+    assert sent["repo_id"] == "me/reward"
+    assert {"README.md", "model.safetensors", "config.json", "tokenizer.json"} <= sent["files"]
     assert "some/pairs" in (tmp_path/"README.md").read_text()
 
 
 def test_wandb_gets_the_table(tmp_path, pairs, monkeypatch):
     logs = []
-    fake = type(sys)("wandb"); fake.run = object(); fake.log = logs.append; fake.Table = lambda dataframe: dataframe
+    fake = type(sys)("wandb")
+    fake.run = object()
+    fake.log = logs.append
+    fake.Table = lambda dataframe: dataframe
     monkeypatch.setitem(sys.modules, "wandb", fake)
     t = trainer_of(tmp_path, pairs, eval_dataset=pairs)
     t.args.report_to = ["wandb"]
@@ -357,7 +396,9 @@ def test_same_seed_same_weights(tmp_path, pairs):
     runs = []
     for _ in range(2):
         torch.rand(len(runs) + 3) # what ran before doesn't matter
-        t = trainer_of(tmp_path, pairs); t.train(); runs.append(t.model)
+        t = trainer_of(tmp_path, pairs)
+        t.train()
+        runs.append(t.model)
     assert same_weights(*runs)
 
 
@@ -370,9 +411,11 @@ from rmkit import RewardConfig, RewardTrainer
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 if __name__ == "__main__":
     pairs = make_pairs(64, seed=0).select(range(61))
-    cfg = RewardConfig({str(tmp_path)!r}, max_steps=4, per_device_train_batch_size=int(sys.argv[1]), per_device_eval_batch_size=8, logging_steps=4, learning_rate=1e-3,
+    cfg = RewardConfig({str(tmp_path)!r}, max_steps=4, per_device_train_batch_size=int(sys.argv[1]),
+                       per_device_eval_batch_size=8, logging_steps=4, learning_rate=1e-3,
                        save_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True, seed=1)
-    t = RewardTrainer(tiny_model(seed=0), cfg, train_dataset=pairs, eval_dataset=pairs, processing_class=tiny_tokenizer())
+    t = RewardTrainer(tiny_model(seed=0), cfg, train_dataset=pairs, eval_dataset=pairs,
+                      processing_class=tiny_tokenizer())
     before = t.evaluate(num_print_samples=0); t.train()
     if t.args.process_index == 0: json.dump([before, t.state.log_history, t.args.world_size], open(sys.argv[2], "w"))
 """)
@@ -385,4 +428,5 @@ if __name__ == "__main__":
     for k in ("loss", "accuracy", "accuracy_low", "accuracy_high", "margin", "min_reward", "max_reward", "mean_reward"):
         assert b1[f"eval_{k}"] == pytest.approx(b2[f"eval_{k}"], abs=1e-5), k
     log1, log2 = (next(entry for entry in h if "loss" in entry) for h in (h1, h2))
-    for k in ("loss", "accuracy", "margin", "num_tokens", "grad_norm", "min_reward"): assert log1[k] == pytest.approx(log2[k], rel=1e-3, abs=1e-5), k
+    for k in ("loss", "accuracy", "margin", "num_tokens", "grad_norm", "min_reward"):
+        assert log1[k] == pytest.approx(log2[k], rel=1e-3, abs=1e-5), k

@@ -1,0 +1,107 @@
+"""Run the notebooks in place and keep the outputs that are worth seeing: `python docs/notebooks.py [NAME ...]`.
+
+NAME is a part of a notebook's path, as in `python docs/notebooks.py losses`; without one all are run. Each runs from
+top to bottom, offline and in a kernel and a folder of its own, two at a time. One that fails is left as it was."""
+import os
+import re
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import gettempdir, TemporaryDirectory
+
+import nbformat
+from chapters import notebooks, ROOT
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbdev.clean import nbdev_clean
+
+AT_ONCE = 2
+HANGS = 600  # seconds of one cell; a whole notebook takes under 20 on an idle machine
+NOT_RUN = re.compile(r"^#\|\s*eval:\s*false", re.M)
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# What a terminal has overwritten, bars that are drawn as text, what a library says of an accelerator that isn't there.
+OVERWRITTEN = re.compile(r"^.*(\r(?!\n)|\x1b\[2K)|\x1b\[(\?25[lh]|\d*A)", re.M)
+NOISE = re.compile(r"^.*(\d%\||kernels-community).*\n?", re.M)
+SCRUBBED = [
+    (re.compile(re.escape(f"{ROOT}/")), ""),
+    (re.compile(r"\S*/ipykernel_\d+/\d+\.py:\d+"), "<this cell>"),
+    (re.compile(rf"({re.escape(gettempdir())}/tmp|\btmp)[a-z0-9_]{{8}}\b"), "a_temporary_folder"),
+]
+
+
+def execute(path: Path, folder: Path):
+    "A notebook after a run in an empty folder, where it would keep what it downloads: nothing is there before."
+    notebook = nbformat.read(path, as_version=4)
+    cells = notebook.cells
+    notebook.cells = [cell for cell in cells if not NOT_RUN.search(cell.source)]
+    offline = dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    environment = os.environ | offline | dict(HF_HOME=str(folder / "hub"), PYTHONHASHSEED="0")
+    place = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=HANGS, kernel_name="python3", resources=place)
+    client.execute(env=environment)
+    notebook.cells = cells
+    return notebook
+
+
+def scrub(text: str) -> str:
+    "A text without the places of this machine."
+    for pattern, name in SCRUBBED:
+        text = pattern.sub(name, text)
+    return text
+
+
+def settled(text: str) -> str:
+    "What is left of a stream when all has been said."
+    text = scrub(NOISE.sub("", OVERWRITTEN.sub("", text)))
+    return text if text.strip() else ""
+
+
+def worth_seeing(outputs: list) -> list:
+    "Outputs as they are committed: no progress bar, no view of a widget, no place of this machine; one stream a name."
+    kept = []
+    for output in outputs:
+        data = output.get("data", {})
+        if data.pop(WIDGET, None) is not None and set(data) <= {"text/plain"}:
+            continue
+        if kept and output.output_type == "stream" and kept[-1].get("name") == output.name:
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    for output in kept:
+        if output.output_type == "stream":
+            output.text = settled(output.text)
+        for kind in {"text/plain", "text/html"} & output.get("data", {}).keys():
+            output.data[kind] = scrub(output.data[kind])
+    return [output for output in kept if output.get("text", "shown")]
+
+
+def run(path: Path) -> str:
+    "Run a notebook, write what it shows, and say how it went."
+    began = time.monotonic()
+    with TemporaryDirectory() as folder:
+        try:
+            notebook = execute(path, Path(folder))
+        except CellExecutionError as error:
+            return f"{path.name} FAILED and is left as it was:\n{error}"
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = worth_seeing(cell.outputs)
+    notebook.metadata.pop("widgets", None)  # their state
+    nbformat.write(notebook, path)
+    nbdev_clean(str(path))
+    return f"{path.name}: {time.monotonic() - began:.0f} s"
+
+
+def main():
+    wanted = [path for path in notebooks() if not sys.argv[1:] or any(name in str(path) for name in sys.argv[1:])]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        told = []
+        for text in pool.map(run, wanted):
+            print(text, flush=True)
+            told.append(text)
+    sys.exit(any(" FAILED " in text for text in told))
+
+
+if __name__ == "__main__":
+    main()

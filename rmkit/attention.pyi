@@ -1,0 +1,111 @@
+# Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+__all__ = [
+    'CALL',
+    'FEW',
+    'NO_MASK',
+    'HARMLESS',
+    'ATTENTION_LAYERS',
+    'Branches',
+    'varlen_attention',
+    'Rectangle',
+    'rectangles',
+    'rectangle_attention',
+    'FlatAttentionError',
+    'flat_attention',
+    'why_padded',
+    'use_flat_attention',
+]
+@dataclass
+class Branches:
+    """How the texts of a flat row lie in it (see `rmkit.collator.lay_out`)"""
+    keys_M: torch.Tensor
+    cu_q: torch.Tensor
+    cu_k: torch.Tensor
+    sizes_R2: np.ndarray
+    plans: dict[int, tuple] = ...
+
+    @classmethod
+    def of(cls, flat: dict[str, Any]) -> 'Branches':
+        """The branches of a flat batch"""
+
+    @property
+    def ends_R(self) -> torch.Tensor:
+        ...
+
+    @property
+    def is_shared(self) -> bool:
+        ...
+
+    def plan(self, width: int) -> tuple[list[Rectangle], torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The rectangles of this batch, as tensors on its device"""
+
+def varlen_attention(
+    query_NHD: torch.Tensor,
+    key_NhD: torch.Tensor,
+    value_NhD: torch.Tensor,
+    branches: Branches,
+    scale: float,
+    window: int | None=None,
+) -> torch.Tensor:
+    """Attention of each text, by the variable-length kernel of `torch.nn.attention`"""
+
+CALL: int
+@dataclass
+class Rectangle:
+    """Texts of similar length, gathered for one call"""
+    keys_SK: torch.Tensor
+    n_queries: int
+    lengths_S2: np.ndarray
+    whole: bool
+    masks: dict[tuple, torch.Tensor] = ...
+
+def rectangles(sizes_R2: np.ndarray, width: int) -> tuple[list[tuple[np.ndarray, int, np.ndarray, bool]], np.ndarray]:
+    """The fewest, least wasteful rectangles for the texts of a row"""
+
+FEW: Any
+def rectangle_attention(
+    query_NHD: torch.Tensor,
+    key_NhD: torch.Tensor,
+    value_NhD: torch.Tensor,
+    branches: Branches,
+    scale: float,
+    window: int | None=None,
+    softcap: float | None=None,
+) -> torch.Tensor:
+    """Attention of each text, in rectangles of similar length"""
+
+class FlatAttentionError(NotImplementedError):
+    """The model's attention can't run over a flat row"""
+
+NO_MASK: tuple
+HARMLESS: set
+def flat_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None=None,
+    dropout: float=0.0,
+    sliding_window: int | None=None,
+    softcap: float | None=None,
+    branches: Branches | None=None,
+    fallback: Callable[..., Any]=...,
+    **kwargs
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """An attention function for `transformers.AttentionInterface` that takes flat rows; FlatAttentionError where it can't"""
+
+ATTENTION_LAYERS: set
+def why_padded(model: PreTrainedModel) -> str | None:
+    """Why a model can't run over a flat row, as far as its code and config tell"""
+
+def use_flat_attention(model: PreTrainedModel) -> PreTrainedModel:
+    """Switch to attention that takes flat rows, and padded ones as before; nothing of it is saved with the model"""

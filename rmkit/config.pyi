@@ -1,0 +1,156 @@
+# Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from transformers import TrainingArguments
+
+__all__ = [
+    'OLDER',
+    'OLDER_VALUES',
+    'OTHER_SPELLINGS',
+    'NUMBERS',
+    'OlderFields',
+    'half_precision',
+    'native_precision',
+    'OlderField',
+    'renamed',
+    'one_value',
+    'one_item',
+    'an_entry',
+    'gone',
+    'refused',
+    'take_other_spellings',
+    'read_numbers',
+    'RewardConfig',
+    'check_config',
+]
+def half_precision(device: str, capability: tuple[int, int] | None=None, has_bf16: bool=False) -> str | None:
+    """The 16-bit numbers that a device multiplies itself, without emulation."""
+
+def native_precision() -> str | None:
+    """`half_precision` of the device that this process would train on."""
+
+@dataclass(eq=False)
+class OlderField:
+    """A field of older documentation, which reads and writes today's."""
+    kind: type
+    defaults: tuple = ...
+    newer: str | None = None
+    read: Callable | None = None
+    write: Callable | None = None
+    refused: bool = False
+    note: str = ''
+
+    def __set_name__(self, owner, name) -> None:
+        ...
+
+    @property
+    def default(self):
+        """What the constructor takes for 'not given'."""
+
+    def __get__(self, config, owner=None):
+        ...
+
+    def __set__(self, config, value) -> None:
+        ...
+
+    def adds_nothing(self, value, config, given: set[str] | None) -> bool:
+        """Whether today's field says the same, or was given and this one wasn't; a ValueError where they contradict."""
+
+    def warn(self, value, turned, stacklevel: int) -> None:
+        """Warn of an older name; a ValueError where ignoring it would change the result."""
+
+def renamed(newer, kind, *defaults, read=..., write=...) -> OlderField:
+    """Today's field has another name, and perhaps another way to say it."""
+
+def one_value(newer, value) -> OlderField:
+    """A switch for one value of today's field."""
+
+def one_item(newer, item) -> OlderField:
+    """A switch for one item of today's list (or text of items)."""
+
+def an_entry(newer, key, kind, *defaults, more=...) -> OlderField:
+    """It became an entry of today's dict."""
+
+def gone(kind, *defaults, since) -> OlderField:
+    """It has no effect any more, for the reason given."""
+
+def refused(kind, *defaults, instead) -> OlderField:
+    """It can't be followed any more, and a run without it would be another run."""
+
+OLDER: dict
+OLDER_VALUES: list
+OTHER_SPELLINGS: list
+def take_other_spellings(config) -> None:
+    """Put today's values where a field has one that older documentation or a file spells otherwise."""
+
+NUMBERS: Any
+def read_numbers(config) -> None:
+    """Numbers where a field for numbers has text; a ValueError where that is none."""
+
+class _Fields(dict):
+    """`__dataclass_fields__` that show the older names on a class and hide them on its objects."""
+
+    def __get__(self, config, owner=None):
+        ...
+
+class _OlderNames:
+    """Notes which fields a constructor was given, and puts values that are spelt otherwise into today's form."""
+
+    def __new__(cls, *args, **kwargs):
+        ...
+
+    def __post_init__(self) -> None:
+        ...
+
+class OlderFields(_OlderNames):
+    ...
+
+@dataclass
+class RewardConfig(OlderFields, TrainingArguments):
+    """Arguments of `RewardTrainer`: those of `transformers.TrainingArguments`, TRL's `RewardConfig`, and rmkit's own"""
+    learning_rate: float = ...
+    warmup_steps: float = ...
+    logging_steps: float = ...
+    bf16: bool = ...
+    fp16: bool = ...
+    model_init_kwargs: dict[str, Any] | str | None = ...
+    trust_remote_code: bool = ...
+    chat_template_path: str | None = ...
+    disable_dropout: bool = ...
+    dataset_num_proc: int | None = ...
+    eos_token: str | None = ...
+    pad_token: str | None = ...
+    max_length: int | None = ...
+    prompt_column: str | None = ...
+    system_column: str | None = ...
+    chosen_column: str | None = ...
+    rejected_column: str | None = ...
+    winner_column: str | None = ...
+    first_wins_column: str | None = ...
+    text_pair: bool | None = ...
+    overlong: str = ...
+    on_bad_row: str = ...
+    pad_to_multiple_of: int | str | None = ...
+    loss_type: str = ...
+    center_rewards_coefficient: float | None = ...
+    padding_free: str = ...
+    share_prefix: bool = ...
+    tokens_per_micro_batch: str = ...
+    logging_nan_inf_filter: bool = ...
+    use_liger_kernel: bool = ...
+    activation_offloading: bool = ...
+    dashboard: str = ...
+
+    def __post_init__(self) -> None:
+        ...
+
+    def to_dict(self) -> dict:
+        """As `TrainingArguments.to_dict`, with `eos_token` and `pad_token` as they are: words of a text, no secrets."""
+
+    @classmethod
+    def from_arguments(cls, other) -> RewardConfig:
+        """`other` as a `RewardConfig`, or itself where it is one; a TypeError where it is no config."""
+
+def check_config(cfg) -> None:
+    """Raise a ValueError for values out of range and for fields that contradict one another"""

@@ -1,0 +1,112 @@
+"""The style of the house: what `docs/measure.py` counts and what ruff finds.
+
+`style_debts.json` holds what isn't mended yet: chapter or file -> rule -> how many. More fails, and so does fewer: a
+debt that was paid is taken out."""
+import ast
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from chapters import chapters, DEFINITIONS, ROOT
+from measure import assertion_cells, assertions_per_cell, exported_cells, function_sizes, runs, used_before
+
+BOOK = [chapter for chapter in chapters() if chapter.exported]
+FILES = sorted(path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).glob("*.py"))
+DEBTS = json.loads((ROOT / "tests" / "style_debts.json").read_text(encoding="utf-8"))
+CELL_LINES = 40
+FUNCTION_LINES = 40
+FUNCTION_CHARACTERS = 800  # of nine functions in ten
+DEFINITIONS_IN_A_CELL = 3
+RUN = 3  # exported cells without an example
+ASSERTIONS = 0.8  # assertion cells for each exported cell, in the chapters that teach
+TEACHING = range(50)  # the idea, data, the model, numbers, speed
+USED_BEFORE = 4  # names used before they are defined, for 100 exported cells
+
+
+def long_functions(tree):
+    "Functions of more than 40 lines, at any depth."
+    sizes = [(node.name, node.end_lineno - node.lineno + 1) for node in ast.walk(tree)
+             if isinstance(node, DEFINITIONS[:2])]
+    return [f"{name}, {lines} lines" for name, lines in sizes if lines > FUNCTION_LINES]
+
+
+def faults_of(chapter):
+    "What a chapter breaks: rule -> where."
+    cells = [cell for cell in chapter.exported if not cell.only_imports]
+    crowded = {cell.id: sum(isinstance(node, DEFINITIONS) for node in cell.body) for cell in cells}
+    missing = math.ceil(ASSERTIONS * len(chapter.exported)) - len(assertion_cells([chapter]))
+    return {
+        "exported cell over 40 lines": [f"{c.id}, {len(c.lines)} lines" for c in cells if len(c.lines) > CELL_LINES],
+        "exported cell of more than 3 definitions": [f"{id}, {n}" for id, n in crowded.items()
+                                                     if n > DEFINITIONS_IN_A_CELL],
+        "function over 40 lines": [text for cell in cells for text in long_functions(ast.Module(cell.body, []))],
+        "more than 3 exported cells without an example": [
+            f"{run[0].id} to {run[-1].id}, {len(run)} cells" for run in runs(chapter) if len(run) > RUN],
+        "assertion cells missing":
+            [f"{assertions_per_cell([chapter]):.2f} for each exported cell"] * missing if chapter.number in TEACHING
+            else [],
+    }
+
+
+def faults_of_the_book():
+    "What the chapters break together: how much is over what is allowed."
+    sizes, early = function_sizes(BOOK), [(chapter, *each) for chapter in BOOK for each in used_before(chapter)]
+    long = len([size for size in sizes if size >= FUNCTION_CHARACTERS]) - len(sizes) // 10
+    early_allowed = USED_BEFORE * len(exported_cells(BOOK)) // 100
+    return {
+        "functions of 800 characters and more": ["beyond one in ten"] * long,
+        "names used before they are defined": [
+            f"{chapter.title}, cell {cell.id}: {name}" for chapter, cell, name in early][early_allowed:],
+    }
+
+
+def ruffs_faults():
+    "What `ruff check` finds: file or chapter -> rule -> where."
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "json", ROOT],
+                          capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stderr
+    found = {}
+    for fault in json.loads(done.stdout):
+        path, row = Path(fault["filename"]), fault["location"]["row"]
+        name = next((chapter.title for chapter in BOOK if chapter.path == path), path.relative_to(ROOT).as_posix())
+        place = f"cell {fault['cell']}, line {row}" if fault["cell"] else f"line {row}"
+        found.setdefault(name, {}).setdefault(fault["code"], []).append(f"{place}: {fault['message']}")
+    return found
+
+
+def all_faults():
+    "All that is broken: file or chapter -> rule -> where."
+    ruffs = ruffs_faults()
+    found = {chapter.title: faults_of(chapter) for chapter in BOOK} | {"all chapters": faults_of_the_book()}
+    for path in FILES:
+        long = long_functions(ast.parse(path.read_text(encoding="utf-8")))
+        found[path.relative_to(ROOT).as_posix()] = {"function over 40 lines": long}
+    for name in found | ruffs:
+        found[name] = {rule: places for rule, places in (found.get(name, {}) | ruffs.get(name, {})).items() if places}
+    return found
+
+
+@pytest.fixture(scope="module")
+def faults():
+    return all_faults()
+
+
+def counts(faults):
+    return {name: {rule: len(places) for rule, places in rules.items()} for name, rules in faults.items() if rules}
+
+
+def test_the_rules_are_kept(faults):
+    new = [f"{name}: {rule}: {len(places)}, of which known {known}\n    " + "\n    ".join(places)
+           for name, rules in faults.items() for rule, places in rules.items()
+           if len(places) > (known := DEBTS.get(name, {}).get(rule, 0))]
+    assert not new, "\n".join(new)
+
+
+def test_no_debt_is_kept_that_was_paid(faults):
+    now = counts(faults)
+    paid = [f"{name}: {rule}: {known}, now {now.get(name, {}).get(rule, 0)}"
+            for name, rules in DEBTS.items() for rule, known in rules.items() if known > now.get(name, {}).get(rule, 0)]
+    assert not paid, "take these out of tests/style_debts.json:\n" + "\n".join(paid)
