@@ -118,16 +118,15 @@ const sideColour = end => end <= 1e-12 ? "var(--rm-bad)" : "var(--rm-good)";
 function drawSides({counts}, edges, {x, y}) {
   return counts.map((count, bin) => {
     const left = x(edges[bin]), right = x(edges[bin + 1]), top = y(count ?? 0);
-    return svgElement("rect", {class: "rmkit-bin", "data-bin": bin, x: left + 0.5, y: top,
-      width: Math.max(right - left - 1, 0.5), height: Math.max(y(0) - top, 0), fill: sideColour(edges[bin + 1]),
-      "fill-opacity": 0.85});
+    return svgElement("rect", {x: left + 0.5, y: top, width: Math.max(right - left - 1, 0.5),
+      height: Math.max(y(0) - top, 0), fill: sideColour(edges[bin + 1]), "fill-opacity": 0.85});
   });
 }
 
 // Bars without gaps, and the line around them.
 function drawOutlined({counts, colour, dash}, edges, {x, y}) {
   const tops = counts.map(count => y(count ?? 0)), base = y(0);
-  const bars = tops.map((top, bin) => svgElement("rect", {class: "rmkit-bin", "data-bin": bin, x: x(edges[bin]), y: top,
+  const bars = tops.map((top, bin) => svgElement("rect", {x: x(edges[bin]), y: top,
     width: Math.max(x(edges[bin + 1]) - x(edges[bin]), 0.5), height: Math.max(base - top, 0), fill: colour,
     "fill-opacity": 0.28}));
   const steps = tops.map((top, bin) => `L${pathPoint(x(edges[bin]), top)}L${pathPoint(x(edges[bin + 1]), top)}`);

@@ -132,22 +132,23 @@ const EMPTY_PANEL = "Click a row, or press Enter on it, to open its pair here. J
 
 function nodesOf(view) {
   const keyed = keys => event => keys(view, event);
-  const part = (name, attributes, ...children) => element("div", {class: `rmkit-${name}`, ...attributes}, ...children);
+  const part = (name, attributes, ...children) => element("div", {class: name, ...attributes}, ...children);
   const nodes = {
-    title: element("h2", {class: "rmkit-title", dir: "auto"}), alert: part("alert", {role: "alert"}),
-    gone: part("gone", {role: "alert"}), busy: element("p", {class: "rmkit-busy", role: "status"}),
-    tabs: part("tabs", {role: "tablist", "aria-label": "Views", onkeydown: keyed(tabKeys)}),
-    status: part("bar rmkit-chips", {tabindex: -1}), progress: part("bar rmkit-progress"), keys: keySheet(view),
-    panel: part("panel", {role: "tabpanel", id: `${view.id}-panel`}),
-    overview: part("overview"), training: part("training"),
-    filters: part("filters", {role: "group", "aria-label": "Filters", tabindex: -1}),
-    head: part("head", {role: "group", "aria-label": "Sort by", tabindex: -1}),
-    list: part("list", {role: "listbox", "aria-label": "Pairs", onkeydown: keyed(listKeys)}),
+    title: element("h2", {class: "rmkit-title", dir: "auto"}), alert: part("rmkit-alert", {role: "alert"}),
+    gone: part("rmkit-gone", {role: "alert"}), busy: element("p", {class: "rmkit-busy", role: "status"}),
+    tabs: part("rmkit-tabs", {role: "tablist", "aria-label": "Views", onkeydown: keyed(tabKeys)}),
+    status: part("rmkit-bar rmkit-chips", {tabindex: -1}), progress: part("rmkit-bar rmkit-progress"),
+    panel: part("rmkit-panel", {role: "tabpanel", id: `${view.id}-panel`}), keys: keySheet(view),
+    overview: part("rmkit-overview"), training: part("rmkit-training"),
+    filters: part("rmkit-filters", {role: "group", "aria-label": "Filters", tabindex: -1}),
+    head: part("rmkit-head", {role: "group", "aria-label": "Sort by", tabindex: -1}),
+    list: part("rmkit-list", {role: "listbox", "aria-label": "Pairs", onkeydown: keyed(listKeys)}),
     none: element("p", {class: "rmkit-hint rmkit-none", hidden: true}, "No pair matches."),
     pager: element("nav", {class: "rmkit-bar rmkit-pager", "aria-label": "Pages", tabindex: -1}),
     pair: element("section", {class: "rmkit-hint rmkit-empty", tabindex: -1}, EMPTY_PANEL)};
-  const column = part("column", null, part("table", null, nodes.head, nodes.list, nodes.none), nodes.pager);
-  nodes.workbench = part("workbench", null, nodes.filters, nodes.progress, part("split", null, column, nodes.pair));
+  const table = part("rmkit-table", null, nodes.head, nodes.list, nodes.none);
+  const split = part("rmkit-split", null, part("rmkit-column", null, table, nodes.pager), nodes.pair);
+  nodes.workbench = part("rmkit-workbench", null, nodes.filters, nodes.progress, split);
   return nodes;
 }
 

@@ -204,17 +204,20 @@ function chipsOf(filters) {
   ].filter(Boolean);
 }
 
+// A limit as the table has its numbers: a picture's edges have more digits, and its outermost pairs would lie beyond.
+const asSent = value => Math.round(value * 1e5) / 1e5 || value;
+
 // The filter of some neighbouring bins: `what` says of which values, `name` says it in words. The last bin is closed.
 function binsFilter(what, name, edges, first, last) {
-  const low = edges[first], high = edges[last + 1], closed = last === edges.length - 2;
+  const low = asSent(edges[first]), high = asSent(edges[last + 1]), closed = last === edges.length - 2;
   return {...what, low, high, closed, bins: [first, last], label: `${name}: ${rangeText(low, high)}`};
 }
 
-// The filter of one point or bar of a picture: its source, or its range, closed where no other goes further.
-function itemFilter({title, columns, points, bars}, item) {
+// The filter of one point or bar of a picture: its source, or the range from its least to its greatest value.
+function itemFilter({title, columns}, item) {
   if (finite(item.source)) return {source: item.source, label: `${title}: ${item.label}`};
-  const [low, high] = item.range, highest = Math.max(...(points ?? bars).map(({range}) => range?.[1] ?? -Infinity));
-  return {columns, low, high, closed: high === highest, label: `${title}: ${item.label ?? rangeText(low, high)}`};
+  const [low, high] = item.range.map(asSent);
+  return {columns, low, high, closed: true, label: `${title}: ${item.label ?? rangeText(low, high)}`};
 }
 
 // ---- counts

@@ -22,7 +22,7 @@ function stepCard(view) {
   };
   const slider = element("input", {type: "range", min: 0, max: moves.steps.length - 1, step: 1, value: view.step,
     "aria-label": "Step", oninput: slide});
-  const name = element("output", {class: "rmkit-stepname"}), sides = element("div", {class: "rmkit-bar rmkit-became"});
+  const name = element("output", {class: "rmkit-stepname"}), sides = element("div", {class: "rmkit-bar"});
   const chart = fluid(width => stepHistogram(view, edges, counts[view.step], {width, most, onhover}));
   view.steps = {slider, name, sides, chart};
   return element("section", {class: "rmkit-picture rmkit-card", "data-id": "step"},

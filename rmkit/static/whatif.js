@@ -141,7 +141,7 @@ function correctionBar(view) {
     drawTexts(view);
     drawSwitches(view);
   };
-  return element("div", {class: "rmkit-bar rmkit-correction", role: "group", "aria-label": "Correction"},
+  return element("div", {class: "rmkit-bar", role: "group", "aria-label": "Correction"},
     element("span", null, correctedSign(), ` ${names}. The rewards are those of the original.`),
     toggle("Show the original", Boolean(pair.original), flip, {"data-keep": "original"}),
     meta.can?.mark && button("Take back", () => takeBack(view), {"data-keep": "take back"}));
@@ -189,7 +189,7 @@ function editArea(view, part, k) {
   const area = element("textarea", {rows: clamp(rows, 2, 10), dir: "auto", spellcheck: "false", "data-part": part,
     "data-message": k, oninput: write(WRITTEN), onchange: write(0)});
   area.value = text;
-  return field(`${fieldName(pair, part, k)} · ${cut(pair[part][k].role ?? "", 40)}`, area, "rmkit-stacked");
+  return field(`${fieldName(pair, part, k)} · ${cut(pair[part][k].role ?? "", 40)}`, area);
 }
 
 function fieldName(pair, part, k) {
