@@ -21,7 +21,9 @@ def _library(name):
     return f"const {name} = (module => {{ const exports = module.exports; let define;\n{text}\nreturn module.exports; }})({{exports: {{}}}});"
 
 # %% ../nbs/62_browser.ipynb #c054
-PARTS = dict(explorer="charts table sources parts list decide pair reading tokens whatif training explorer", dashboard="charts dashboard")
+PARTS = dict(explorer="numbers elements frame pointing charts table rows sources parts filters list decide keys pair reading "
+                      "tokens whatif training overview explorer",
+             dashboard="numbers elements frame pointing charts dashboard")
 
 def front_end(
     name: str,  # "explorer" or "dashboard"

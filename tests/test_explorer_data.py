@@ -258,7 +258,7 @@ def test_snippets_are_those_of_a_saved_page(browser):
     viz = RewardVisualizer(pair_scores(prompts, responses + longs, texts, np.ones(len(texts)), np.zeros(len(texts))))
     rows = [viz._texts(i) for i in range(len(texts))]
     page = browser.new_page()
-    script = (files("rmkit") / "static" / "sources.js").read_text(encoding="utf-8")
+    script = (files("rmkit") / "static" / "rows.js").read_text(encoding="utf-8")
     page.add_script_tag(content=script.replace("export ", ""))
     theirs = page.evaluate("rows => rows.map((row, i) => snippetOf(row, i))", rows)
     page.close()

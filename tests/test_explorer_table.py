@@ -1,22 +1,45 @@
-"Filters and orders in the browser, by the same table of cases as in Python"
+"Filters, orders, searches and counts in the browser, by the same table of cases as in Python"
 import json
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from rmkit.table import pair_scores
 from rmkit.browser import front_end
-from rmkit.filters import matches, ordered
+from rmkit.filters import facets, matches, ordered, search_terms
 from rmkit.visualizer import RewardVisualizer
 
 pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 from browser import Visit
 
 CASES = json.loads((Path(__file__).parent / "filter_cases.json").read_text())
-SHOWN = """async ({filters, sort}) => {
-  const {rm, source} = window, all = {...rm.noFilters(), ...filters}, table = rm.tableOf(source.get("meta"));
-  const found = all.text.trim() ? new Set((await source.ask({what: "search", text: all.text})).ids) : null;
-  return Array.from(rm.matching(table, all, sort, {...source.get("review"), seen: new Set(source.get("review").seen)}, found)) }"""
+MADE = "noFilters tableOf matching sortsOf progressOf facetCounts countsAt regionCounts termsOf binsFilter itemFilter"
+ASKED = """const {rm, source} = window, table = rm.tableOf(source.get("meta")), said = source.get("review");
+  const review = {...said, seen: new Set(said.seen)};
+  const all = filters => ({...rm.noFilters(), ...filters});
+  const found = async ({text}) => text?.trim() ? new Set((await source.ask({what: "search", text})).ids) : null;"""
+SHOWN = "async ({filters, sort}) => {" + ASKED + """
+  return Array.from(rm.matching(table, all(filters), sort, review, await found(filters))) }"""
+PROGRESS = "async filters => {" + ASKED + """
+  return Object.values(rm.progressOf(table, all(filters), review, await found(filters))) }"""
+PICTURED = "() => {" + ASKED + """
+  const rows = filter => Array.from(rm.matching(table, all({pictures: {p: filter}}), {by: "data", down: false}, review, null));
+  const filtersOf = picture => picture.kind === "histogram"
+    ? picture.edges.slice(1).map((_, bin) => rm.binsFilter({columns: picture.columns}, picture.title, picture.edges, bin, bin))
+    : (picture.points ?? picture.bars).map(item => rm.itemFilter(picture, item));
+  return source.get("meta").pictures.map(picture => filtersOf(picture).map(filter => [filter, rows(filter)])) }"""
+
+
+def page_of(path, viz):
+    "A page with the functions of data, and the table as a saved page has it"
+    data = json.dumps(dict(meta=viz.meta() | viz._saved_review(), rows=list(viz._saved_rows(0)))).replace("<", "\\u003c")
+    path.write_text(f"<!doctype html><meta charset=utf-8><title>table</title><script type=application/json id=data>{data}</script>"
+                    f"<script type=module>{front_end('explorer')}\nwindow.rm = {{{', '.join(MADE.split())}}};"
+                    "window.source = embedded(JSON.parse(document.getElementById('data').textContent))</script>", encoding="utf-8")
+    return path.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +57,12 @@ def viz():
 
 @pytest.fixture(scope="module")
 def page(browser, viz, tmp_path_factory):
-    "A page with the functions of data, and the table as a saved page has it"
-    meta = viz.meta() | viz._saved_review()
-    data = json.dumps(dict(meta=meta, rows=list(viz._saved_rows(0)))).replace("<", "\\u003c")
-    path = tmp_path_factory.mktemp("table") / "table.html"
-    path.write_text(f"<!doctype html><meta charset=utf-8><title>table</title><script type=application/json id=data>{data}</script>"
-                    f"<script type=module>{front_end('explorer')}\nwindow.rm = {{noFilters, tableOf, matching, sortsOf}};"
-                    "window.source = embedded(JSON.parse(document.getElementById('data').textContent))</script>", encoding="utf-8")
-    with Visit(browser, path.as_uri()) as visit:
+    with Visit(browser, page_of(tmp_path_factory.mktemp("table") / "table.html", viz)) as visit:
         yield visit.page
+
+
+def rows_of(viz, **filters):
+    return matches(viz.scores, filters, viz.marks, viz.review.seen, lambda text: viz.search(text)["ids"], viz.moves)
 
 
 @pytest.mark.parametrize("case", CASES["cases"], ids=range(len(CASES["cases"])))
@@ -59,3 +79,64 @@ def test_every_order_that_is_offered_is_one_in_python_too(page, viz):
             sort = dict(by=by, down=down)
             assert page.evaluate(SHOWN, dict(filters={}, sort=sort)) == ordered(viz.scores, sort, viz.marks, viz.moves), sort
     assert matches(viz.scores, dict(decision="decided"), viz.marks) == sorted(i for i in viz.marks if "decision" in viz.marks[i])
+
+
+def test_search_terms_are_the_same(page):
+    texts, terms = zip(*CASES["terms"])
+    assert page.evaluate("texts => texts.map(window.rm.termsOf)", texts) == list(terms) == list(map(search_terms, texts))
+
+
+@pytest.mark.parametrize("filters, total, decided, seen", CASES["progress"])
+def test_how_far_a_review_is(page, viz, filters, total, decided, seen):
+    assert page.evaluate(PROGRESS, filters) == [total, decided, seen]
+    stack = rows_of(viz, **{name: value for name, value in filters.items() if name not in ("mark", "decision")})
+    assert len(stack) == total and len(set(stack) & set(viz.review.seen)) == seen
+    assert sum("decision" in viz.marks.get(i, {}) for i in stack) == decided
+
+
+def test_values_of_a_column_are_counted_with_those_that_are_missing(page, viz):
+    found = page.evaluate("[...window.rm.tableOf(window.source.get('meta')).facets.values()].filter(facet => facet.codes)"
+                          ".map(facet => [facet.name, window.rm.facetCounts(facet)])")
+    assert dict(found) == CASES["facets"]
+    for facet in facets(viz.scores):
+        if facet["kind"] == "category":
+            names = [None if code < 0 else facet["names"][code] for code in facet["codes"]]
+            assert Counter(names) == dict(map(tuple, CASES["facets"][facet["name"]]))
+            for value, n in CASES["facets"][facet["name"]]:
+                assert len(rows_of(viz, columns={facet["name"]: dict(values=[value])})) == n
+
+
+def test_pairs_over_training_are_counted_as_they_are_filtered(page, viz):
+    for step, counts in enumerate(CASES["steps"]):
+        assert page.evaluate("step => window.rm.countsAt(window.source.get('meta').moves, step)", step) == counts
+        for side in ("right", "wrong"):
+            became = dict(step=step, became=side)
+            assert len(rows_of(viz, pictures=dict(p=became))) == counts[f"became{side.title()}"]
+        above = dict(step=step, low=1e-9, high=np.inf)
+        assert len(rows_of(viz, pictures=dict(p=above))) == counts["right"]
+    wide, counts = CASES["regions"]["wide"], CASES["regions"]["counts"]
+    assert page.evaluate("wide => window.rm.regionCounts(window.source.get('meta').moves, wide)", wide) == list(counts.values())
+    for region, n in counts.items():
+        assert len(rows_of(viz, pictures=dict(p=dict(region=region, wide=wide)))) == n
+
+
+def test_what_a_bar_counts_is_what_it_filters(browser, tmp_path):
+    "Down to the outermost pairs, whose numbers are sent with five digits"
+    rng, n = np.random.default_rng(0), 600
+    texts = [f"pair {i}" for i in range(n)]
+    viz = RewardVisualizer(pair_scores(texts, texts, texts, *rng.normal(size=(2, n)), length_chosen=rng.integers(1, 99, n),
+                                       length_rejected=rng.integers(1, 99, n), source=[f"source {i % 7}" for i in range(n)]))
+    with Visit(browser, page_of(tmp_path / "pictures.html", viz)) as visit:
+        found = visit.page.evaluate(PICTURED)
+    for picture, filtered in zip(viz.meta()["pictures"], found):
+        for filter, rows in filtered:
+            assert rows_of(viz, pictures=dict(p=filter)) == rows
+        counts = [len(rows) for _, rows in filtered]
+        if picture["id"] == "rewards":
+            assert set().union(*(rows for _, rows in filtered)) == set(range(n))
+            assert all(count <= sum(both) for count, *both in zip(counts, *(one["counts"] for one in picture["series"])))
+        elif picture["kind"] == "histogram":
+            assert counts == picture["series"][0]["counts"]
+        else:
+            assert counts == [item["n"] for item in picture.get("points") or picture["bars"]]
+    assert len(found) == 5

@@ -1,7 +1,9 @@
-// The pair explorer as a whole: tabs, the overview, keys. The files that it uses stand in front
-// of it, in one module (see PARTS in rmkit.visualizer).
+// The pair explorer as a whole: what is shown, and the tabs. The files that it uses stand in front of it, in one module
+// (see PARTS in rmkit.visualizer).
 
-// ---- page: what is shown changes
+// ---- what is shown changes
+
+const TELL_AFTER = 100; // milliseconds
 
 // What is looked at goes to the kernel, and from there to other views; what it sends back meanwhile is older than this.
 function tellPlace(view) {
@@ -9,27 +11,23 @@ function tellPlace(view) {
   clearTimeout(view.telling);
   view.telling = setTimeout(async () => {
     view.telling = null;
-    view.told++;
+    view.untold++;
     const place = {filters: view.filters, sort: view.sort, open: view.open};
     await view.source.ask({what: "place", place}).catch(() => null);
-    view.told--;
-  }, 100);
+    view.untold--;
+  }, TELL_AFTER);
   if (view.source.saved && view.open !== null) history.replaceState(null, "", `#pair=${view.open}`);
 }
 
 // Filters, order and open pair as they were set elsewhere: in another view, or in Python.
 function followPlace(view) {
-  if (view.telling || view.told) return;
+  if (view.telling || view.untold) return;
   const {filters, sort, open = null} = view.source.get("place"), before = JSON.stringify([view.filters, view.sort]);
   view.filters = {...noFilters(), ...filters};
   view.sort = sort?.by ? sort : view.sort;
   if (JSON.stringify([view.filters, view.sort]) !== before) {
-    view.gone = null;
     if (view.filters.text) search(view, view.filters.text, false);
-    else Object.assign(view, {found: null, terms: []});
-    refresh(view);
-    showFilters(view);
-    showSelections(view);
+    filtersChanged(view);
   }
   if (open === null || open === view.open || open >= view.table.n) return;
   if (view.tab === "Overview") selectTab(view, "Pairs");
@@ -40,18 +38,24 @@ function followPlace(view) {
 }
 
 function setFilters(view, filters) {
-  if (!filters.text) Object.assign(view, {found: null, terms: []});
   view.filters = filters;
-  view.gone = null;
   tellPlace(view);
+  filtersChanged(view);
+}
+
+function filtersChanged(view) {
+  if (!view.filters.text) Object.assign(view, {found: null, terms: []});
+  view.leftAt = null;
   refresh(view);
   showFilters(view);
   showSelections(view);
 }
 
+const takeShown = view => { view.shown = matching(view.table, view.filters, view.sort, view.review, view.found); };
+
 function refresh(view) {
   const start = performance.now();
-  view.shown = matching(view.table, view.filters, view.sort, view.review, view.found);
+  takeShown(view);
   view.cursor = 0;
   drawStatus(view);
   textsChanged(view);
@@ -65,178 +69,102 @@ function drawPairHead(view) {
   if (head) redrawn(view, head, [...pairHead(view).children]);
 }
 
-function setPicture(view, id, filter) {
-  const pictures = without(view.filters.pictures, id);
-  setFilters(view, {...view.filters, pictures: filter ? {...pictures, [id]: filter} : pictures});
-}
+// ---- the count, and what is filtered by
 
 const countOf = ({shown, table}) => `${countText(shown.length)} of ${counted(table.n, "pair")}`;
 
 function drawStatus(view) {
-  const chips = chipsOf(view.filters), count = element("span", {class: "rmkit-count", role: "status"}, countOf(view));
-  redrawn(view, view.nodes.status, [count,
-    ...chips.map(([key, label]) => element("span", {class: "rmkit-chip"}, isolated(cut(label, 60)),
-      button("×", () => setFilters(view, withoutFilter(view.filters, key)),
-        {"aria-label": `Remove filter ${cut(label, 60)}`, class: "rmkit-remove", "data-keep": `chip ${key}`}))),
-    chips.length > 0 && button("Clear filters", () => setFilters(view, noFilters()), {"data-keep": "clear"}),
-    chips.length > 0 && view.tab === "Overview" && showPairs(view)]);
+  const chips = chipsOf(view.filters), isFiltered = chips.length > 0;
+  redrawn(view, view.nodes.status, [element("span", {class: "rmkit-count", role: "status"}, countOf(view)),
+    ...chips.map(([key, label]) => filterChip(view, key, cut(label, 60))),
+    isFiltered && button("Clear filters", () => setFilters(view, noFilters()), {"data-keep": "clear"}),
+    isFiltered && view.tab === "Overview" && showPairs(view)]);
   drawProgress(view);
-  for (const {picked} of view.pictures.values()) picked();
+  for (const picture of view.pictures.values()) picture.drawPicked();
+}
+
+function filterChip(view, key, label) {
+  const remove = button("×", () => setFilters(view, withoutFilter(view.filters, key)),
+    {"aria-label": `Remove filter ${label}`, class: "rmkit-remove", "data-keep": `chip ${key}`});
+  return element("span", {class: "rmkit-chip"}, isolated(label), remove);
 }
 
 const showPairs = view => button("Show these pairs", () => selectTab(view, "Pairs", true),
   {class: "rmkit-button rmkit-first"});
 
-// ---- page: tabs
+// ---- tabs
 
 const tabsOf = meta => ["Overview", "Pairs", ...(meta.moves ? ["Over training"] : [])];
 
 function drawTabs(view) {
   const names = tabsOf(view.meta);
-  view.nodes.tabs.replaceChildren(...names.map(name => element("button",
-    {type: "button", role: "tab", class: "rmkit-tab", id: `${view.id}-tab-${names.indexOf(name)}`,
-    "aria-controls": `${view.id}-panel`, onclick: () => selectTab(view, name)}, name)));
+  view.nodes.tabs.replaceChildren(...names.map((name, i) => element("button", {type: "button", role: "tab",
+    class: "rmkit-tab", id: `${view.id}-tab-${i}`, "aria-controls": `${view.id}-panel`,
+    onclick: () => selectTab(view, name)}, name)));
   selectTab(view, names.includes(view.tab) ? view.tab : "Overview");
 }
 
 function tabKeys(view, event) {
-  const names = tabsOf(view.meta), at = names.indexOf(view.tab), step = {ArrowLeft: -1, ArrowRight: 1}[event.key];
-  const to = event.key === "Home" ? 0 : event.key === "End" ? names.length - 1 : step
-    ? (at + step + names.length) % names.length : null;
-  if (to === null) return;
+  const names = tabsOf(view.meta), at = names.indexOf(view.tab), n = names.length;
+  const to = {ArrowLeft: (at + n - 1) % n, ArrowRight: (at + 1) % n, Home: 0, End: n - 1}[event.key];
+  if (to === undefined) return;
   event.preventDefault();
   selectTab(view, names[to], true);
 }
 
 function selectTab(view, name, focus = false) {
-  const {tabs, panel, overview, training, workbench} = view.nodes;
+  const {tabs, panel, overview, training, workbench} = view.nodes, at = tabsOf(view.meta).indexOf(name);
   view.tab = name;
   [...tabs.children].forEach((tab, i) => {
-    const on = tabsOf(view.meta)[i] === name;
-    filled(tab, {"aria-selected": String(on), tabindex: on ? "0" : "-1"}, []);
-    if (on) { panel.setAttribute("aria-labelledby", tab.id); if (focus) tab.focus(); }
+    filled(tab, {"aria-selected": String(i === at), tabindex: i === at ? 0 : -1}, []);
   });
+  panel.setAttribute("aria-labelledby", tabs.children[at].id);
+  if (focus) tabs.children[at].focus();
   panel.replaceChildren(...{Overview: [overview], Pairs: [workbench], "Over training": [training, workbench]}[name]);
   drawStatus(view);
   drawRows(view);
 }
 
-// ---- page: overview
+// ---- the parts of the page
 
-function drawOverview(view) {
-  const {summary, pictures} = view.meta;
-  view.pictures = new Map();
-  view.nodes.overview.replaceChildren(
-    element("dl", {class: "rmkit-tiles"}, ...(summary ?? []).map(([name, value, note]) =>
-      element("div", {class: "rmkit-tile"},
-      element("dt", null, isolated(name)), element("dd", null, element("b", null, isolated(value)),
-        element("span", null, isolated(note ?? "")))))),
-    element("p", {class: "rmkit-hint"},
-      "Drag over bars, or click a point or a bar, to filter the pairs. By keyboard: arrow keys move, Shift extends, Enter filters, Escape clears."),
-    element("div", {class: "rmkit-pictures"}, ...(pictures ?? []).map(picture => pictureCard(view, picture))));
-}
-
-function pictureCard(view, picture) {
-  const said = element("p", {class: "rmkit-unseen", "aria-live": "polite"}),
-    onhover = info => { said.textContent = info ? info.text : ""; };
-  const draw = {histogram: histogramOf, points: pointsOf, bars: barsOf}[picture.kind];
-  const chart = fluid(width => draw(view, picture, {width, xlabel: picture.xlabel, ylabel: picture.ylabel,
-    label: picture.title, onhover}));
-  const foot = element("div", {class: "rmkit-bar rmkit-picked", tabindex: -1});
-  view.pictures.set(picture.id, {chart, selected: () => selectedIn(picture, view.filters.pictures[picture.id]),
-    picked: () => drawPicked(view, picture.id, foot)});
-  return element("section", {class: "rmkit-picture rmkit-card", "data-id": picture.id},
-    element("h3", null, isolated(picture.title)),
-    element("div", {class: "rmkit-frame"}, chart), foot,
-      element("p", {class: "rmkit-note"}, isolated(picture.note ?? "")), said);
-}
-
-// What a click on a picture did, below it: the count above may be out of sight.
-function drawPicked(view, id, foot) {
-  const on = id in view.filters.pictures;
-  redrawn(view, foot, on ? [element("span", {class: "rmkit-soft"}, countOf(view)), showPairs(view),
-    button("Clear", () => setPicture(view, id, null), {"data-keep": "clear picture"})] : []);
-}
-
-const selectedIn = (picture, filter) => !filter ? null : picture.kind === "histogram" ? filter.bins : filter.item;
-
-function histogramOf(view, picture, options) {
-  const {edges, series, columns, id, title} = picture, last = edges.length - 2;
-  const dashed = series.map((one, i) => ({...one, dash: i ? "6 3" : null}));
-  return histogram({...options, edges, series: dashed, zero: picture.zero,
-    selected: selectedIn(picture, view.filters.pictures[id]),
-    onselect: (from, to) => setPicture(view, id, from === null ? null
-      : {columns, low: edges[from], high: edges[to + 1], closed: to === last, bins: [from, to],
-        label: `${title}: ${rangeText(edges[from], edges[to + 1])}`})});
-}
-
-const itemFilter = (picture, item, last) => item.source !== undefined && item.source !== null
-  ? {source: item.source, label: `${picture.title}: ${item.label}`}
-  : {columns: picture.columns, low: item.range[0], high: item.range[1], closed: last,
-    label: `${picture.title}: ${item.label ?? rangeText(...item.range)}`};
-
-function pickFrom(view, picture, items) {
-  const highest = Math.max(...items.map(item => item.range?.[1] ?? -Infinity));
-  return i => setPicture(view, picture.id, i === null || !(items[i].range || finite(items[i].source)) ? null
-    : {...itemFilter(picture, items[i], items[i].range?.[1] === highest), item: i});
-}
-
-function pointsOf(view, picture, options) {
-  return pointChart({...options, points: picture.points, diagonal: picture.diagonal,
-    selected: selectedIn(picture, view.filters.pictures[picture.id]),
-      onselect: pickFrom(view, picture, picture.points)});
-}
-
-function barsOf(view, picture, options) {
-  return barChart({...options, bars: picture.bars, line: picture.line,
-    selected: selectedIn(picture, view.filters.pictures[picture.id]), onselect: pickFrom(view, picture, picture.bars)});
-}
-
-function showSelections(view) {
-  for (const {chart, selected} of view.pictures.values()) chart.chart?.showSelected?.(selected());
-  view.steps?.chart.chart?.showSelected?.(view.filters.pictures.step?.step === view.step
-    ? view.filters.pictures.step.bins : null);
-}
-
-// ---- page: the whole
+const EMPTY_PANEL = "Click a row, or press Enter on it, to open its pair here. J and K go to the next and the previous "
+  + "one, ? shows all keys.";
 
 function nodesOf(view) {
-  const nodes = {title: element("h2", {class: "rmkit-title", dir: "auto"}),
-    alert: element("div", {class: "rmkit-alert", role: "alert"}),
-    gone: element("div", {class: "rmkit-gone", role: "alert"}),
-      busy: element("p", {class: "rmkit-busy", role: "status"}),
-    tabs: element("div", {class: "rmkit-tabs", role: "tablist", "aria-label": "Views", onkeydown: event =>
-      tabKeys(view, event)}),
-    status: element("div", {class: "rmkit-bar rmkit-chips", tabindex: -1}),
-      progress: element("div", {class: "rmkit-bar rmkit-progress"}),
-    panel: element("div", {class: "rmkit-panel", role: "tabpanel", id: `${view.id}-panel`}), keys: keySheet(view),
-    overview: element("div", {class: "rmkit-overview"}), training: element("div", {class: "rmkit-training"}),
-    filters: element("div", {class: "rmkit-filters", role: "group", "aria-label": "Filters", tabindex: -1}),
-    head: element("div", {class: "rmkit-head", role: "group", "aria-label": "Sort by", tabindex: -1}),
-    list: element("div", {class: "rmkit-list", role: "listbox", "aria-label": "Pairs", onkeydown: event =>
-      listKeys(view, event)}),
+  const keyed = keys => event => keys(view, event);
+  const part = (name, attributes, ...children) => element("div", {class: name, ...attributes}, ...children);
+  const nodes = {
+    title: element("h2", {class: "rmkit-title", dir: "auto"}), alert: part("rmkit-alert", {role: "alert"}),
+    gone: part("rmkit-gone", {role: "alert"}), busy: element("p", {class: "rmkit-busy", role: "status"}),
+    tabs: part("rmkit-tabs", {role: "tablist", "aria-label": "Views", onkeydown: keyed(tabKeys)}),
+    status: part("rmkit-bar rmkit-chips", {tabindex: -1}), progress: part("rmkit-bar rmkit-progress"),
+    panel: part("rmkit-panel", {role: "tabpanel", id: `${view.id}-panel`}), keys: keySheet(view),
+    overview: part("rmkit-overview"), training: part("rmkit-training"),
+    filters: part("rmkit-filters", {role: "group", "aria-label": "Filters", tabindex: -1}),
+    head: part("rmkit-head", {role: "group", "aria-label": "Sort by", tabindex: -1}),
+    list: part("rmkit-list", {role: "listbox", "aria-label": "Pairs", onkeydown: keyed(listKeys)}),
     none: element("p", {class: "rmkit-hint rmkit-none", hidden: true}, "No pair matches."),
     pager: element("nav", {class: "rmkit-bar rmkit-pager", "aria-label": "Pages", tabindex: -1}),
-    pair: element("section", {class: "rmkit-hint rmkit-empty", tabindex: -1},
-      "Click a row, or press Enter on it, to open its pair here. J and K go to the next and the previous one, ? shows all keys.")};
-  nodes.workbench = element("div", {class: "rmkit-workbench"}, nodes.filters, nodes.progress,
-    element("div", {class: "rmkit-split"},
-    element("div", {class: "rmkit-column"}, element("div", {class: "rmkit-table"}, nodes.head, nodes.list,
-      nodes.none), nodes.pager), nodes.pair));
+    pair: element("section", {class: "rmkit-hint rmkit-empty", tabindex: -1}, EMPTY_PANEL)};
+  const table = part("rmkit-table", null, nodes.head, nodes.list, nodes.none);
+  const split = part("rmkit-split", null, part("rmkit-column", null, table, nodes.pager), nodes.pair);
+  nodes.workbench = part("rmkit-workbench", null, nodes.filters, nodes.progress, split);
   return nodes;
 }
+
+// ---- what the source tells
 
 // Draws everything that meta says; filters, order and open pair stay.
 function takeMeta(view) {
   view.meta = view.source.get("meta");
   view.table = tableOf(view.meta);
   takeReview(view);
-  if (!sortsOf(view.table).some(([key]) => key === view.sort.by)) view.sort = {by: "wrong", down: false};
+  if (!sortsOf(view.table).some(([by]) => by === view.sort.by)) view.sort = {by: "wrong", down: false};
   view.snippets.clear();
   if (view.open >= view.table.n) Object.assign(view, {open: null, pair: null});
   view.nodes.title.textContent = view.meta.title ?? "";
   view.nodes.title.hidden = !view.meta.title;
-  view.shown = matching(view.table, view.filters, view.sort, view.review, view.found);
+  takeShown(view);
   drawOverview(view);
   drawTraining(view);
   drawFilterBar(view);
@@ -248,37 +176,56 @@ function takeMeta(view) {
 
 const FOLLOWED = {
   meta: takeMeta,
-  review(view) { takeReview(view); reviewChanged(view); textsChanged(view); },
-  place: followPlace,
-  drafts(view) { view.draftsKept = view.source.get("drafts"); takeDrafts(view); },
-  gone(view) {
-    const waiting = view.pending.length;
-    view.nodes.gone.replaceChildren(element("p", null, GONE), ...(waiting ? [element("p", null,
-      `${counted(waiting, "change")} had not reached it: `,
-        button("Save them as a file", () => download(pendingFile(view))))] : []));
-    view.root.classList.add("rmkit-is-gone");
+  review(view) {
+    takeReview(view);
+    reviewChanged(view);
+    textsChanged(view);
   },
+  place: followPlace,
+  drafts(view) {
+    view.draftsKept = view.source.get("drafts");
+    takeDrafts(view);
+  },
+  gone: showGone,
 };
+
+function showGone(view) {
+  const waiting = view.pending.length, save = () => download(pendingFile(view));
+  const unheard = waiting > 0 && element("p", null, `${counted(waiting, "change")} had not reached it: `,
+    button("Save them as a file", save));
+  view.nodes.gone.replaceChildren(...[element("p", null, GONE), unheard].filter(Boolean));
+  view.root.classList.add("rmkit-is-gone");
+}
 
 // What the kernel never heard, as a file that `take_marks` reads.
 function pendingFile({pending, marks, review}) {
   const time = new Date().toISOString(), rows = pending.map(({pair, key}) =>
     ({key, row: pair, ...reviewed(marks[pair] ?? {}), reviewer: review.reviewer, time}));
-  return {name: "review.jsonl", mime: "application/jsonl", text: rows.map(row => JSON.stringify(row) + "\n").join("")};
+  return {name: "review.jsonl", mime: "application/jsonl", text: linesOf(rows)};
 }
+
+// ---- a view
 
 // What a reader chose for all pairs stays, where the browser lets it.
 const readingStore = () => storeOf("rmkit-reading");
-function keepReading(view) { readingStore().write(view.show); }
+const keepReading = view => readingStore().write(view.show);
+
+function newView(source) {
+  const place = source.get("place"), sort = place.sort?.by ? place.sort : {by: "wrong", down: false};
+  return {source, id: newId(), alive: true, tab: "Overview",
+    // what is shown
+    filters: {...noFilters(), ...place.filters}, sort, found: null, terms: [], searches: 0,
+    // where one is in the list: `leftAt` is where the open pair stood before a decision took it out
+    cursor: 0, open: null, leftAt: null, pair: null, snippets: new Map(), asked: new Set(),
+    // what the source hasn't confirmed yet
+    pending: [], justSeen: new Set(), telling: null, untold: 0,
+    // how pairs are read
+    show: {tokens: false, edit: false, goOn: true, ...readingStore().read()}, switches: {},
+    tokens: {by: "value", specials: true}, drafts: new Map(), draftsKept: source.get("drafts"), pictures: new Map()};
+}
 
 export function mount(el, source) {
-  const show = {tokens: false, edit: false, goOn: true, ...readingStore().read()};
-  const view = {source, id: `${PREFIX}-${++made}`, alive: true, filters: noFilters(),
-    sort: {by: "wrong", down: false}, tab: "Overview",
-    cursor: 0, open: null, gone: null, pair: null, searches: 0, found: null, terms: [], pending: [],
-      justSeen: new Set(), told: 0, telling: null,
-    snippets: new Map(), asked: new Set(), drafts: new Map(), show, tokens: {by: "value", specials: true},
-      pictures: new Map(), switches: {}};
+  const view = newView(source);
   view.nodes = nodesOf(view);
   prepareReading(view);
   const {title, alert, gone, busy, tabs, status, keys, panel} = view.nodes;
@@ -288,14 +235,15 @@ export function mount(el, source) {
   const {left} = source.get("meta");
   if (left) view.root.append(element("style", null, `[data-rmkit-left="${left}"] { display: none }`));
   el.append(view.root);
-  view.draftsKept = source.get("drafts");
-  const place = source.get("place");
-  Object.assign(view, {filters: {...noFilters(), ...place.filters}, sort: place.sort?.by ? place.sort : view.sort});
   takeMeta(view);
   followPlace(view);
   if (source.saved) followAddress(view);
   const stop = source.follow(name => { if (view.alive) FOLLOWED[name](view); });
-  return () => { view.alive = false; stop(); view.root.remove(); };
+  return () => {
+    view.alive = false;
+    stop();
+    view.root.remove();
+  };
 }
 
 // A saved page's address can name a pair: page.html#pair=17

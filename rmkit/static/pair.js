@@ -1,16 +1,20 @@
 // One pair: its texts and facts.
 
-// ---- page: one pair
+// ---- opening
 
 // The answer to a request, or {failed: why}, for a part of the page that tells of its own failures.
 async function answered(view, request) {
-  try { return await view.source.ask(request); } catch (error) { return {failed: error.message || String(error)}; }
+  try {
+    return await view.source.ask(request);
+  } catch (error) {
+    return {failed: error.message || String(error)};
+  }
 }
 
 // Opens a pair. It comes into sight for whoever is at work in this view, and moves nobody else's page.
 function openPair(view, i) {
   const loaded = loadPair(view, i);
-  opened(view, i);
+  followOpened(view, i);
   const {root, nodes} = view;
   if (root.contains(activeElement(view))) nodes.pair.querySelector("header").scrollIntoView({block: "nearest"});
   return loaded;
@@ -21,7 +25,7 @@ function openPair(view, i) {
 async function loadPair(view, i) {
   const part = view.nodes.pair, pair = {id: i};
   Object.assign(view, {open: i, pair});
-  Object.assign(view.tokens, {limit: 2000, chosen: false, rejected: false});
+  Object.assign(view.tokens, TOKENS_FOLDED);
   part.style.minHeight = `${part.offsetHeight}px`;
   part.setAttribute("aria-busy", "true");
   drawPair(view);
@@ -34,6 +38,8 @@ async function loadPair(view, i) {
   drawEdit(view);
   part.style.minHeight = "";
 }
+
+// ---- the panel
 
 function drawPair(view) {
   const {pair, nodes} = view, part = nodes.pair;
@@ -64,24 +70,27 @@ function pairHead(view) {
   const step = (text, name, key, by, disabled) => button(text, () => stepPair(view, by),
     {"aria-label": `${name} pair`, "aria-keyshortcuts": key, title: key, "data-keep": name.toLowerCase(), disabled});
   return element("header", {class: "rmkit-bar"}, element("h3", null, `Pair ${pair.id}`),
-    verdictSign(table.verdicts[pair.id]),
-    source && element("span", {class: "rmkit-soft"}, "source ", isolated(cut(source, 100))),
-    element("span", {class: "rmkit-spring"}), element("span", {class: "rmkit-soft"}, place),
+    verdictSign(table.verdicts[pair.id]), source && soft("source ", isolated(cut(source, 100))), spring(), soft(place),
     step("‹ Previous", "Previous", "K", -1, at === 0 || !shown.length),
     step("Next ›", "Next", "J", 1, at === shown.length - 1 || !shown.length));
 }
 
+// ---- texts
+
 function promptPart(view) {
-  const {pair: {prompt}, show, terms} = view, pattern = hitPattern(terms);
-  return prompt && element("section", {class: "rmkit-prompt", "aria-label": "Prompt"}, ...prompt.map(({role}, k) => {
-    const {text, corrected} = shownText(view, "prompt", k), hits = hitsIn(text, pattern).length;
-    const {box, copy, place, note} = textParts(view, text, `prompt, turn ${k + 1}`);
-    const summary = element("summary", null, `turn ${k + 1} of ${prompt.length} · `, isolated(cut(role ?? "", 40)),
-      ` · ${counted(text.length, "character")}`, hits > 0 && ` · ${counted(hits, "hit")}`,
-      corrected && correctedSign());
-    return element("details", {class: "rmkit-turn", open: show.turns || k === prompt.length - 1},
-      summary, copy, box, note, place);
-  }));
+  const {pair: {prompt}} = view;
+  return prompt && element("section", {class: "rmkit-prompt", "aria-label": "Prompt"},
+    ...prompt.map((_, k) => promptTurn(view, k)));
+}
+
+function promptTurn(view, k) {
+  const {pair: {prompt}, show, terms} = view, isOpen = show.turns || k === prompt.length - 1;
+  const {text, corrected} = shownText(view, "prompt", k), hits = hitsIn(text, hitPattern(terms)).length;
+  const {box, copy, place, note} = textParts(view, text, `prompt, turn ${k + 1}`);
+  const summary = element("summary", null, `turn ${k + 1} of ${prompt.length} · `,
+    isolated(cut(prompt[k].role ?? "", 40)), ` · ${counted(text.length, "character")}`,
+    hits > 0 && ` · ${counted(hits, "hit")}`, corrected && correctedSign());
+  return element("details", {class: "rmkit-turn", open: isOpen}, summary, copy, box, note, place);
 }
 
 const pieces = parts => parts.map(([only, piece]) => only ? element("mark", null, piece) : piece);
@@ -96,21 +105,27 @@ function responsesPart(view) {
 }
 
 function responseCard(view, side) {
-  const {pair, table: {columns}} = view, messages = pair[side] ?? [], single = messages.length === 1;
+  const {pair, table: {columns}} = view, messages = pair[side] ?? [], isSingle = messages.length === 1;
   const reward = columns[`reward_${side}`][pair.id], length = columns[`length_${side}`]?.[pair.id];
   const head = element("h4", null, side,
     element("span", {class: "rmkit-reward"}, "reward ", element("b", null, numberText(reward))),
-    finite(length) && element("span", {class: "rmkit-soft"}, `length ${countText(length)}`));
-  const parts = messages.flatMap(({role}, k) => {
-    const {text, corrected} = shownText(view, side, k), label = `${side} response${single ? "" : `, message ${k + 1}`}`;
-    const diff = single && marksDifferences(view) ? pair.diff[side] : null;
-    const {box, copy, place, note} = textParts(view, text, label, diff);
-    const title = single ? head : element("p", {class: "rmkit-role"}, isolated(cut(role ?? "", 40)));
-    const bar = [title, corrected && correctedSign(), element("span", {class: "rmkit-spring"}), copy];
-    return [element("div", {class: "rmkit-bar"}, ...bar), box, note, place];
-  });
-  return element("article", {class: `rmkit-side rmkit-${side}`, "aria-label": side}, !single && head, ...parts);
+    finite(length) && soft(`length ${countText(length)}`));
+  const parts = messages.flatMap((_, k) => responseMessage(view, side, k, isSingle && head));
+  return element("article", {class: `rmkit-side rmkit-${side}`, "aria-label": side}, !isSingle && head, ...parts);
 }
+
+// One message of a response, with its role over it; a single one has the response's `head` in its place.
+function responseMessage(view, side, k, head) {
+  const {pair} = view, {text, corrected} = shownText(view, side, k);
+  const label = `${side} response${head ? "" : `, message ${k + 1}`}`;
+  const diff = head && marksDifferences(view) ? pair.diff[side] : null;
+  const {box, copy, place, note} = textParts(view, text, label, diff);
+  const title = head || element("p", {class: "rmkit-role"}, isolated(cut(pair[side][k].role ?? "", 40)));
+  const bar = element("div", {class: "rmkit-bar"}, title, corrected && correctedSign(), spring(), copy);
+  return [bar, box, note, place];
+}
+
+// ---- facts and tools
 
 // Names and values without a `dl`, which front ends lay out by rules of their own.
 function pairFacts(view) {
@@ -119,17 +134,17 @@ function pairFacts(view) {
     columns.length_gap && ["length gap", signed(columns.length_gap[i], 0)],
     columns.margin && ["label's margin", numberText(columns.margin[i])],
     ...(pair.details ?? []).filter(([name]) => !(name === "margin" && columns.margin))].filter(Boolean);
-  return element("div", {class: "rmkit-facts", role: "list"}, ...facts.map(([name, value]) =>
-    element("div", {class: "rmkit-fact", role: "listitem"},
-      element("span", {class: "rmkit-fact-name"}, isolated(String(name))), unseen(": "),
-      element("span", {class: "rmkit-fact-value"}, isolated(String(value))))));
+  const fact = ([name, value]) => element("div", {class: "rmkit-fact", role: "listitem"},
+    element("span", {class: "rmkit-fact-name"}, isolated(String(name))), unseen(": "),
+    element("span", {class: "rmkit-fact-value"}, isolated(String(value))));
+  return element("div", {class: "rmkit-facts", role: "list"}, ...facts.map(fact));
 }
 
 function pairTools(view) {
   const {meta: {can}, show} = view;
   const press = (name, text, key) => keyToggle(text, key, show[name], () => flipPart(view, name),
     {"data-keep": name, title: `key ${key}`});
-  view.nodes.drafted = element("span", {class: "rmkit-soft"}, draftSign(view));
+  view.nodes.drafted = soft(draftSign(view));
   return element("div", {class: "rmkit-bar rmkit-tools"}, press("tokens", "Tokens", "R"),
     canEdit(view) && [press("edit", can.score ? "Edit and rescore" : "Edit", "E"), view.nodes.drafted]);
 }

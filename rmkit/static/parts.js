@@ -1,39 +1,41 @@
 // Small parts of a page, and what is said in it. Texts are set as text, never as markup.
 
-// ---- page: small parts
+// ---- parts
 
-const button = (text, onclick, attributes) => element("button",
-  {type: "button", class: "rmkit-button", onclick, ...attributes}, text);
+const button = (text, onclick, attributes) =>
+  element("button", {type: "button", class: "rmkit-button", onclick, ...attributes}, text);
 const toggle = (text, on, onclick, attributes) => button(text, onclick, {"aria-pressed": String(on), ...attributes});
 const kbd = key => element("kbd", {class: "rmkit-key", "aria-hidden": "true"}, key);
 // A button that shows its key, which is no part of its name.
-const keyButton = (text, key, onclick, attributes) => button([text, key && kbd(key)], onclick,
-  {"aria-label": text, "aria-keyshortcuts": key, ...attributes});
-const keyToggle = (text, key, on, onclick, attributes) => keyButton(text, key, onclick,
-  {"aria-pressed": String(on), ...attributes});
+const keyButton = (text, key, onclick, attributes) =>
+  button([text, key && kbd(key)], onclick, {"aria-label": text, "aria-keyshortcuts": key, ...attributes});
+const keyToggle = (text, key, on, onclick, attributes) =>
+  keyButton(text, key, onclick, {"aria-pressed": String(on), ...attributes});
 const isolated = (text, name = "rmkit-isolated") => element("bdi", {class: name, dir: "auto"}, text);
 const unseen = text => element("span", {class: "rmkit-unseen"}, text);
+const soft = (...children) => element("span", {class: "rmkit-soft"}, ...children);
+const spring = () => element("span", {class: "rmkit-spring"});
 
 const PREFIX = `rmkit-${Math.random().toString(36).slice(2, 8)}`;
 let made = 0;
+const newId = () => `${PREFIX}-${++made}`;
+
 function field(label, control, name = "") {
-  control.id = `${PREFIX}-${++made}`;
+  control.id = newId();
   return element("div", {class: `rmkit-field ${name}`}, element("label", {for: control.id}, label), control);
 }
 
 function selectOf(options, value, onchange) {
-  return element("select", {onchange: event => onchange(event.target.value)},
-    ...options.map(([key, text]) => element("option", {value: key, selected: String(key) === String(value)},
-      cut(text, 60))));
+  const option = ([key, text]) =>
+    element("option", {value: key, selected: String(key) === String(value)}, cut(text, 60));
+  return element("select", {onchange: event => onchange(event.target.value)}, ...options.map(option));
 }
 
-function verdictSign(verdict, text = VERDICTS[verdict][1]) {
+function verdictSign(verdict) {
+  const [sign, text] = VERDICTS[verdict];
   return element("span", {class: `rmkit-verdict rmkit-is-${verdict}`},
-    element("span", {class: "rmkit-sign", "aria-hidden": "true"}, VERDICTS[verdict][0]), text);
+    element("span", {class: "rmkit-sign", "aria-hidden": "true"}, sign), text);
 }
-
-const counted = (n, what) => `${countText(n)} ${what}${n === 1 ? "" : "s"}`;
-const signed = (value, digits = 2) => finite(value) ? (value > 0 ? "+" : "") + numberText(value, digits) : "–";
 
 function textBox(content, label) {
   const box = element("div", {class: "rmkit-text", dir: "auto"}, content);
@@ -41,32 +43,45 @@ function textBox(content, label) {
 }
 
 function tableNode(head, rows, name) {
+  const titles = head.map(text => element("th", {scope: "col"}, text));
   return element("div", {class: "rmkit-scroll"}, element("table", {class: name},
-    element("thead", null, element("tr", null, ...head.map(text => element("th", {scope: "col"}, text)))),
-    element("tbody", null, ...rows)));
+    element("thead", null, element("tr", null, ...titles)), element("tbody", null, ...rows)));
 }
 
+// What a picture says of the item under the pointer, for who doesn't see it: the element, and what is told to it.
+function spokenHover() {
+  const said = element("p", {class: "rmkit-unseen", "aria-live": "polite"});
+  return {said, onhover(info) { said.textContent = info?.text ?? ""; }};
+}
+
+// ---- what has the focus
+
 const activeElement = view => view.root.getRootNode().activeElement;
+const isField = node =>
+  node.matches?.('textarea, select, input:not([type="radio"]):not([type="checkbox"]):not([type="range"])');
 
 // Draws what a part of the page holds anew; the focus stays with the control of the same name.
 function redrawn(view, part, children) {
   const active = activeElement(view), keep = part.contains(active) ? active.dataset.keep ?? "" : null;
   part.replaceChildren(...children.filter(Boolean));
   if (keep === null) return;
-  const again = keep && [...part.querySelectorAll("[data-keep]")].find(node => node.dataset.keep === keep
-    && !node.disabled);
-  (again || part.closest("[tabindex]") || part).focus({preventScroll: true});
+  const named = [...part.querySelectorAll("[data-keep]")].find(node => node.dataset.keep === keep && !node.disabled);
+  const again = keep && named || part.closest("[tabindex]") || part;
+  again.focus({preventScroll: true});
 }
 
-// ---- page: asking
+// ---- asking, and what is said
 
 function say(view, text) {
   view.nodes.alert.replaceChildren(...(text ? [isolated(text), button("Dismiss", () => say(view, null))] : []));
 }
 
+const BUSY_AFTER = 30_000; // milliseconds without an answer
+const BUSY = "The kernel is busy, with training perhaps. The answer comes as soon as it is free.";
+
+// The answer to a request; null where there is none, which is said in the view.
 async function ask(view, request) {
-  const busy = setTimeout(() =>
-    view.nodes.busy.textContent = "The kernel is busy, with training perhaps. The answer comes as soon as it is free.", 30_000);
+  const busy = setTimeout(() => { view.nodes.busy.textContent = BUSY; }, BUSY_AFTER);
   try {
     return await view.source.ask(request);
   } catch (error) {
@@ -85,4 +100,3 @@ function download({name, mime, base64, text}) {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
-

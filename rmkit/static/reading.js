@@ -1,6 +1,6 @@
 // How the texts of a pair are read: switches that stay, search hits, Markdown, copying.
 
-// ---- page: reading switches
+// ---- switches
 
 const READING_SWITCHES = [
   ["turns", "Turns open", "O", "Show every turn of the prompt"],
@@ -17,7 +17,7 @@ function prepareReading(view) {
   const off = {turns: false, diff: null, markdown: false, mono: false, together: false, full: false};
   Object.assign(view.show, {...off, ...view.show, tokens: false, edit: false});
   view.switches = Object.fromEntries(READING_SWITCHES.map(([name]) => [name, () => flipReading(view, name)]));
-  Object.assign(view.switches, {tokens: () => flipTokens(view), edit: () => flipEdit(view, true)});
+  Object.assign(view.switches, {tokens: () => flipTokens(view), edit: () => flipEdit(view)});
 }
 
 const HELPFUL = 0.5; // the share of the texts up to which marked differences are found faster than read over
@@ -57,11 +57,14 @@ function differencesNote(view) {
 function drawSwitches(view) {
   const {show, pair, nodes} = view, note = differencesNote(view), noteId = `${view.id}-differences`;
   const on = {...show, diff: marksDifferences(view)};
-  const press = ([name, text, key, says]) => keyToggle(text, key, on[name], () => flipReading(view, name),
-    {"data-keep": name, title: key ? `${says} (${key})` : says,
-      disabled: name === "diff" && !pair.diff, "aria-describedby": name === "diff" && note ? noteId : null});
+  const press = ([name, text, key, says]) => {
+    const isDiff = name === "diff";
+    return keyToggle(text, key, on[name], () => flipReading(view, name),
+      {"data-keep": name, title: key ? `${says} (${key})` : says, disabled: isDiff && !pair.diff,
+        "aria-describedby": isDiff && note ? noteId : null});
+  };
   redrawn(view, nodes.switches, [...READING_SWITCHES.map(press),
-    note && element("span", {class: "rmkit-soft", id: noteId}, note), hitsNote(view)]);
+    note && filled(soft(note), {id: noteId}, []), hitsNote(view)]);
 }
 
 // What needs no new drawing: letters and heights.
@@ -70,7 +73,7 @@ function dressTexts({show, nodes}) {
   nodes.texts.classList.toggle("rmkit-full", show.full);
 }
 
-// ---- page: texts
+// ---- texts
 
 const boxesOf = part => [...part.querySelectorAll(".rmkit-text")];
 const scrolledShare = box => box.scrollTop / Math.max(box.scrollHeight - box.clientHeight, 1);
@@ -80,7 +83,10 @@ const scrollToShare = (box, share) => { box.scrollTop = share * (box.scrollHeigh
 function scrollTogether(view, event) {
   const box = event.target, side = box.closest(".rmkit-side");
   if (!view.show.together || !side) return;
-  if (view.followed === box) { view.followed = null; return; }
+  if (view.followed === box) {
+    view.followed = null;
+    return;
+  }
   const other = [...side.parentElement.children].find(each => each !== side);
   const to = boxesOf(other)[boxesOf(side).indexOf(box)];
   if (!to) return;
@@ -150,7 +156,7 @@ async function copyText(text, label, place) {
   }
 }
 
-// ---- page: search hits
+// ---- search hits
 
 const MOST_HITS = 1000; // that are marked in one text
 
@@ -201,7 +207,7 @@ function hitsNote(view) {
   return element("span", {class: "rmkit-soft rmkit-hits"}, `${counted(n, "hit")} of the search${note}`);
 }
 
-// ---- page: Markdown
+// ---- Markdown
 
 const MARKDOWN_MOST = 30_000; // characters: the worst of texts takes seconds for these, and its square for more
 
@@ -236,5 +242,9 @@ const markdownReader = new marked.Marked({gfm: true, breaks: true, tokenizer: {
 // A text as Markdown, in a fragment of the page; null for what is too long, or nested too deeply.
 function markdownOf(text) {
   if (text.length > MARKDOWN_MOST) return null;
-  try { return DOMPurify.sanitize(markdownReader.parse(text), MARKUP); } catch { return null; }
+  try {
+    return DOMPurify.sanitize(markdownReader.parse(text), MARKUP);
+  } catch {
+    return null;
+  }
 }

@@ -1,27 +1,22 @@
-// What if: a pair's texts edited and scored again.
-
-// ---- page: what if
+// What if: a pair's texts corrected, or edited and scored again.
 
 const PARTS = ["prompt", "chosen", "rejected"];
 
 // A reader without a model can still correct a text.
 const canEdit = ({meta: {can}}) => Boolean(can?.score || can?.mark);
 
-function flipEdit(view, focus = false) {
+function flipEdit(view) {
   if (!view.pair || !canEdit(view)) return;
   flipPart(view, "edit");
-  if (focus) view.nodes.edit.querySelector(".rmkit-edit-chosen textarea")?.focus();
+  view.nodes.edit.querySelector(".rmkit-edit-chosen textarea")?.focus();
 }
 
-// ---- page: drafts and corrections
+// ---- drafts
 
-// The text that was kept for a message, or null. A correction is a text, messages, or one entry a message with null
-// where nothing was changed.
-function correctedText({marks, pair}, part, k) {
-  const kept = marks[pair.id]?.edit?.[part], one = Array.isArray(kept) ? kept[k] : k === 0 ? kept : null;
-  return one?.content ?? one?.text ?? one ?? null;
-}
+// A textarea knows one kind of line end.
+const lines = text => text.replace(/\r\n?/g, "\n");
 
+// A pair's texts as they were kept; else its own.
 function ownTexts(view) {
   const {pair} = view;
   const own = part => pair[part].map(({text}, k) => lines(correctedText(view, part, k) ?? text));
@@ -72,6 +67,29 @@ function resetDraft(view) {
   drawEdit(view);
 }
 
+// What was changed, part by part, in words.
+function changesOf(pair, texts) {
+  const nameOf = (part, k) => part === "prompt" ? `prompt, turn ${k + 1}`
+    : pair[part].length > 1 ? `${part}, message ${k + 1}` : part;
+  return PARTS.flatMap(part => pair[part].flatMap(({text}, k) =>
+    texts[part][k] === lines(text) ? [] : [nameOf(part, k)]));
+}
+
+// What was changed as it is asked and kept: null where a text is as it was.
+function editedMessages(pair, texts) {
+  return Object.fromEntries(PARTS.map(part => [part, pair[part].map(({role, text}, k) =>
+    ({role, text: texts[part][k] === lines(text) ? null : texts[part][k]}))]));
+}
+
+// ---- corrections
+
+// The text that was kept for a message, or null. A correction is a text, messages, or one entry a message with null
+// where nothing was changed.
+function correctedText({marks, pair}, part, k) {
+  const kept = marks[pair.id]?.edit?.[part], one = Array.isArray(kept) ? kept[k] : k === 0 ? kept : null;
+  return one?.content ?? one?.text ?? one ?? null;
+}
+
 const sayOfEdit = (view, text) => view.nodes.edit.querySelector(".rmkit-copied")?.replaceChildren(text);
 
 // What is kept is no draft any more; what was written while it was sent still is.
@@ -84,10 +102,10 @@ async function changeEdit(view, edit, said) {
 
 // The fields go back to the original, unless something else is being written there.
 async function takeBack(view) {
-  const {pair} = view, draft = draftOf(view),
-    untouched = JSON.stringify(draft.texts) === JSON.stringify(ownTexts(view));
+  const {pair} = view, draft = draftOf(view);
+  const isUntouched = JSON.stringify(draft.texts) === JSON.stringify(ownTexts(view));
   if (!await change(view, pair.id, {edit: null}) || view.pair !== pair) return;
-  if (untouched) draft.texts = ownTexts(view);
+  if (isUntouched) draft.texts = ownTexts(view);
   if (view.show.edit) fillEdit(view);
   sayOfEdit(view, "The correction is taken back.");
 }
@@ -118,25 +136,18 @@ function correctionBar(view) {
   const {pair, marks, meta} = view;
   if (!marks[pair.id]?.edit || !pair.chosen) return null;
   const names = changesOf(pair, ownTexts(view)).join("; ") || "nothing";
-  const flip = () => { pair.original = !pair.original; drawTexts(view); drawSwitches(view); };
-  return element("div", {class: "rmkit-bar rmkit-correction", role: "group", "aria-label": "Correction"},
+  const flip = () => {
+    pair.original = !pair.original;
+    drawTexts(view);
+    drawSwitches(view);
+  };
+  return element("div", {class: "rmkit-bar", role: "group", "aria-label": "Correction"},
     element("span", null, correctedSign(), ` ${names}. The rewards are those of the original.`),
     toggle("Show the original", Boolean(pair.original), flip, {"data-keep": "original"}),
     meta.can?.mark && button("Take back", () => takeBack(view), {"data-keep": "take back"}));
 }
 
-// A textarea knows one kind of line end.
-const lines = text => text.replace(/\r\n?/g, "\n");
-
-function changesOf(pair, texts) {
-  return PARTS.flatMap(part => pair[part].flatMap((message, k) => texts[part][k] === lines(message.text) ? []
-    : [part === "prompt" ? `prompt, turn ${k + 1}` : pair[part].length > 1 ? `${part}, message ${k + 1}` : part]));
-}
-
-function editedMessages(pair, texts) {
-  return Object.fromEntries(PARTS.map(part => [part, pair[part].map(({role, text}, k) =>
-    ({role, text: texts[part][k] === lines(text) ? null : texts[part][k]}))]));
-}
+// ---- the fields
 
 function drawEdit(view) {
   const {nodes, show, pair, meta: {can}} = view;
@@ -165,11 +176,11 @@ function editButtons(view) {
       {class: "rmkit-button rmkit-first rmkit-rescore", title: "Ctrl+Enter"}),
     can.mark && button("Keep as correction", () => keepCorrection(view)),
     button("Copy as a preference row", () => copyRow(view)), button("Reset", () => resetDraft(view)),
-    can.score && element("span", {class: "rmkit-soft"}, "Ctrl+Enter rescores"));
+    can.score && soft("Ctrl+Enter rescores"));
 }
 
 function editArea(view, part, k) {
-  const {pair} = view, draft = draftOf(view), text = draft.texts[part][k], role = cut(pair[part][k].role ?? "", 40);
+  const {pair} = view, draft = draftOf(view), text = draft.texts[part][k];
   const write = wait => event => {
     draft.texts[part][k] = event.target.value;
     sendDraft(view, pair.id, draft, draft.texts, wait);
@@ -178,13 +189,19 @@ function editArea(view, part, k) {
   const area = element("textarea", {rows: clamp(rows, 2, 10), dir: "auto", spellcheck: "false", "data-part": part,
     "data-message": k, oninput: write(WRITTEN), onchange: write(0)});
   area.value = text;
-  const side = part === "chosen" ? "Chosen" : "Rejected", place = pair[part].length > 1 ? `, message ${k + 1}` : "";
-  return field(`${part === "prompt" ? `Prompt, turn ${k + 1}` : side + place} · ${role}`, area, "rmkit-stacked");
+  return field(`${fieldName(pair, part, k)} · ${cut(pair[part][k].role ?? "", 40)}`, area);
 }
 
+function fieldName(pair, part, k) {
+  if (part === "prompt") return `Prompt, turn ${k + 1}`;
+  return (part === "chosen" ? "Chosen" : "Rejected") + (pair[part].length > 1 ? `, message ${k + 1}` : "");
+}
+
+// ---- scoring again
+
 async function rescore(view) {
-  const {pair} = view, draft = draftOf(view), texts = structuredClone(draft.texts),
-    press = view.nodes.edit.querySelector(".rmkit-rescore");
+  const {pair} = view, draft = draftOf(view), texts = structuredClone(draft.texts);
+  const press = view.nodes.edit.querySelector(".rmkit-rescore");
   if (!press || press.disabled) return;
   Object.assign(press, {disabled: true, textContent: "Scoring…"});
   const reply = await ask(view, {what: "score", pair: pair.id, ...editedMessages(pair, texts)});
@@ -195,61 +212,65 @@ async function rescore(view) {
   if (view.pair?.id === pair.id && view.pair.chosen && view.show.edit) drawResult(view);
 }
 
-function originalScores(view) {
-  const {columns} = view.table, names = ["reward_chosen", "reward_rejected", "reward_margin", "p_chosen",
-    "length_chosen", "length_rejected"];
-  return Object.fromEntries(names.map(name => [name, columns[name]?.[view.pair.id] ?? null]));
-}
-
 const SCORES = [["reward of chosen", "reward_chosen", 2], ["reward of rejected", "reward_rejected", 2],
   ["reward margin", "reward_margin", 2], ["P(chosen)", "p_chosen", 3], ["length of chosen", "length_chosen", 0],
   ["length of rejected", "length_rejected", 0]];
 
 function drawResult(view) {
-  const {scored, history} = draftOf(view), before = originalScores(view);
-  if (!scored) return view.nodes.result.replaceChildren();
-  const change = key => finite(scored[key]) && finite(before[key]) ? scored[key] - before[key] : null;
-  const rows = SCORES.map(([title, key, digits]) => element("tr", null, element("th", {scope: "row"}, title),
-    element("td", null, numberText(before[key], digits)), element("td", null, numberText(scored[key], digits)),
-      element("td", {class: "rmkit-change"}, signed(change(key), digits))));
-  view.nodes.result.replaceChildren(element("div", {class: "rmkit-rescored"},
-    element("p", null, "Edited: ", verdictSign(verdictOf(scored.reward_margin)),
-    finite(scored.seconds) && element("span", {class: "rmkit-soft"}, `, scored in ${numberText(scored.seconds)} s`)),
-    tableNode(["", "original", "edited", "change"], rows, "rmkit-numbers")), editedParts(view, scored),
-      historyTable(view, history));
+  const {scored, history} = draftOf(view), {result} = view.nodes;
+  if (!scored) return result.replaceChildren();
+  const time = finite(scored.seconds) && soft(`, scored in ${numberText(scored.seconds)} s`);
+  const scores = tableNode(["", "original", "edited", "change"], scoreRows(view, scored), "rmkit-numbers");
+  result.replaceChildren(element("div", {class: "rmkit-rescored"},
+    element("p", null, "Edited: ", verdictSign(verdictOf(scored.reward_margin)), time), scores),
+  editedParts(view, scored), historyTable(view, history));
 }
 
-function editedParts(view, scored) {
-  const part = element("div", null), side = name => element("article", {class: `rmkit-side rmkit-${name}`},
-    element("h4", null, `${name}, edited`), textBox(element("span", null, ...pieces(scored.diff[name])),
-    `${name}, edited`));
-  if (scored.diff) part.append(element("details", null, element("summary", null,
-    "Edited responses, differences marked"), element("div", {class: "rmkit-sides"}, side("chosen"), side("rejected"))));
-  if (scored.tokens) {
-    const fold = element("details", {ontoggle: () => { if (fold.open
-      && fold.children.length === 1) fold.append(tokenView(scored.tokens,
-      {...view.tokens, limit: 2000, chosen: false, rejected: false})); }},
-      element("summary", null, "Tokens of the edited texts"));
-    part.append(fold);
-  }
-  return part;
+function scoreRows(view, scored) {
+  const {columns} = view.table;
+  return SCORES.map(([title, key, digits]) => {
+    const before = columns[key]?.[view.pair.id], after = scored[key];
+    const change = finite(after) && finite(before) ? after - before : null;
+    return element("tr", null, element("th", {scope: "row"}, title), element("td", null, numberText(before, digits)),
+      element("td", null, numberText(after, digits)), element("td", {class: "rmkit-change"}, signed(change, digits)));
+  });
+}
+
+function editedParts(view, {diff, tokens}) {
+  const side = name => element("article", {class: `rmkit-side rmkit-${name}`}, element("h4", null, `${name}, edited`),
+    textBox(element("span", null, ...pieces(diff[name])), `${name}, edited`));
+  return element("div", null, diff && element("details", null,
+    element("summary", null, "Edited responses, differences marked"),
+    element("div", {class: "rmkit-sides"}, side("chosen"), side("rejected"))), tokens && editedTokens(view, tokens));
+}
+
+// Drawn when it is first opened.
+function editedTokens(view, tokens) {
+  const draw = () => {
+    if (fold.open && fold.children.length === 1) fold.append(tokenView(tokens, {...view.tokens, ...TOKENS_FOLDED}));
+  };
+  const fold = element("details", {ontoggle: draw}, element("summary", null, "Tokens of the edited texts"));
+  return fold;
 }
 
 function historyTable(view, history) {
-  const restore = entry => {
-    const draft = draftOf(view);
-    Object.assign(draft, {texts: structuredClone(entry.texts), scored: entry.scored});
+  const restore = ({texts, scored}) => {
+    const draft = Object.assign(draftOf(view), {texts: structuredClone(texts), scored});
     sendDraft(view, view.pair.id, draft, draft.texts);
     drawEdit(view);
   };
+  const row = (entry, k) => {
+    const press = event => {
+      event.stopPropagation();
+      restore(entry);
+    };
+    const numbers = ["reward_chosen", "reward_rejected", "reward_margin"].map(key => numberText(entry.scored[key]));
+    const cells = [String(k + 1), entry.what, ...numbers,
+      button("Restore", press, {"aria-label": `Restore edit ${k + 1}`})];
+    return element("tr", {onclick: () => restore(entry)}, ...cells.map(cell => element("td", null, cell)));
+  };
   return element("div", {class: "rmkit-history"}, element("h4", null, "Edits"),
-    tableNode(["edit", "changed", "chosen", "rejected", "reward margin", ""],
-    history.map((entry, k) => element("tr", {onclick: () => restore(entry)},
-    element("td", null, String(k + 1)), element("td", null, entry.what),
-      ...["reward_chosen", "reward_rejected", "reward_margin"].map(key =>
-      element("td", null, numberText(entry.scored[key]))),
-    element("td", null, button("Restore", event => { event.stopPropagation(); restore(entry); },
-      {"aria-label": `Restore edit ${k + 1}`})))), "rmkit-numbers"));
+    tableNode(["edit", "changed", "chosen", "rejected", "reward margin", ""], history.map(row), "rmkit-numbers"));
 }
 
 function copyRow(view) {
