@@ -213,7 +213,8 @@ class RewardDataCollatorWithPadding:
         features: list[dict[str, Any]],  # B rows of ids of any generation, perhaps with further numbers
     ) -> PairBatch:  # four tensors (B, L), `input_ids_chosen`, ...; the numbers (B,); return_loss=True
         "One padded batch; ValueError names the row and the column that is missing or empty."
-        batch, pairs = PairBatch(), [_texts(row, i) for i, row in enumerate(features)]
+        pairs = [_texts(row, i) for i, row in enumerate(features)]
+        batch = PairBatch()
         for side, texts in zip(("chosen", "rejected"), zip(*pairs)):
             padded = self._pad(texts)
             batch |= {f"{key}_{side}": padded[key] for key in ("input_ids", "attention_mask")}

@@ -107,7 +107,9 @@ def _json_over_lines(
     text: str,  # JSON values, one after the other
     line: int,  # of its beginning
 ) -> Iterator[tuple[int, object]]:  # the line of each value, and the value
-    decoder, at, first = json.JSONDecoder(), 0, line
+    decoder = json.JSONDecoder()
+    first = line
+    at = 0  # the place in the text
     while text[at:at + 1]:
         after_space = SPACE.match(text, at).end()
         line += text.count("\n", at, after_space)
@@ -223,7 +225,8 @@ def _column_names(
 # %% ../nbs/14_files.ipynb #fi010
 def _csv_rows(reader, delimiter):
     "The names of the columns, and rows of texts; raises ValueError for a row with more cells than there are columns."
-    rows, names = [], _column_names(next(reader, []))
+    names = _column_names(next(reader, []))
+    rows = []
     for cells in filter(None, reader):
         if any(cells[len(names):]):
             raise ValueError(f"line {reader.line_num}: {len(cells)} cells for {len(names)} columns "

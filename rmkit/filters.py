@@ -53,8 +53,9 @@ DERIVED = ("confidence", "length_gap", "disagreement", "moved")  # numbers that 
 
 def _facet_columns(table):
     "The dataset's own columns by the name under which they are filtered; a name of the view's own gets `_given`."
-    own, found = {*NUMBERS, *DERIVED, *SORTS}, {}
+    own = {*NUMBERS, *DERIVED, *SORTS}
     theirs = [name for name in table if name not in {*NEEDED, *NUMBERS}]
+    found = {}
     for column in sorted(theirs, key=lambda name: name != "source"):
         name = visible(column)
         while name in own or name in found:
@@ -225,7 +226,8 @@ def _check_column_filter(facet, wanted):
 def _column_test(facet, wanted):
     "Which pairs have one of some values, or a number in a range; a ValueError for a value that isn't there."
     _check_column_filter(facet, wanted)
-    low, high, values = wanted.get("from"), wanted.get("to"), wanted.get("values") or []
+    low, high = wanted.get("from"), wanted.get("to")
+    values = wanted.get("values") or []
     if low is high is None and not values:
         return True
     if facet["kind"] == "number":
@@ -289,7 +291,8 @@ def _picture_test(table, numbers, moves, chosen):
 # %% ../nbs/56_filters.ipynb #t033a
 def _tests(table, filters, entries, seen, search, moves):
     "For each filter, which pairs pass it."
-    numbers, n = _all_numbers(table, moves), len(table)
+    n = len(table)
+    numbers = _all_numbers(table, moves)
     yield _review_test(n, filters, entries, seen)
     yield from _reward_tests(numbers, filters)
     if terms := search_terms(filters.get("text") or ""):
@@ -349,7 +352,8 @@ def ordered(
     moves: Mapping | None = None,  # from `Snapshots.moves`
 ) -> list[int]:  # all rows
     "The pairs in an order; equal ones as in the data, missing values last. A ValueError for a column that isn't there."
-    by, numbers = sort.get("by", "wrong"), _all_numbers(table, moves)
+    by = sort.get("by", "wrong")
+    numbers = _all_numbers(table, moves)
     if by in _NEEDS and _NEEDS[by] not in numbers:
         need = _NEEDS[by].replace("_", " ")
         raise ValueError(f"the order {by!r} needs the {need} of each pair, which isn't known.")

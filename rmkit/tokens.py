@@ -30,8 +30,9 @@ class Markers:
 
 def _ends_of_turn(tokenizer, bos, eos):
     "EOS and the special tokens that the chat template names, longest first."
-    template, added = str(tokenizer.chat_template), map(str, tokenizer.added_tokens_decoder.values())
-    ends = {token for token in added if token in template} - {bos, tokenizer.pad_token, tokenizer.unk_token} | {eos}
+    template = str(tokenizer.chat_template)
+    named = {token for token in map(str, tokenizer.added_tokens_decoder.values()) if token in template}
+    ends = named - {bos, tokenizer.pad_token, tokenizer.unk_token} | {eos}
     return tuple(sorted(ends, key=len, reverse=True))
 
 # %% ../nbs/11_tokens.ipynb #to003
@@ -170,7 +171,8 @@ def _template_options(
     tools,  # a list of tools, one tool, or either as JSON
     chat_template_kwargs,  # a mapping, or one as JSON
 ) -> dict:  # for apply_chat_template
-    tools, options = _read_tools(tools), _from_json(chat_template_kwargs, "chat_template_kwargs")
+    tools = _read_tools(tools)
+    options = _from_json(chat_template_kwargs, "chat_template_kwargs")
     if options is not None and not isinstance(options, Mapping) or SET_HERE & set(options or {}):
         expected = f"names and values of switches of the chat template, none of {sorted(SET_HERE)}"
         raise bad_row("chat_template_kwargs", value_in_words(options), expected, "wrong type")
