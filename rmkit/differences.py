@@ -79,6 +79,12 @@ def _word_count(words, most):
     return sum(1 for _ in islice((word for word in words if word[0].isalnum()), most))
 
 
+def _is_island(before, same, after):
+    "Whether a few equal words stand between differences of as many words or more."
+    n = _word_count(same[1], ISLAND)
+    return n < ISLAND and all(max(_word_count(words, n) for words in step[1:]) >= n for step in (before, after))
+
+
 def _without_islands(steps):
     "Join neighbours of a kind, and differences with the few equal words between them."
     kept = []
@@ -90,9 +96,7 @@ def _without_islands(steps):
             kept.append(step)
         while len(kept) > 2 and not kept[-1][0]:
             before, island, after = kept[-3:]
-            n = _word_count(island[1], ISLAND)
-            fewer = [max(_word_count(words, n) for words in step[1:]) < n for step in (before, after)]
-            if n == ISLAND or any(fewer):
+            if not _is_island(before, island, after):
                 break
             kept[-3:] = [(False, before[1] + island[1] + after[1], before[2] + island[2] + after[2])]
     return kept

@@ -164,6 +164,14 @@ def _rows_under_a_key(
     return lists.get(split) or next(iter(lists.values()), None) or [value]
 
 # %% ../nbs/14_files.ipynb #fi007
+def _check_objects(values):
+    "Raise ValueError for a row that isn't an object."
+    for row, (line, value) in enumerate(values):
+        if not isinstance(value, dict):
+            where = f"row {row}" + (f" (line {line})" if line else "")
+            raise ValueError(f"{where} is {value_in_words(value)}; expected an object with a value for each column")
+
+
 def _read_json(
     file: TextIO,  # JSON lines, a list of objects, or an object that holds one
     split: str,  # which list, where an object holds several
@@ -174,10 +182,7 @@ def _read_json(
         values = [(None, row) for row in _rows_under_a_key(whole, split)]
     elif isinstance(whole, list):
         values = [(None, row) for row in whole]
-    for row, (line, value) in enumerate(values):
-        if not isinstance(value, dict):
-            where = f"row {row}" + (f" (line {line})" if line else "")
-            raise ValueError(f"{where} is {value_in_words(value)}; expected an object with a value for each column")
+    _check_objects(values)
     return [value for _, value in values]
 
 # %% ../nbs/14_files.ipynb #f012
@@ -285,6 +290,11 @@ def _misfit(
                    "wrong type", "Correct the row, or the rows before it.").at(low)
 
 # %% ../nbs/14_files.ipynb #fi013
+def _as_texts(values):
+    "Numbers as JSON writes them, beside texts."
+    return [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+
+
 def _of_one_type(
     name: str,  # of a column
     values: list,  # of several types
@@ -297,7 +307,7 @@ def _of_one_type(
         return [None if value is None else float(value) for value in values]
     if types <= {str, int, float, bool}:
         logger.warning(f"column {name!r} holds {' and '.join(sorted(t.__name__ for t in types))}; it is read as text")
-        return [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+        return _as_texts(values)
 
 
 def _json_column(
@@ -426,13 +436,18 @@ def _write_copy(table, copy):
     os.replace(file.name, copy)
 
 
+def _check_split(split):
+    "Raise ValueError for a part of a split, or a sum of some."
+    if set(split) & set("[+"):
+        raise ValueError(f"the split {split!r} is a part or a sum, which only a dataset on the Hub has. Give a plain "
+                         "name, and take rows of the result: .select(range(100))")
+
+
 def _load_files(
     files: list[Path],  # of one kind
     split: str,  # name of the split
 ) -> Dataset:  # their rows, from a copy in the cache where there is one; raises ValueError for a part of a split
-    if set(split) & set("[+"):
-        raise ValueError(f"the split {split!r} is a part or a sum, which only a dataset on the Hub has. Give a plain "
-                         "name, and take rows of the result: .select(range(100))")
+    _check_split(split)
     copy = _copy_of(files, split)
     if copy.is_file():
         return Dataset.from_file(str(copy), split=split)

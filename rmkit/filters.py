@@ -179,6 +179,15 @@ def _margins_of_moves(moves):
     return np.array(moves["margins"], dtype=np.float64)
 
 
+def _how_far_moved(moves):
+    "From the least margin of each pair to the greatest; NaN where fewer than two are known."
+    margins_SN = _margins_of_moves(moves)
+    known_SN = np.isfinite(margins_SN)
+    greatest_N = np.where(known_SN, margins_SN, -np.inf).max(0)
+    least_N = np.where(known_SN, margins_SN, np.inf).min(0)
+    return np.where(known_SN.sum(0) > 1, greatest_N - least_N, np.nan)
+
+# %% ../nbs/56_filters.ipynb #fi022
 def _all_numbers(table, moves):
     "Every number of the pairs by name, as the browser has it."
     found = {name: np.array(values, dtype=np.float64) for name, values in columns(table).items() if name != "source"}
@@ -188,9 +197,7 @@ def _all_numbers(table, moves):
     if "margin" in found:
         found["disagreement"] = np.abs(_ranks(found["reward_margin"]) - _ranks(found["margin"]))
     if moves:
-        known_SN = np.isfinite(margins_SN := _margins_of_moves(moves))
-        spread_N = np.where(known_SN, margins_SN, -np.inf).max(0) - np.where(known_SN, margins_SN, np.inf).min(0)
-        found["moved"] = np.where(known_SN.sum(0) > 1, spread_N, np.nan)
+        found["moved"] = _how_far_moved(moves)
     return found
 
 # %% ../nbs/56_filters.ipynb #t032

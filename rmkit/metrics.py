@@ -175,6 +175,9 @@ def summarize(
     return pd.DataFrame([_summary(rows) for _, rows in subsets], index=index)
 
 # %% ../nbs/30_metrics.ipynb #c047
+_OF_A_BIN = ["accuracy", "low", "high", "pairs", "least", "most"]
+
+
 def _reliability_of_bin(reward_margin_N):
     "One row of `reliability`."
     n = len(reward_margin_N)
@@ -194,8 +197,7 @@ def reliability(
     order_N = np.argsort(np.abs(reward_margin_N), kind="stable")
     n_bins = max(1, min(n_bins, len(order_N) // 10))
     bins = np.array_split(reward_margin_N[order_N], n_bins) if len(order_N) else []
-    columns = ["confidence", "accuracy", "low", "high", "pairs", "least", "most"]
-    return pd.DataFrame(list(map(_reliability_of_bin, bins)), columns=columns)
+    return pd.DataFrame(list(map(_reliability_of_bin, bins)), columns=["confidence", *_OF_A_BIN])
 
 # %% ../nbs/30_metrics.ipynb #c050b
 def _accuracy_of_gaps(gap_N, wins_N):
@@ -222,7 +224,7 @@ def accuracy_by_length_gap(
     wins_N = wins(table["reward_chosen"] - table["reward_rejected"])
     bin_N = _bin_numbers(gap_N, n_bins)
     rows = [_accuracy_of_gaps(gap_N[bin_N == i], wins_N[bin_N == i]) for i in np.unique(bin_N)]
-    return pd.DataFrame(rows, columns=["gap", "accuracy", "low", "high", "pairs", "least", "most"])
+    return pd.DataFrame(rows, columns=["gap", *_OF_A_BIN])
 
 # %% ../nbs/30_metrics.ipynb #c050e_1
 def _headline_of_rules(table, row):
