@@ -1,4 +1,4 @@
-"""Rows of token ids in, one batch of tensors out: a padded rectangle, or a flat row that holds every prompt once.
+"""Rows of token ids in, one padded batch of tensors out.
 
 Docs: https://rmkit.github.io/rmkit/collator.html.md"""
 
@@ -23,105 +23,16 @@ from transformers.data.data_collator import DataCollatorMixin
 from . import older_names
 from .data import ID_COLUMNS, unwrap_number
 
-# %% ../nbs/13_collator.ipynb #c006
-def _texts(row:dict[str, Any], # one row, ids and perhaps masks under the names of any generation
-           index:int, # the row's place in the batch, for the message
-          ) -> list[tuple[list[int], list[int]]]: # (ids, mask) of the chosen text and of the rejected
-    "What a pair's row holds; ValueError naming the row and the column that is missing, empty or of another length"
-    names = next((names for names in ID_COLUMNS if set(names) & set(row)), ID_COLUMNS[0])
-    masks = [name.replace("input_ids", "attention_mask") for name in names]
-    has_masks = names != ID_COLUMNS[0] and any(mask in row for mask in masks)
-    for column in [*names, *masks] if has_masks else names:
-        if column not in row:
-            raise ValueError(f"row {index} of the batch: column '{column}' is missing; found {sorted(row)}. Prepare the "
-                             "rows with `rmkit.data.prepare_dataset`, and keep `remove_unused_columns=False`.")
-        if len(row[column]) == 0:
-            raise ValueError(f"row {index} of the batch: column '{column}' is empty, expected at least one token id. "
-                             "Drop the row, or look at how it was tokenised.")
-    if not has_masks: return [(list(row[name]), [1] * len(row[name])) for name in names]
-    for name, mask in zip(names, masks):
-        if len(row[mask]) != len(row[name]):
-            raise ValueError(f"row {index} of the batch: '{mask}' has {len(row[mask])} values and '{name}' has "
-                             f"{len(row[name])}; expected the same number. Tokenise the row again.")
-    return [(list(row[name]), list(row[mask])) for name, mask in zip(names, masks)]
-
-def ids_of_pair(row:dict[str, Any], # one row
-         index:int, # its place in the batch, for the message
-        ) -> list[list[int]]: # real token ids of the chosen text and of the rejected
-    "What a pair's row holds, without the filling of rows that came padded"
-    return [[token for token, is_real in zip(ids, mask) if is_real] for ids, mask in _texts(row, index)]
-
-# %% ../nbs/13_collator.ipynb #c008
-def margins_of_rows(rows:list[dict[str, Any]], # the rows of one batch
-            ) -> torch.Tensor|None: # margin_B float32, or None when no row has one
-    "The label margins of a batch; ValueError naming the row when only some rows have one, or one isn't a number"
-    found = [unwrap_number(row.get("margin")) for row in rows]
-    if all(m is None for m in found): return None
-    if None in found:
-        raise ValueError(f"row {found.index(None)} of the batch: column 'margin' is missing or None, but other rows "
-                         "have a number. Give every row a margin (0.0 when unknown), or remove the column.")
-    bad = next((i for i, m in enumerate(found) if not isinstance(m, Real)), None)
-    if bad is not None:
-        raise ValueError(f"row {bad} of the batch: column 'margin' is {found[bad]!r}, expected one number. "
-                         "Give every row one margin, or remove the column.")
-    return torch.tensor(found, dtype=torch.float32)
-
-# %% ../nbs/13_collator.ipynb #t005
-_PLACES = {name.replace("input_ids", kind): (kind, side) for names in ID_COLUMNS[1:] for side, name in enumerate(names)
-           for kind in ("input_ids", "attention_mask")} # which tensor, and 0 for chosen, 1 for rejected
-_PLACES |= {kind: (kind, None) for kind in ("input_ids", "attention_mask")} # stacked
-
-class PairBatch(dict):
-    "A padded batch of pairs that answers to the names of every generation"
-    def sides(self,
-              kind:str="input_ids", # or "attention_mask"
-             ) -> Sequence[torch.Tensor]|None: # chosen (B, L) and rejected (B, L'); None: the batch has neither
-        "The two halves of the batch, whatever their names"
-        if dict.__contains__(self, kind): return self[kind].chunk(2)
-        for names in ID_COLUMNS[1:]:
-            names = [name.replace("input_ids", kind) for name in names]
-            if all(dict.__contains__(self, name) for name in names): return [self[name] for name in names]
-
-    def __missing__(self, name):
-        kind, side = _PLACES.get(name, (None, None))
-        sides = kind and self.sides(kind)
-        if not sides: raise KeyError(f"{name} (the batch holds {', '.join(map(str, self))})")
-        if side is not None: return sides[side]
-        width = max(t.shape[1] for t in sides)
-        return torch.cat([pad(t, (0, width - t.shape[1])) for t in sides])
-
-    def __contains__(self, name):
-        return dict.__contains__(self, name) or (name in _PLACES and self.sides(_PLACES[name][0]) is not None)
-
-    def get(self, name, default=None): return self[name] if name in self else default
-
-    def pop(self, name, *default):
-        if not dict.__contains__(self, name) and name in self: return self[name]
-        return dict.pop(self, name, *default)
-
-# %% ../nbs/13_collator.ipynb #t002
-PAIR_COLUMNS = (*ID_COLUMNS[0], *_PLACES, "margin") # which a collator knows
-
-def _numbers(rows:list[dict[str, Any]], # the rows of one batch
-            ) -> dict[str, torch.Tensor]: # (B,) or (B, k), under their names; float32, int64 or bool
-    "The numbers that rows carry beside ids, masks and margin"
-    numbers = {}
-    for name in rows[0]:
-        if name in PAIR_COLUMNS or isinstance(rows[0][name], str) or not all(name in row for row in rows): continue
-        try: array = np.array([row[name] for row in rows])
-        except ValueError: continue # lists of different lengths
-        kept = {"f": np.float32, "i": np.int64, "u": np.int64, "b": np.bool_}.get(array.dtype.kind)
-        if kept: numbers[name] = torch.from_numpy(array.astype(kept))
-    return numbers
-
 # %% ../nbs/13_collator.ipynb #c010
-def _pad_right(ids_2B:list[list[int]], # rows of token ids, of different lengths
-               pad_token_id:int, # what fills the empty cells
-               multiple:int|None=None, # round the width L up to a multiple of this
-              ) -> tuple[torch.Tensor, torch.Tensor]: # ids_2BL, mask_2BL (int64)
-    "Fill rows on the right up to a common width"
+def _pad_right(
+    ids_2B: list[list[int]],  # rows of token ids, of different lengths
+    pad_token_id: int,  # what fills the empty cells
+    multiple: int | None = None,  # round the width L up to a multiple of this
+) -> tuple[torch.Tensor, torch.Tensor]:  # ids_2BL, mask_2BL (int64)
+    "Fill rows on the right up to a common width."
     width = max(map(len, ids_2B))
-    if multiple: width = -(-width // multiple) * multiple
+    if multiple:
+        width = -(-width // multiple) * multiple
     ids_2BL = torch.full((len(ids_2B), width), pad_token_id, dtype=torch.long)
     mask_2BL = torch.zeros_like(ids_2BL)
     for i, ids in enumerate(ids_2B):
@@ -129,50 +40,185 @@ def _pad_right(ids_2B:list[list[int]], # rows of token ids, of different lengths
         mask_2BL[i, :len(ids)] = 1
     return ids_2BL, mask_2BL
 
+# %% ../nbs/13_collator.ipynb #c006
+def _columns_of_ids(row):
+    "The names of a row's ids, chosen and rejected, and of the masks beside them if it has some."
+    names = next((names for names in ID_COLUMNS if set(names) & set(row)), ID_COLUMNS[0])
+    masks = [name.replace("input_ids", "attention_mask") for name in names]
+    return names, masks if names != ID_COLUMNS[0] and any(mask in row for mask in masks) else []
+
+
+def _check_columns(row, index, columns):
+    "Raise ValueError for a column that is missing or empty."
+    for column in columns:
+        if column not in row:
+            raise ValueError(f"row {index} of the batch: column '{column}' is missing; found {sorted(row)}. Prepare "
+                             "the rows with `rmkit.data.prepare_dataset`, and keep `remove_unused_columns=False`.")
+        if len(row[column]) == 0:
+            raise ValueError(f"row {index} of the batch: column '{column}' is empty, expected at least one token id. "
+                             "Drop the row, or look at how it was tokenised.")
+
+# %% ../nbs/13_collator.ipynb #wo002
+def _texts(
+    row: dict[str, Any],  # one row, ids and perhaps masks under the names of any generation
+    index: int,  # the row's place in the batch, for the message
+) -> list[tuple[list[int], list[int]]]:  # (ids, mask) of the chosen text and of the rejected
+    "What a pair's row holds; ValueError naming the row and the column that is missing, empty or of another length."
+    names, masks = _columns_of_ids(row)
+    _check_columns(row, index, [*names, *masks])
+    if not masks:
+        return [(list(row[name]), [1] * len(row[name])) for name in names]
+    for name, mask in zip(names, masks):
+        if len(row[mask]) != len(row[name]):
+            raise ValueError(f"row {index} of the batch: '{mask}' has {len(row[mask])} values and '{name}' has "
+                             f"{len(row[name])}; expected the same number. Tokenise the row again.")
+    return [(list(row[name]), list(row[mask])) for name, mask in zip(names, masks)]
+
+
+def ids_of_pair(
+    row: dict[str, Any],  # one row
+    index: int,  # its place in the batch, for the message
+) -> list[list[int]]:  # real token ids of the chosen text and of the rejected
+    "What a pair's row holds, without the filling of rows that came padded."
+    return [[token for token, is_real in zip(ids, mask) if is_real] for ids, mask in _texts(row, index)]
+
+# %% ../nbs/13_collator.ipynb #c008
+def _check_margins(margins):
+    "Raise ValueError where only some rows have a margin, or one isn't a number."
+    if None in margins:
+        raise ValueError(f"row {margins.index(None)} of the batch: column 'margin' is missing or None, but other rows "
+                         "have a number. Give every row a margin (0.0 when unknown), or remove the column.")
+    bad = next((i for i, margin in enumerate(margins) if not isinstance(margin, Real)), None)
+    if bad is not None:
+        raise ValueError(f"row {bad} of the batch: column 'margin' is {margins[bad]!r}, expected one number. "
+                         "Give every row one margin, or remove the column.")
+
+
+def margins_of_rows(
+    rows: list[dict[str, Any]],  # the rows of one batch
+) -> torch.Tensor | None:  # margin_B float32, or None when no row has one
+    "The label margins of a batch; ValueError naming the row when only some rows have one, or one isn't a number."
+    margins = [unwrap_number(row.get("margin")) for row in rows]
+    if all(margin is None for margin in margins):
+        return None
+    _check_margins(margins)
+    return torch.tensor(margins, dtype=torch.float32)
+
+# %% ../nbs/13_collator.ipynb #t002
+_TENSOR_AND_SIDE = {name.replace("input_ids", kind): (kind, side)  # an older name: which tensor, chosen 0, rejected 1
+                    for names in ID_COLUMNS[1:] for side, name in enumerate(names)
+                    for kind in ("input_ids", "attention_mask")}
+_TENSOR_AND_SIDE |= {kind: (kind, None) for kind in ("input_ids", "attention_mask")}  # both, stacked
+PAIR_COLUMNS = (*ID_COLUMNS[0], *_TENSOR_AND_SIDE, "margin")  # which a collator knows
+
+
+def _numbers(
+    rows: list[dict[str, Any]],  # the rows of one batch
+) -> dict[str, torch.Tensor]:  # (B,) or (B, k), under their names; float32, int64 or bool
+    "The numbers that rows carry beside ids, masks and margin."
+    numbers = {}
+    for name, first in rows[0].items():
+        if name in PAIR_COLUMNS or isinstance(first, str) or not all(name in row for row in rows):
+            continue
+        try:
+            array = np.array([row[name] for row in rows])
+        except ValueError:  # lists of different lengths
+            continue
+        kept = {"f": np.float32, "i": np.int64, "u": np.int64, "b": np.bool_}.get(array.dtype.kind)
+        if kept:
+            numbers[name] = torch.from_numpy(array.astype(kept))
+    return numbers
+
+# %% ../nbs/13_collator.ipynb #t005
+class PairBatch(dict):
+    "A padded batch of pairs that answers to the names of every generation."
+
+    def sides(
+        self,
+        kind: str = "input_ids",  # or "attention_mask"
+    ) -> Sequence[torch.Tensor] | None:  # chosen (B, L) and rejected (B, L'); None: the batch has neither
+        "The two halves of the batch, whatever their names."
+        if dict.__contains__(self, kind):
+            return self[kind].chunk(2)
+        for names in ID_COLUMNS[1:]:
+            names = [name.replace("input_ids", kind) for name in names]
+            if all(dict.__contains__(self, name) for name in names):
+                return [self[name] for name in names]
+
+    def __missing__(self, name):
+        kind, side = _TENSOR_AND_SIDE.get(name, (None, None))
+        sides = kind and self.sides(kind)
+        if not sides:
+            raise KeyError(f"{name} (the batch holds {', '.join(map(str, self))})")
+        if side is not None:
+            return sides[side]
+        width = max(t.shape[1] for t in sides)
+        return torch.cat([pad(t, (0, width - t.shape[1])) for t in sides])
+
+    def __contains__(self, name):
+        is_held = dict.__contains__(self, name)
+        return is_held or (name in _TENSOR_AND_SIDE and self.sides(_TENSOR_AND_SIDE[name][0]) is not None)
+
+    def get(self, name, default=None):
+        return self[name] if name in self else default
+
+    def pop(self, name, *default):
+        if not dict.__contains__(self, name) and name in self:
+            return self[name]
+        return dict.pop(self, name, *default)
+
 # %% ../nbs/13_collator.ipynb #c011
+def _further_numbers(rows):
+    "The margins of a batch, if it has them, and what other numbers its rows carry."
+    margin_B = margins_of_rows(rows)
+    return ({} if margin_B is None else {"margin": margin_B}) | _numbers(rows)
+
+
 @dataclass
 class DataCollatorForPreference(DataCollatorMixin):
-    "Rows with `chosen_ids` and `rejected_ids` -> `input_ids` and `attention_mask` (2B, L), chosen above rejected"
-    pad_token_id:int # id that fills the short rows
-    pad_to_multiple_of:int|None=None # round the width up to a multiple of this (8 or 64 suits tensor cores)
-    return_tensors:str="pt" # only PyTorch tensors are made
+    "Rows with `chosen_ids` and `rejected_ids` -> `input_ids` and `attention_mask` (2B, L), chosen above rejected."
+    pad_token_id: int  # id that fills the short rows
+    pad_to_multiple_of: int | None = None  # round the width up to a multiple of this (8 or 64 suits tensor cores)
+    return_tensors: str = "pt"  # only PyTorch tensors are made
 
-    def torch_call(self,
-                   examples:list[dict[str, Any]], # B rows of ids of any generation, perhaps with further numbers
-                  ) -> PairBatch: # input_ids (2B, L), attention_mask (2B, L), perhaps margin (B,) and further numbers
-        "One padded batch; ValueError names the row and the column that is missing or empty"
+    def torch_call(
+        self,
+        examples: list[dict[str, Any]],  # B rows of ids of any generation, perhaps with further numbers
+    ) -> PairBatch:  # input_ids (2B, L), attention_mask (2B, L), perhaps margin (B,) and further numbers
+        "One padded batch; ValueError names the row and the column that is missing or empty."
         chosen, rejected = zip(*(ids_of_pair(row, i) for i, row in enumerate(examples)))
         ids_2BL, mask_2BL = _pad_right(chosen + rejected, self.pad_token_id, self.pad_to_multiple_of)
-        batch, margin_B = PairBatch(input_ids=ids_2BL, attention_mask=mask_2BL), margins_of_rows(examples)
-        if margin_B is not None: batch["margin"] = margin_B
-        batch.update(_numbers(examples))
-        return batch
+        return PairBatch(input_ids=ids_2BL, attention_mask=mask_2BL, **_further_numbers(examples))
 
 # %% ../nbs/13_collator.ipynb #c023
 @dataclass
 class RewardDataCollatorWithPadding:
-    "Rows with the four tokenised columns -> the four padded tensors, `margin` where present, and `return_loss`"
-    tokenizer:PreTrainedTokenizerBase # pads with its pad token, on its padding side
-    padding:bool|str=True # True or "longest": to the longest row; "max_length": to `max_length`; False: not at all
-    max_length:int|None=None # width, in tokens, when `padding="max_length"`
-    pad_to_multiple_of:int|None=None # round the width up to a multiple of this
-    return_tensors:str="pt" # kind of array that `tokenizer.pad` makes
+    "Rows with the four tokenised columns -> the four padded tensors, `margin` where present, and `return_loss`."
+    tokenizer: PreTrainedTokenizerBase  # pads with its pad token, on its padding side
+    padding: bool | str = True  # to the longest row (True, "longest"), to `max_length` ("max_length"), or not (False)
+    max_length: int | None = None  # width, in tokens, when `padding="max_length"`
+    pad_to_multiple_of: int | None = None  # round the width up to a multiple of this
+    return_tensors: str = "pt"  # kind of array that `tokenizer.pad` makes
 
-    def __call__(self,
-                 features:list[dict[str, Any]], # B rows of ids of any generation, perhaps with further numbers
-                ) -> PairBatch: # four tensors (B, L), `input_ids_chosen`, ...; the numbers (B,); return_loss=True
-        "One padded batch; ValueError names the row and the column that is missing or empty"
-        batch, pairs = PairBatch(), [_texts(row, i) for i, row in enumerate(features)]
+    def _pad(self, texts):
+        "The rectangles of one side: ids and mask."
         # without this flag a fast tokenizer warns, once a process, that calling it would be quicker than padding
         self.tokenizer.deprecation_warnings["Asking-to-pad-a-fast-tokenizer"] = True
+        rows = [dict(input_ids=ids, attention_mask=mask) for ids, mask in texts]
+        return self.tokenizer.pad(rows, padding=self.padding, max_length=self.max_length,
+                                  pad_to_multiple_of=self.pad_to_multiple_of, return_tensors=self.return_tensors)
+
+    def __call__(
+        self,
+        features: list[dict[str, Any]],  # B rows of ids of any generation, perhaps with further numbers
+    ) -> PairBatch:  # four tensors (B, L), `input_ids_chosen`, ...; the numbers (B,); return_loss=True
+        "One padded batch; ValueError names the row and the column that is missing or empty."
+        pairs = [_texts(row, i) for i, row in enumerate(features)]
+        batch = PairBatch()
         for side, texts in zip(("chosen", "rejected"), zip(*pairs)):
-            rows = [dict(input_ids=ids, attention_mask=mask) for ids, mask in texts]
-            padded = self.tokenizer.pad(rows, padding=self.padding, max_length=self.max_length,
-                                        pad_to_multiple_of=self.pad_to_multiple_of, return_tensors=self.return_tensors)
+            padded = self._pad(texts)
             batch |= {f"{key}_{side}": padded[key] for key in ("input_ids", "attention_mask")}
-        margin_B = margins_of_rows(features)
-        if margin_B is not None: batch["margin"] = margin_B
-        batch.update(_numbers(features), return_loss=True)
+        batch.update(_further_numbers(features), return_loss=True)
         return batch
 
 # %% ../nbs/13_collator.ipynb #h901

@@ -20,21 +20,26 @@ import numpy as np
 # %% ../nbs/57_differences.ipynb #c023
 _SENTENCE = re.compile(r"[^\n]*?(?:[.!?…]\s+|[。！？]\s*|\n\s*)|[^\n]+")
 _ASCII_WORD = re.compile(r"(?:\w+(?:'\w+|(?<=\d)[.,](?=\d)\w+)*|[^\w\s]) ?|\s+")
+
+# %% ../nbs/57_differences.ipynb #di004
 _UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf"  # Thai, Lao, Burmese, Khmer, Tai
              "\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\uff66-\uff9f"  # kana
              "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff")  # Chinese
+
 
 @lru_cache
 def _word_pattern():
     "A word with the space behind it: a letter of scripts without spaces, or an emoji, with all that is drawn on it."
     codes = [*range(0x1f000), *range(0xe0100, 0xe01f0)]
     marks = "".join(chr(code) for code in codes if unicodedata.category(chr(code))[0] == "M")
-    mark, letter, unspaced = f"[{marks}\u200c\u200d\U0001f3fb-\U0001f3ff]", rf"[^\W{_UNSPACED}]", f"[{_UNSPACED}]"
-    word = rf"(?:{letter}{mark}*)+"
+    mark = f"[{marks}\u200c\u200d\U0001f3fb-\U0001f3ff]"
+    word = rf"(?:[^\W{_UNSPACED}]{mark}*)+"
     spaced = rf"{word}(?:['’]{word}|(?<=\d)[.,](?=\d){word})*"
+    unspaced = f"[{_UNSPACED}]"
     stacked = rf"{unspaced}(?:{mark}|(?<=[\u1039\u17d2]){unspaced})*"  # a letter below another
     sign = rf"[\U0001f1e6-\U0001f1ff]{{2}}|\S{mark}*(?:(?<=\u200d)[^\w\s]{mark}*)*"  # flags; emoji joined to others
     return re.compile(rf"(?:{spaced}|{stacked}|{sign}) ?|\s+")
+
 
 def _words(text):
     "The words of a text, which join to it."
@@ -42,47 +47,84 @@ def _words(text):
 
 # %% ../nbs/57_differences.ipynb #t020
 WORDS = 3_000  # words of a passage in both texts together, beyond which they aren't compared
-COMMON, ISLAND = 8, 5  # how often a word is met where no match begins with it; words that are the same by themselves
+COMMON = 8  # how often a word is met where no match begins with it
 
-def _compared(a, b, most=np.inf):
-    "What is the same in two lists, and what isn't: (whether, of a, of b); None where that means more than `most`."
+
+def _common_ends(a, b):
+    "How many items two lists share at the beginning, and, of the rest, at the end."
     n = min(len(a), len(b))
     start = next((i for i in range(n) if a[i] != b[i]), n)
     end = next((i for i in range(n - start) if a[-1 - i] != b[-1 - i]), n - start)
+    return start, end
+
+
+def _compared(a, b, most=np.inf):
+    "What is the same in two lists, and what isn't: (whether, of a, of b); None where that means more than `most`."
+    start, end = _common_ends(a, b)
     inner_a, inner_b = a[start:len(a) - end], b[start:len(b) - end]
-    if len(inner_a) + len(inner_b) > most: return None
+    if len(inner_a) + len(inner_b) > most:
+        return None
     matcher = SequenceMatcher(None, inner_a, inner_b, autojunk=False)
-    for word in [word for word, places in matcher.b2j.items() if len(places) > COMMON]: del matcher.b2j[word]
+    for word in [word for word, places in matcher.b2j.items() if len(places) > COMMON]:
+        del matcher.b2j[word]
     steps = [(kind == "equal", inner_a[i:i2], inner_b[j:j2]) for kind, i, i2, j, j2 in matcher.get_opcodes()]
     return [(True, a[:start], b[:start]), *steps, (True, a[len(a) - end:], b[len(b) - end:])]
+
+# %% ../nbs/57_differences.ipynb #di009
+ISLAND = 5  # words that are the same by themselves, whatever differs around them
+
 
 def _word_count(words, most):
     "How many of them are more than signs and spaces; it is counted up to `most`."
     return sum(1 for _ in islice((word for word in words if word[0].isalnum()), most))
 
+
+def _is_island(before, same, after):
+    "Whether a few equal words stand between differences of as many words or more."
+    n = _word_count(same[1], ISLAND)
+    return n < ISLAND and all(max(_word_count(words, n) for words in step[1:]) >= n for step in (before, after))
+
+
 def _without_islands(steps):
     "Join neighbours of a kind, and differences with the few equal words between them."
     kept = []
     for step in steps:
-        if kept and kept[-1][0] == step[0]: step = (step[0], kept[-1][1] + step[1], kept.pop()[2] + step[2])
-        if step[1] or step[2]: kept.append(step)
+        if kept and kept[-1][0] == step[0]:
+            same, before_a, before_b = kept.pop()
+            step = (same, before_a + step[1], before_b + step[2])
+        if step[1] or step[2]:
+            kept.append(step)
         while len(kept) > 2 and not kept[-1][0]:
             before, island, after = kept[-3:]
-            n = _word_count(island[1], ISLAND)
-            fewer = [max(_word_count(words, n) for words in step[1:]) < n for step in (before, after)]
-            if n == ISLAND or any(fewer): break
+            if not _is_island(before, island, after):
+                break
             kept[-3:] = [(False, before[1] + island[1] + after[1], before[2] + island[2] + after[2])]
     return kept
 
 # %% ../nbs/57_differences.ipynb #t021
-def _pieces(steps):
-    "The pieces of both texts; a space behind what differs in both belongs to what follows."
+def _spaces_forward(steps):
+    "The texts of both sides; a space behind what differs in both belongs to what follows."
     texts = [[same, "".join(words_a), "".join(words_b)] for same, words_a, words_b in steps]
     for step, after in zip(texts, texts[1:]):
         if not step[0] and all(side.endswith(" ") for side in step[1:]):
-            step[1:], after[1:] = [side[:-1] for side in step[1:]], [" " + side for side in after[1:]]
-    def joined(side): return [[only, "".join(text for _, text in run)] for only, run in groupby(side, itemgetter(0))]
+            step[1:] = [side[:-1] for side in step[1:]]
+            after[1:] = [" " + side for side in after[1:]]
+    return texts
+
+
+def _pieces(steps):
+    "The pieces of both texts."
+    texts = _spaces_forward(steps)
+
+    def joined(side):
+        return [[only, "".join(text for _, text in run)] for only, run in groupby(side, itemgetter(0))]
     return [joined((int(not step[0]), step[k]) for step in texts if step[k]) for k in (1, 2)]
+
+# %% ../nbs/57_differences.ipynb #di012
+def _marked_share(side):
+    "How much of a text is marked, in characters."
+    return sum(len(text) for only, text in side if only) / sum(len(text) for _, text in side)
+
 
 def word_diff(
     a: str,  # one text
@@ -94,9 +136,9 @@ def word_diff(
     for same, *parts in _compared(_SENTENCE.findall(a), _SENTENCE.findall(b)):
         words_a, words_b = (_words("".join(part)) for part in parts)
         compared = [(same, words_a, words_b)] if same else _compared(words_a, words_b, WORDS)
-        if compared is None: return None
+        if compared is None:
+            return None
         steps += compared
     chosen, rejected = _pieces(_without_islands(steps))
-    shares = [sum(len(text) for only, text in side if only) / sum(len(text) for _, text in side)
-              for side in (chosen, rejected) if side]
+    shares = [_marked_share(side) for side in (chosen, rejected) if side]
     return dict(chosen=chosen, rejected=rejected, share=round(sum(shares) / max(len(shares), 1), 3))

@@ -36,9 +36,9 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 from pyarrow import feather, parquet
 
-from .data import read_cell, ID_COLUMNS
+from .data import ID_COLUMNS, read_cell
 from .tokens import well_formed
-from .words import bad_row, value_in_words, BadRowError
+from .words import bad_row, BadRowError, value_in_words
 
 # %% ../nbs/14_files.ipynb #i001
 logger = logging.getLogger(__name__)
@@ -49,17 +49,17 @@ PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 def file_kind(
-    name:str|Path, # of a file
-) -> str|None: # one of KINDS, ".zip" for an archive that doesn't tell what it holds, or None
+    name: str | Path,  # of a file
+) -> str | None:  # one of KINDS, ".zip" for an archive that doesn't tell what it holds, or None
     "What a file holds, by its name."
     *before, last = ["", "", *(suffix.lower() for suffix in Path(name).suffixes)][-2:]
     kind = before[0] if last in PACKED else last
     return kind if kind in KINDS else ".zip" if last == ".zip" and not kind else None
 
-
+# %% ../nbs/14_files.ipynb #fi002
 def _member(
-    archive:zipfile.ZipFile, # open
-) -> str: # name of the one file of rows in it; raises ValueError when there isn't exactly one
+    archive: zipfile.ZipFile,  # open
+) -> str:  # name of the one file of rows in it; raises ValueError when there isn't exactly one
     inside = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
     known = [name for name in inside if file_kind(name) in KINDS]
     if len(known) != 1:
@@ -67,10 +67,18 @@ def _member(
                          f"{', '.join(KINDS)}. Unpack it, and give the file or the folder")
     return known[0]
 
-# %% ../nbs/14_files.ipynb #f005
+
+_OPENERS = {  # by the first bytes of a file
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+    b"\x28\xb5\x2f\xfd": lambda path, mode: io.BufferedReader(pa.CompressedInputStream(str(path), "zstd")),
+}
+
+
 def _unpacked(
-    path:Path, # of a file
-) -> tuple[BinaryIO, str]: # its bytes, unpacked, and its kind; raises ValueError for a kind that isn't known
+    path: Path,  # of a file
+) -> tuple[BinaryIO, str]:  # its bytes, unpacked, and its kind; raises ValueError for a kind that isn't known
     kind = file_kind(path)
     if kind is None:
         raise ValueError(f"expected a name that ends in {', '.join(KINDS)}, perhaps followed by {', '.join(PACKED)}. "
@@ -81,23 +89,44 @@ def _unpacked(
         archive = zipfile.ZipFile(path)
         name = _member(archive)
         return archive.open(name), file_kind(name)
-    if start.startswith(b"\x28\xb5\x2f\xfd"):
-        return io.BufferedReader(pa.CompressedInputStream(str(path), "zstd")), kind
-    openers = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
-    return next((opener for magic, opener in openers.items() if start.startswith(magic)), open)(path, "rb"), kind
+    return next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), open)(path, "rb"), kind
 
-# %% ../nbs/14_files.ipynb #f008
+# %% ../nbs/14_files.ipynb #f009
+SPACE = re.compile(r"\s*")
+
+
 def _not_json(
-    error:json.JSONDecodeError, # what is wrong
-    line:int, # where the text that was read begins
-) -> ValueError: # the same, by its place in the file
+    error: json.JSONDecodeError,  # what is wrong
+    line: int,  # where the text that was read begins
+) -> ValueError:  # the same, by its place in the file
     what = error.msg.removesuffix(" at")
     return ValueError(f"line {line + error.lineno - 1} is not valid JSON: {what} at column {error.colno}")
 
 
+def _json_over_lines(
+    text: str,  # JSON values, one after the other
+    line: int,  # of its beginning
+) -> Iterator[tuple[int, object]]:  # the line of each value, and the value
+    decoder = json.JSONDecoder()
+    first = line
+    at = 0  # the place in the text
+    while text[at:at + 1]:
+        after_space = SPACE.match(text, at).end()
+        line += text.count("\n", at, after_space)
+        at = after_space
+        if at < len(text):
+            try:
+                value, end = decoder.raw_decode(text, at)
+            except json.JSONDecodeError as error:
+                raise _not_json(error, first) from None
+            yield line, value
+            line += text.count("\n", at, end)
+            at = end
+
+# %% ../nbs/14_files.ipynb #f008
 def _json_values(
-    file:TextIO, # JSON
-) -> Iterator[tuple[int, object]]: # the line of each value, and the value; raises ValueError for a broken one
+    file: TextIO,  # JSON
+) -> Iterator[tuple[int, object]]:  # the line of each value, and the value; raises ValueError for a broken one
     is_first = True
     for line, text in enumerate(file, 1):
         if text.isspace():
@@ -110,111 +139,118 @@ def _json_values(
             yield from _json_over_lines(text + file.read(), line)
         is_first = False
 
-# %% ../nbs/14_files.ipynb #f009
-SPACE = re.compile(r"\s*")
+# %% ../nbs/14_files.ipynb #fi006
+def _is_list_of_rows(value):
+    "Whether it is a list of objects that aren't the messages of a conversation."
+    return isinstance(value, list) and bool(value) and all(
+        isinstance(row, dict) and not row.keys() & {"role", "from"} for row in value)
 
 
-def _json_over_lines(
-    text:str, # JSON values, one after the other
-    line:int, # of its beginning
-) -> Iterator[tuple[int, object]]: # the line of each value, and the value
-    decoder, at, first = json.JSONDecoder(), 0, line
-    while text[at:at + 1]:
-        after_space = SPACE.match(text, at).end()
-        line, at = line + text.count("\n", at, after_space), after_space
-        if at < len(text):
-            try:
-                value, end = decoder.raw_decode(text, at)
-            except json.JSONDecodeError as error:
-                raise _not_json(error, first) from None
-            yield line, value
-            line, at = line + text.count("\n", at, end), end
-
-
-def _read_json(
-    file:TextIO, # JSON lines, a list of objects, or an object that holds one
-    split:str, # which list, where an object holds several
-) -> list[dict]: # rows; raises ValueError for anything else
-    values = list(_json_values(file))
-    if len(values) == 1 and isinstance(values[0][1], dict):
-        values = [(None, row) for row in _rows_under_a_key(values[0][1], split)]
-    elif len(values) == 1 and isinstance(values[0][1], list):
-        values = [(None, row) for row in values[0][1]]
-    for row, (line, value) in enumerate(values):
-        if not isinstance(value, dict):
-            where = f"row {row}" + (f" (line {line})" if line else "")
-            raise ValueError(f"{where} is {value_in_words(value)}; expected an object with a value for each column")
-    return [value for _, value in values]
+def _is_by_pandas(value):
+    "Whether it is a table as pandas writes it."
+    return all(isinstance(column, dict) and all(map(str.isdigit, column)) for column in value.values())
 
 
 def _rows_under_a_key(
-    value:dict, # all that a file holds
-    split:str, # which list, where there are several
-) -> list[dict]: # the rows in it, or itself as the only row
-    columns = list(value.values())
-    if all(isinstance(column, dict) and all(map(str.isdigit, column)) for column in columns):  # a table by pandas
-        return [dict(zip(value, cells)) for cells in zip(*(column.values() for column in columns))]
-    lists = {key: item for key, item in value.items() if isinstance(item, list) and item
-             and all(isinstance(row, dict) and not row.keys() & {"role", "from"} for row in item)}
+    value: dict,  # all that a file holds
+    split: str,  # which list, where there are several
+) -> list[dict]:  # the rows in it, or itself as the only row
+    if _is_by_pandas(value):
+        return [dict(zip(value, cells)) for cells in zip(*(column.values() for column in value.values()))]
+    lists = {key: item for key, item in value.items() if _is_list_of_rows(item)}
     if len(lists) > 1 and split not in lists:
         raise ValueError(f"found lists of rows under {', '.join(map(repr, lists))}, and none under {split!r}. Name one "
                          "as `split` (on the command line, `--dataset_split`), or keep one in the file")
     return lists.get(split) or next(iter(lists.values()), None) or [value]
 
+# %% ../nbs/14_files.ipynb #fi007
+def _check_objects(values):
+    "Raise ValueError for a row that isn't an object."
+    for row, (line, value) in enumerate(values):
+        if not isinstance(value, dict):
+            where = f"row {row}" + (f" (line {line})" if line else "")
+            raise ValueError(f"{where} is {value_in_words(value)}; expected an object with a value for each column")
+
+
+def _read_json(
+    file: TextIO,  # JSON lines, a list of objects, or an object that holds one
+    split: str,  # which list, where an object holds several
+) -> list[dict]:  # rows; raises ValueError for anything else
+    values = list(_json_values(file))
+    whole = values[0][1] if len(values) == 1 else None
+    if isinstance(whole, dict):
+        values = [(None, row) for row in _rows_under_a_key(whole, split)]
+    elif isinstance(whole, list):
+        values = [(None, row) for row in whole]
+    _check_objects(values)
+    return [value for _, value in values]
+
 # %% ../nbs/14_files.ipynb #f012
-LIST_COLUMNS = {"responses", "scores", *(name for names in ID_COLUMNS for name in names)}
+LIST_COLUMNS = {"responses", "scores", *(name for names in ID_COLUMNS for name in names)}  # whose cells are lists
+
+
+def _hold_messages(
+    values: list,  # of a cell: messages, or conversations
+) -> bool:
+    items = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return bool(items) and all(isinstance(item, dict) and item.keys() & {"role", "from"} for item in items)
 
 
 def _read_cells(
-    name:str, # of a column
-    cells:list[str|None], # its texts
-) -> list: # lists where all texts are lists of messages, or the column's name says lists; else the same texts
-    def is_messages(value):
-        items = [item for part in value for item in (part if isinstance(part, list) else [part])]
-        return bool(items) and all(isinstance(item, dict) and item.keys() & {"role", "from"} for item in items)
-    first = next((cell for cell in cells if cell), "")
-    lists = read_cell(first)
-    if not isinstance(lists, list) or not (name in LIST_COLUMNS or is_messages(lists)):
+    name: str,  # of a column
+    cells: list[str | None],  # its texts
+) -> list:  # lists where all texts are lists of messages, or the column's name says lists; else the same texts
+    first = read_cell(next((cell for cell in cells if cell), ""))
+    if not isinstance(first, list) or not (name in LIST_COLUMNS or _hold_messages(first)):
         return cells
-    read = [read_cell(cell) if cell else None for cell in cells]
-    for row, (cell, value) in enumerate(zip(cells, read)):
+    lists = [read_cell(cell) if cell else None for cell in cells]
+    for row, (cell, value) in enumerate(zip(cells, lists)):
         if cell and value is None:
-            raise bad_row(name, value_in_words(cell), "a list, as in the rows before", "wrong type", "Correct the row.").at(row)
-    return read
+            expected = "a list, as in the rows before"
+            raise bad_row(name, value_in_words(cell), expected, "wrong type", "Correct the row.").at(row)
+    return lists
 
 # %% ../nbs/14_files.ipynb #f013
 def _delimiter(
-    head:str, # first line of a file
-    usual:str, # "," or a tab
-) -> str: # what separates its cells
+    head: str,  # first line of a file
+    usual: str,  # "," or a tab
+) -> str:  # what separates its cells
     return usual if usual in head else max(",;\t|", key=head.count)
 
 
 def _column_names(
-    cells:list[str], # of the first line
-) -> list[str]: # names of the columns; raises ValueError where one comes twice
+    cells: list[str],  # of the first line
+) -> list[str]:  # names of the columns; raises ValueError where one comes twice
     names = [cell.strip() or f"Unnamed: {i}" for i, cell in enumerate(cells)]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(f"line 1 names the column {twice[0]!r} twice; rename one")
     return names
 
+# %% ../nbs/14_files.ipynb #fi010
+def _csv_rows(reader, delimiter):
+    "The names of the columns, and rows of texts; raises ValueError for a row with more cells than there are columns."
+    names = _column_names(next(reader, []))
+    rows = []
+    for cells in filter(None, reader):
+        if any(cells[len(names):]):
+            raise ValueError(f"line {reader.line_num}: {len(cells)} cells for {len(names)} columns "
+                             f"({', '.join(names)}); a cell with {delimiter!r} in it must stand in quotes")
+        rows.append(dict(zip(names, cells)))
+    return names, rows
+
 
 def _read_csv(
-    file:TextIO, # with a first line of column names; its line ends as they are
-    usual:str, # what separates cells, unless the first line hasn't got it
-) -> list[dict]: # rows; raises ValueError for a row with more cells than there are columns
+    file: TextIO,  # with a first line of column names; its line ends as they are
+    usual: str,  # what separates cells, unless the first line hasn't got it
+) -> list[dict]:  # rows; raises ValueError for what can't be read
     lines = dropwhile(str.isspace, file)
     head = next(lines, "")
-    delimiter, limit = _delimiter(head, usual), csv.field_size_limit(2**31 - 1)
-    reader, rows = csv.reader(chain([head], lines), strict=True, delimiter=delimiter), []
+    delimiter = _delimiter(head, usual)
+    reader = csv.reader(chain([head], lines), strict=True, delimiter=delimiter)
+    limit = csv.field_size_limit(2**31 - 1)  # characters of a cell
     try:
-        names = _column_names(next(reader, []))
-        for cells in filter(None, reader):
-            if any(cells[len(names):]):
-                raise ValueError(f"line {reader.line_num}: {len(cells)} cells for {len(names)} columns "
-                                 f"({', '.join(names)}); a cell with {delimiter!r} in it must stand in quotes")
-            rows.append(dict(zip(names, cells)))
+        names, rows = _csv_rows(reader, delimiter)
     except csv.Error as error:
         raise ValueError(f"line {reader.line_num}: {error}; is a quotation mark missing, or not doubled?") from None
     finally:
@@ -223,10 +259,10 @@ def _read_csv(
     return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 # %% ../nbs/14_files.ipynb #f016
-def _arrow(
-    values:list, # of one column
-    n:int=10_000, # rows of a chunk
-) -> pa.ChunkedArray: # the same; raises an error of Arrow's where they have no type in common
+def _to_arrow(
+    values: list,  # of one column
+    n: int = 10_000,  # rows of a chunk
+) -> pa.ChunkedArray:  # the same; raises an error of Arrow's where they have no type in common
     chunks = [values[start:start + n] for start in range(0, len(values), n)]
     arrays = [pa.array(chunk) for chunk in chunks]
     types = list(dict.fromkeys(array.type for array in arrays))
@@ -238,52 +274,72 @@ def _arrow(
 
 
 def _misfit(
-    name:str, # of a column
-    values:list, # without a type in common
-) -> BadRowError: # the first that doesn't go with those before it
+    name: str,  # of a column
+    values: list,  # without a type in common
+) -> BadRowError:  # about the first that doesn't go with those before it
     low, high = 0, len(values) - 1
     while low < high:
         middle = (low + high) // 2
         try:
-            _arrow(values[:middle + 1])
+            _to_arrow(values[:middle + 1])
             low = middle + 1
         except (pa.ArrowException, OverflowError):
             high = middle
     before = next((value_in_words(value) for value in reversed(values[:low]) if value is not None), "a smaller number")
-    return bad_row(name, value_in_words(values[low]), f"one type of value a column: before it came {before}", "wrong type",
-                "Correct the row, or the rows before it.").at(low)
+    return bad_row(name, value_in_words(values[low]), f"one type of value a column: before it came {before}",
+                   "wrong type", "Correct the row, or the rows before it.").at(low)
+
+# %% ../nbs/14_files.ipynb #fi013
+def _as_texts(values):
+    "Numbers as JSON writes them, beside texts."
+    return [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
+
+
+def _of_one_type(
+    name: str,  # of a column
+    values: list,  # of several types
+) -> list | None:  # the same, as Arrow takes them; None where that can't be
+    types = {type(value) for value in values if value is not None}
+    is_blank = not any(value.strip() for value in values if isinstance(value, str))
+    if is_blank and types > {str} and types <= {str, list, dict}:  # among messages
+        return [None if isinstance(value, str) else value for value in values]
+    if types <= {int, float}:
+        return [None if value is None else float(value) for value in values]
+    if types <= {str, int, float, bool}:
+        logger.warning(f"column {name!r} holds {' and '.join(sorted(t.__name__ for t in types))}; it is read as text")
+        return _as_texts(values)
+
+
+def _json_column(
+    name: str,  # of a column
+    values: list,  # objects or lists of objects, of any shape
+) -> tuple[pa.ChunkedArray, object]:  # for Arrow, and their type; raises BadRowError for anything else
+    is_lists = {type(value) for value in values if value is not None} == {list}
+    items = [item for value in values if value is not None for item in value] if is_lists else values
+    if not all(item is None or isinstance(item, dict) for item in items):
+        raise _misfit(name, values)
+    feature = List(Json()) if is_lists else Json()
+    return Dataset.from_dict({name: values}, features=Features({name: feature})).data.column(name), feature
 
 # %% ../nbs/14_files.ipynb #f017
 def _column(
-    name:str, # of a column
-    values:list, # its values, of any types
-) -> tuple[pa.ChunkedArray, object]: # for Arrow, and their type where Arrow doesn't know it; raises BadRowError
+    name: str,  # of a column
+    values: list,  # its values, of any types
+) -> tuple[pa.ChunkedArray, object]:  # for Arrow, and their type where Arrow doesn't know it; raises BadRowError
     try:
-        return _arrow(values), None
+        return _to_arrow(values), None
     except UnicodeEncodeError:  # half of a surrogate pair, which no tokenizer can encode either
         logger.warning(f"column {name!r} holds characters cut in half; each is replaced by a question mark")
         return _column(name, json.loads(well_formed(json.dumps(values, ensure_ascii=False))))
     except (pa.ArrowException, OverflowError):
-        types = {type(value) for value in values if value is not None}
-    if types > {str} and types <= {str, list, dict} and not any(value.strip() for value in values if isinstance(value, str)):
-        return _column(name, [None if isinstance(value, str) else value for value in values])  # blank among messages
-    items = [item for value in values if isinstance(value, list) for item in value] if types == {list} else values
-    if types <= {int, float}:
-        return _arrow([None if value is None else float(value) for value in values]), None
-    if types <= {str, int, float, bool}:
-        logger.warning(f"column {name!r} holds {' and '.join(sorted(t.__name__ for t in types))}; it is read as text")
-        texts = [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
-        return _column(name, texts)
-    if all(item is None or isinstance(item, dict) for item in items):
-        feature = List(Json()) if types == {list} else Json()
-        made = Dataset.from_dict({name: values}, features=Features({name: feature}))
-        return made.data.column(name), feature
-    raise _misfit(name, values)
+        pass
+    plain = _of_one_type(name, values)
+    return _json_column(name, values) if plain is None else _column(name, plain)
 
 
 def as_table(
-    rows:list[dict], # perhaps with different keys
-) -> pa.Table: # a column for every key, null where a row hasn't got it
+    rows: list[dict],  # perhaps with different keys
+) -> pa.Table:  # a column for every key, null where a row hasn't got it
     "Rows of any plain values as a table of Arrow's. Raises BadRowError where the values of a column don't go together."
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: _column(name, [row.get(name) for row in rows]) for name in names}
@@ -293,9 +349,9 @@ def as_table(
 
 # %% ../nbs/14_files.ipynb #f020
 def _read_arrow(
-    file:BinaryIO, # Parquet, Feather, or Arrow's stream
-    kind:str, # ".parquet", ".feather" or ".arrow"
-) -> pa.Table: # its columns, categories as plain values
+    file: BinaryIO,  # Parquet, Feather, or Arrow's stream
+    kind: str,  # ".parquet", ".feather" or ".arrow"
+) -> pa.Table:  # its columns, categories as plain values
     source = pa.BufferReader(file.read())
     if kind == ".parquet":
         table = parquet.read_table(source)
@@ -308,10 +364,10 @@ def _read_arrow(
             table = table.set_column(i, column.name, table[column.name].cast(column.type.value_type))
     return table
 
-
+# %% ../nbs/14_files.ipynb #fi017
 def _not_utf8(
-    path:Path, # of a text
-) -> str: # where, and what it may be instead
+    path: Path,  # of a text
+) -> str:  # where, and what it may be instead
     file, _ = _unpacked(path)
     with file:
         for line, raw in enumerate(file, 1):
@@ -324,30 +380,35 @@ def _not_utf8(
     return "it is not in the encoding that its first bytes promise. Save it as UTF-8"
 
 # %% ../nbs/14_files.ipynb #f021
+def _read_unpacked(file, kind, split):
+    "The rows of a file that is open."
+    if kind in (".parquet", ".arrow", ".feather"):
+        return _read_arrow(file, kind)
+    encoding = json.detect_encoding(file.peek(4)[:4])
+    is_table = kind in (".csv", ".tsv")
+    with io.TextIOWrapper(file, encoding, newline="" if is_table else None) as text:
+        return _read_csv(text, "," if kind == ".csv" else "\t") if is_table else _read_json(text, split)
+
+
 def _read_file(
-    path:Path, # of any kind
-    split:str, # for a JSON file with several lists
-) -> list[dict]|pa.Table: # its rows; raises ValueError where they can't be read
+    path: Path,  # of any kind
+    split: str,  # for a JSON file with several lists
+) -> list[dict] | pa.Table:  # its rows; raises ValueError where they can't be read
     try:
         file, kind = _unpacked(path)
         with file:
-            if kind in (".parquet", ".arrow", ".feather"):
-                return _read_arrow(file, kind)
-            encoding = json.detect_encoding(file.peek(4)[:4])
-            is_table = kind in (".csv", ".tsv")
-            with io.TextIOWrapper(file, encoding, newline="" if is_table else None) as text:
-                return _read_csv(text, "," if kind == ".csv" else "\t") if is_table else _read_json(text, split)
+            return _read_unpacked(file, kind, split)
     except UnicodeError:
         raise ValueError(f"can't read {path}: {_not_utf8(path)}") from None
     except (ValueError, OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile,
             pa.ArrowException) as error:
         raise ValueError(f"can't read {path}: {error}") from error
 
-
+# %% ../nbs/14_files.ipynb #f022
 def _read_files(
-    files:list[Path], # of one kind
-    split:str, # for a JSON file with several lists
-) -> pa.Table: # their rows, one file after the other; raises ValueError where there are none
+    files: list[Path],  # of one kind
+    split: str,  # for a JSON file with several lists
+) -> pa.Table:  # their rows, one file after the other; raises ValueError where there are none
     parts = [_read_file(file, split) for file in files]
     if not sum(map(len, parts)):
         raise ValueError(f"no rows in {', '.join(map(str, files))}")
@@ -355,29 +416,47 @@ def _read_files(
         return as_table([row for part in parts for row in part])
     return concatenate_datasets([Dataset(part) for part in parts]).data.table if len(parts) > 1 else parts[0]
 
-# %% ../nbs/14_files.ipynb #f022
-def _load_files(
-    files:list[Path], # of one kind
-    split:str, # name of the split
-) -> Dataset: # their rows, from a copy in the cache where there is one; raises ValueError for a part of a split
-    if set(split) & set("[+"):
-        raise ValueError(f"the split {split!r} is a part or a sum, which only a dataset on the Hub has. Give a plain name, "
-                         "and take rows of the result: .select(range(100))")
+
+def _copy_of(
+    files: list[Path],
+    split: str,
+) -> Path:  # where the rows of these files are kept, as long as neither they nor their reader change
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    reader = Path(find_spec("rmkit.data").origin).stat().st_mtime_ns  # another version may read the file otherwise
-    key = hashlib.sha256(repr((reader, split, stats)).encode()).hexdigest()[:32]
-    copy = Path(datasets.config.HF_DATASETS_CACHE) / "rmkit" / f"{key}.arrow"
-    if not copy.is_file():
-        table = _read_files(files, split)
-        try:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=copy.parent, delete=False) as file:
-                with pa.ipc.new_stream(file, table.schema) as writer:
-                    writer.write_table(table, max_chunksize=10_000)
-            os.replace(file.name, copy)
-        except OSError as error:
-            logger.warning(f"rows are kept in memory, since the cache can't be written ({error})")
-            return Dataset(table, split=split)
+    readers = [Path(find_spec(name).origin).stat().st_mtime_ns for name in ("rmkit.data", "rmkit.files")]
+    key = hashlib.sha256(repr((readers, split, stats)).encode()).hexdigest()[:32]
+    return Path(datasets.config.HF_DATASETS_CACHE) / "rmkit" / f"{key}.arrow"
+
+# %% ../nbs/14_files.ipynb #fi019
+def _write_copy(table, copy):
+    "Write a table to a file that is there whole or not at all, since other processes may look for it."
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=copy.parent, delete=False) as file:
+        with pa.ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=10_000)
+    os.replace(file.name, copy)
+
+
+def _check_split(split):
+    "Raise ValueError for a part of a split, or a sum of some."
+    if set(split) & set("[+"):
+        raise ValueError(f"the split {split!r} is a part or a sum, which only a dataset on the Hub has. Give a plain "
+                         "name, and take rows of the result: .select(range(100))")
+
+
+def _load_files(
+    files: list[Path],  # of one kind
+    split: str,  # name of the split
+) -> Dataset:  # their rows, from a copy in the cache where there is one; raises ValueError for a part of a split
+    _check_split(split)
+    copy = _copy_of(files, split)
+    if copy.is_file():
+        return Dataset.from_file(str(copy), split=split)
+    table = _read_files(files, split)
+    try:
+        _write_copy(table, copy)
+    except OSError as error:
+        logger.warning(f"rows are kept in memory, since the cache can't be written ({error})")
+        return Dataset(table, split=split)
     return Dataset.from_file(str(copy), split=split)
 
 # %% ../nbs/14_files.ipynb #f024
@@ -386,17 +465,17 @@ SPLITS = {"train": ("train", "training"), "validation": ("validation", "valid", 
 
 
 def _split_of(
-    name:Path, # of a file, in its folder
-) -> str|None: # the split that the name tells
+    name: Path,  # of a file, in its folder
+) -> str | None:  # the split that the name tells
     shard = re.match(r"(\w+)-\d{5}-of-\d{5}", name.name)
     words = set(re.split("[^a-z]+", str(name).lower()))
     return shard[1] if shard else next((split for split, known in SPLITS.items() if words & set(known)), None)
 
 
 def _same_kind(
-    files:list[Path], # found
-    place:str, # where
-) -> list[Path]: # the same; raises ValueError where there are several kinds, of which one would be lost
+    files: list[Path],  # found
+    place: str,  # where
+) -> list[Path]:  # the same; raises ValueError where there are several kinds, of which one would be lost
     kinds = {}
     for file in files:
         packing = file.suffix.lower() if file.suffix.lower() in PACKED else ""
@@ -408,39 +487,50 @@ def _same_kind(
     return files
 
 # %% ../nbs/14_files.ipynb #f025
-def _files_of_split(
-    folder:Path, # with files of rows
-    split:str, # wanted
-) -> list[Path]: # its files of that split, by name; raises ValueError where it can't be told
+def _files_inside(folder):
+    "The files at any depth by name, without hidden ones and what `datasets` notes down."
+    return [file for file in sorted(folder.rglob("*"))
+            if file.is_file() and file.name not in ("dataset_info.json", "dataset_infos.json")
+            and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)]
+
+
+def _files_of_rows(
+    folder: Path,
+) -> list[Path]:  # the files of rows in it, by name; raises ValueError where there are none, or several kinds
     if any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise ValueError(f"the folder {folder} holds a model, not rows")
-    inside = [file for file in sorted(folder.rglob("*"))
-              if file.is_file() and file.name not in ("dataset_info.json", "dataset_infos.json")
-              and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)]
+    inside = _files_inside(folder)
     files = _same_kind([file for file in inside if file_kind(file)], f"the folder {folder}")
     if not files:
         found = ", ".join(file.name for file in inside[:5]) or "nothing"
         raise ValueError(f"the folder {folder} holds no file of rows ({', '.join(KINDS)}); found {found}")
+    return files
+
+
+def _files_of_split(
+    folder: Path,  # with files of rows
+    split: str,
+) -> list[Path]:  # its files of that split, by name; raises ValueError where it can't be told
     splits = {}
-    for file in files:
+    for file in _files_of_rows(folder):
         splits.setdefault(_split_of(file.relative_to(folder)), []).append(file)
     if set(splits) == {None}:
-        return files
+        return splits[None]
     if None in splits or split not in splits:
-        names = {name or "no split": ", ".join(file.name for file in part[:3]) for name, part in splits.items()}
-        found = "; ".join(f"{name}: {files}" for name, files in names.items())
+        found = "; ".join(f"{name or 'no split'}: {', '.join(file.name for file in part[:3])}"
+                          for name, part in splits.items())
         raise ValueError(f"can't tell the files of {split!r} in the folder {folder} ({found}). Name one of its splits "
                          "(on the command line, `--dataset_split`), or give the file")
     return splits[split]
 
 # %% ../nbs/14_files.ipynb #f028
 def ask_hub(
-    ask:Callable, # method of `HfApi`: `dataset_info` or `model_info`
-    name:str, # of a dataset or a model
-) -> str|None: # why the Hub can't be asked; None where it answers
+    ask: Callable,  # method of `HfApi`: `dataset_info` or `model_info`
+    name: str,  # of a dataset or a model
+) -> str | None:  # why the Hub can't be asked; None where it answers
     "Ask the Hub once whether it has something; raises FileNotFoundError where it hasn't."
     try:
-        ask(name, timeout=(2.5, 10, 10, 2.5))  # seconds to connect, read, write and wait for a free line
+        ask(name, timeout=(2.5, 10, 10, 2.5))  # seconds: connect, read, write, wait for a free line
     except (RepositoryNotFoundError, HFValidationError):
         raise FileNotFoundError(f"there is no file or folder {name!r}, and nothing of that name on the Hub (misspelt, "
                                 "or private?)") from None
@@ -451,44 +541,56 @@ def ask_hub(
 
 
 def _load_from_hub(
-    name:str, # of a dataset
-    split:str, # wanted
-) -> Dataset: # its rows; raises FileNotFoundError where there is none, ConnectionError where that can't be told
+    name: str,  # of a dataset
+    split: str,  # wanted
+) -> Dataset:  # its rows; raises FileNotFoundError where there is none, ConnectionError where that can't be told
     reason = ask_hub(HfApi().dataset_info, name)
     if not reason:
         return load_dataset(name, split=split)
-    was, datasets.config.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE, True
+    was_offline = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = True
     try:
         return load_dataset(name, split=split)  # from the cache
     except OSError:
         raise ConnectionError(f"there is no file or folder {name!r}, and the Hub can't be reached to look for a "
                               f"dataset of that name ({reason}); none is in the cache") from None
     finally:
-        datasets.config.HF_HUB_OFFLINE = was
+        datasets.config.HF_HUB_OFFLINE = was_offline
 
 # %% ../nbs/14_files.ipynb #c109
+def _load_saved(folder, split):
+    "What `save_to_disk` wrote; raises ValueError where it hasn't got that split."
+    saved = load_from_disk(str(folder))
+    if isinstance(saved, Dataset):
+        return saved
+    if split not in saved:
+        raise ValueError(f"{folder} holds the splits {', '.join(saved)}, and no {split!r}. Name one of them "
+                         "(on the command line, `--dataset_split`)")
+    return saved[split]
+
+
 def _load_folder(
-    folder:Path, # of files, made by `save_to_disk`, or a clone of a Hub repository
-    split:str, # wanted
-) -> Dataset: # its rows; raises ValueError where it hasn't got that split
+    folder: Path,  # of files, made by `save_to_disk`, or a clone of a Hub repository
+    split: str,
+) -> Dataset:  # its rows; raises ValueError where it hasn't got that split
     if (folder / "state.json").is_file() or (folder / "dataset_dict.json").is_file():
-        saved = load_from_disk(str(folder))
-        if isinstance(saved, Dataset):
-            return saved
-        if split not in saved:
-            raise ValueError(f"{folder} holds the splits {', '.join(saved)}, and no {split!r}. Name one of them "
-                             "(on the command line, `--dataset_split`)")
-        return saved[split]
+        return _load_saved(folder, split)
     card = folder / "README.md"
     if card.is_file() and "data_files:" in card.read_text(encoding="utf-8", errors="replace"):
         return load_dataset(str(folder), split=split)
     return _load_files(_files_of_split(folder, split), split)
 
 
+def _can_only_be_a_path(name):
+    "Whether nothing on the Hub could have this name."
+    return (has_magic(name) or file_kind(name) is not None or name.startswith((".", "/", "~"))
+            or name.count("/") > 1 or "\\" in name)
+
+# %% ../nbs/14_files.ipynb #fi023
 def load_rows(
-    path_or_name:str|Path, # a file (see `KINDS`, `PACKED`), a folder (of `save_to_disk`, too), "*.jsonl", or a Hub name
-    split:str="train", # which split of a folder or a Hub dataset; for a file, the name it gets
-) -> Dataset: # its rows
+    path_or_name: str | Path,  # a file (see `KINDS`, `PACKED`), a folder, a pattern ("*.jsonl"), or a name on the Hub
+    split: str = "train",  # which split of a folder or a Hub dataset; for a file, the name it gets
+) -> Dataset:  # its rows
     """Load rows from files or from the Hub.
 
     Raises FileNotFoundError where nothing of that name is found, ConnectionError where the Hub can't be asked for it,
@@ -503,6 +605,6 @@ def load_rows(
     files = sorted(Path(file) for file in glob(str(path), recursive=True)) if has_magic(name) else []
     if files:
         return _load_files(_same_kind(files, name), split)
-    if has_magic(name) or file_kind(name) or name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name:
+    if _can_only_be_a_path(name):
         raise FileNotFoundError(f"there is no file or folder {name!r}")
     return _load_from_hub(name, split)

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from .review import DECISIONS, MARKS
-from .table import as_number, short_repr, NEEDED, NUMBERS, PAIR_TEXTS, PairScores
-from .words import plain_numbers, is_missing, message_text, visible
+from .table import as_number, NEEDED, NUMBERS, PAIR_TEXTS, PairScores, short_repr
+from .words import is_missing, message_text, plain_numbers, visible
 
 # %% ../nbs/56_filters.ipynb #c012_1
 def _codes(values):
@@ -29,9 +29,13 @@ def _codes(values):
     number_of = {name: code for code, name in enumerate(names)}
     return [number_of.get(text, -1) for text in texts], names
 
-def source_codes(table):
+
+def source_codes(
+    table: PairScores,  # from `complete`
+) -> tuple[list[int], list[str]]:
     "The number of each pair's source, -1 for none, and the sources' names."
     return _codes(table.get("source", []))
+
 
 def columns(
     table: PairScores,  # from `complete`
@@ -41,31 +45,50 @@ def columns(
     return found | ({"source": source_codes(table)[0]} if "source" in table else {})
 
 # %% ../nbs/56_filters.ipynb #t011
-CATEGORIES, WHOLE_NUMBERS = 200, 20  # values that a category has at most; and one of whole numbers
-SORTS = ("wrong", "unsure", "right", "data", "gap", "label", "moved")
+CATEGORIES = 200  # values that a category has at most
+WHOLE_NUMBERS = 20  # values that a category of whole numbers has at most
+SORTS = ("wrong", "unsure", "right", "data", "gap", "label", "moved")  # orders that the view offers
 DERIVED = ("confidence", "length_gap", "disagreement", "moved")  # numbers that follow from others
+
 
 def _facet_columns(table):
     "The dataset's own columns by the name under which they are filtered; a name of the view's own gets `_given`."
-    own, found = {*NUMBERS, *DERIVED, *SORTS}, {}
+    own = {*NUMBERS, *DERIVED, *SORTS}
     theirs = [name for name in table if name not in {*NEEDED, *NUMBERS}]
+    found = {}
     for column in sorted(theirs, key=lambda name: name != "source"):
         name = visible(column)
-        while name in own or name in found: name += "_given"
+        while name in own or name in found:
+            name += "_given"
         found[name] = column
     return found
+
 
 def _numeric(values, is_known):
     "Numbers of a column, NaN for what isn't known; None where it holds something else."
     kinds = set(map(type, values[is_known]))
     numbers = (int, float, Decimal, np.integer, np.floating)
-    if not kinds or bool in kinds or not all(issubclass(kind, numbers) for kind in kinds): return None
+    if not kinds or bool in kinds or not all(issubclass(kind, numbers) for kind in kinds):
+        return None
     found_N = np.full(len(values), np.nan)
-    try: found_N[is_known] = [float(value) for value in values[is_known]]
-    except OverflowError: return None  # an id of hundreds of digits
+    try:
+        found_N[is_known] = [float(value) for value in values[is_known]]
+    except OverflowError:  # an id of hundreds of digits
+        return None
     return np.where(np.isfinite(found_N), found_N, np.nan)
 
 # %% ../nbs/56_filters.ipynb #t012
+def _facet_of_numbers(name, x_N, most):
+    "Numbers as a facet: a category of at most `most` whole numbers, or numbers; None where all are the same."
+    distinct = np.unique(x_N[np.isfinite(x_N)])
+    if len(distinct) < 2:
+        return None
+    if len(distinct) > min(WHOLE_NUMBERS, most) or (distinct % 1).any():
+        return dict(name=name, kind="number", values=[None if np.isnan(x) else x for x in x_N.tolist()])
+    codes_N = np.where(np.isnan(x_N), -1, np.searchsorted(distinct, x_N))
+    return dict(name=name, kind="category", codes=codes_N.tolist(), names=[f"{x:.0f}" for x in distinct])
+
+
 def _facet(name, column):
     "One column as a category or as numbers; None where there is nothing to choose between."
     values = column.to_numpy(dtype=object)
@@ -73,16 +96,13 @@ def _facet(name, column):
     most = is_known.sum() / 2  # what repeats less is an id
     x_N = None if name == "source" else _numeric(values, is_known)
     if x_N is not None:
-        distinct = np.unique(x_N[np.isfinite(x_N)])
-        if len(distinct) < 2: return None
-        if len(distinct) > min(WHOLE_NUMBERS, most) or (distinct % 1).any():
-            return dict(name=name, kind="number", values=[None if np.isnan(x) else x for x in x_N.tolist()])
-        codes_N = np.where(np.isnan(x_N), -1, np.searchsorted(distinct, x_N))
-        return dict(name=name, kind="category", codes=codes_N.tolist(), names=[f"{x:.0f}" for x in distinct])
-    if any(isinstance(value, (list, tuple, set, Mapping, np.ndarray)) for value in values): return None
+        return _facet_of_numbers(name, x_N, most)
+    if any(isinstance(value, (list, tuple, set, Mapping, np.ndarray)) for value in values):
+        return None
     codes, names = _codes(values)
     is_category = 2 <= len(names) <= min(CATEGORIES, most) or name == "source" and names
     return dict(name=name, kind="category", codes=codes, names=names) if is_category else None
+
 
 def facets(
     table: PairScores,  # from `complete`
@@ -92,31 +112,38 @@ def facets(
     return [facet for facet in found if facet]
 
 # %% ../nbs/56_filters.ipynb #t023
-def further_facts(table):
-    "What the dataset says of its pairs besides what the view shows anyway: [name, texts]; None for a missing value."
-    def said(value): return None if is_missing(value) else visible(str(value)[:300])
+def further_facts(
+    table: PairScores,  # from `complete`, or some rows of it
+) -> list[list]:  # [name, texts] of a column; None for a missing value
+    "What the dataset says of its pairs besides what the view shows anyway."
+    def fact(value):
+        return None if is_missing(value) else visible(str(value)[:300])
     names = [name for name in table if name not in {*NEEDED, *NUMBERS, "source"}]
-    return [[visible(name), [said(value) for value in table[name]]] for name in names]
+    return [[visible(name), [fact(value) for value in table[name]]] for name in names]
 
-def _said_by(value):
+
+def _all_text(value):
     "All texts of a prompt or a response."
     return value if isinstance(value, str) else "\n".join(map(message_text, value))
+
 
 def searchable(
     table: PairScores,  # from `complete`
 ) -> list[bytes]:  # all that is shown of each pair, in lower case and UTF-8
     "What the search looks through."
-    texts = [map(_said_by, table[name]) for name in PAIR_TEXTS]
+    texts = [map(_all_text, table[name]) for name in PAIR_TEXTS]
     source = [["" if is_missing(name) else str(name) for name in table["source"]]] if "source" in table else []
     facts = [[text or "" for text in column] for _, column in further_facts(table)]
     return [visible("\n".join(row)).lower().encode() for row in zip(*texts, *source, *facts)]
 
+# %% ../nbs/56_filters.ipynb #fi004
 def search_terms(
     text: str,  # words, and several words in quotes
 ) -> list[str]:  # each once, in lower case
     "What has to be there, each of them somewhere."
     found = (quoted.strip() or word for quoted, word in re.findall(r'"([^"]*)"?|([^\s"]+)', text.lower()))
     return list(dict.fromkeys(term for term in found if term))
+
 
 def rows_with(
     texts: list[bytes],  # from `searchable`
@@ -126,49 +153,66 @@ def rows_with(
     wanted = [visible(term).lower().encode() for term in terms]
     return [i for i, text in enumerate(texts) if all(term in text for term in wanted)]
 
-# %% ../nbs/56_filters.ipynb #t031
-def _ranks(x_N):
-    "Ranks within 0..1, equal numbers sharing the mean of their places; NaN has none."
-    return (pd.Series(x_N).rank().to_numpy() - 1) / max(np.isfinite(x_N).sum() - 1, 1)
-
-def _moves_SN(moves):
-    "Margins of steps and pairs."
-    return np.array(moves["margins"], dtype=np.float64)
-
-def _numbers(table, moves):
-    "Every number of the pairs by name, as the browser has it."
-    found = {name: np.array(values, dtype=np.float64) for name, values in columns(table).items() if name != "source"}
-    found["confidence"] = np.maximum(found["p_chosen"], 1 - found["p_chosen"])
-    if {"length_chosen", "length_rejected"} <= set(found):
-        found["length_gap"] = found["length_chosen"] - found["length_rejected"]
-    if "margin" in found: found["disagreement"] = np.abs(_ranks(found["reward_margin"]) - _ranks(found["margin"]))
-    if moves:
-        known_SN = np.isfinite(margins_SN := _moves_SN(moves))
-        spread_N = np.where(known_SN, margins_SN, -np.inf).max(0) - np.where(known_SN, margins_SN, np.inf).min(0)
-        found["moved"] = np.where(known_SN.sum(0) > 1, spread_N, np.nan)
-    return found
-
 # %% ../nbs/56_filters.ipynb #t031a
 CHOICES = dict(verdict=("", "right", "wrong", "tie", "none"), mark=("", *MARKS, "any", "note", "without"),
                decision=("", *DECISIONS, "decided", "undecided", "unseen"))
 FILTERS = (*CHOICES, "text", "from", "to", "columns", "pictures")
 
-def _known(value, names, what):
-    "The value, if it is one of the names; otherwise a ValueError with the nearest."
-    if value in names: return value
-    near = get_close_matches(str(value), names, n=3, cutoff=0.5)
-    said = ", ".join(map(repr, near or list(names)[:20]))
-    said = f"did you mean {said}?" if near else f"expected one of {said}."
-    raise ValueError(f"{visible(repr(value))} is not a {what}; {said}")
 
+def _one_of(value, names, what):
+    "The value, if it is one of the names; otherwise a ValueError with the nearest."
+    if value in names:
+        return value
+    near = get_close_matches(str(value), names, n=3, cutoff=0.5)
+    listed = ", ".join(map(repr, near or list(names)[:20]))
+    remedy = f"did you mean {listed}?" if near else f"expected one of {listed}."
+    raise ValueError(f"{visible(repr(value))} is not a {what}; {remedy}")
+
+# %% ../nbs/56_filters.ipynb #fi006
+def _ranks(x_N):
+    "Ranks within 0..1, equal numbers sharing the mean of their places; NaN has none."
+    return (pd.Series(x_N).rank().to_numpy() - 1) / max(np.isfinite(x_N).sum() - 1, 1)
+
+
+def _margins_of_moves(moves):
+    "Reward margins of steps and pairs, (S, N)."
+    return np.array(moves["margins"], dtype=np.float64)
+
+
+def _how_far_moved(moves):
+    "From the least margin of each pair to the greatest; NaN where fewer than two are known."
+    margins_SN = _margins_of_moves(moves)
+    known_SN = np.isfinite(margins_SN)
+    greatest_N = np.where(known_SN, margins_SN, -np.inf).max(0)
+    least_N = np.where(known_SN, margins_SN, np.inf).min(0)
+    return np.where(known_SN.sum(0) > 1, greatest_N - least_N, np.nan)
+
+# %% ../nbs/56_filters.ipynb #fi022
+def _all_numbers(table, moves):
+    "Every number of the pairs by name, as the browser has it."
+    found = {name: np.array(values, dtype=np.float64) for name, values in columns(table).items() if name != "source"}
+    found["confidence"] = np.maximum(found["p_chosen"], 1 - found["p_chosen"])
+    if {"length_chosen", "length_rejected"} <= set(found):
+        found["length_gap"] = found["length_chosen"] - found["length_rejected"]
+    if "margin" in found:
+        found["disagreement"] = np.abs(_ranks(found["reward_margin"]) - _ranks(found["margin"]))
+    if moves:
+        found["moved"] = _how_far_moved(moves)
+    return found
+
+# %% ../nbs/56_filters.ipynb #t032
 def _column(table, name, numbers):
     "What is filtered and sorted by under a name: a facet; a ValueError for a name that isn't one."
     own = _facet_columns(table)
-    if name in numbers: return dict(name=name, kind="number", values=numbers[name])
+    if name in numbers:
+        return dict(name=name, kind="number", values=numbers[name])
     facet = _facet(name, table[own[name]]) if name in own else None
-    return facet or _known(name, [*(facet["name"] for facet in facets(table)), *numbers], "column to filter or sort by")
+    if facet is None:
+        known = [facet["name"] for facet in facets(table)]
+        _one_of(name, [*known, *numbers], "column to filter or sort by")  # which it isn't: an error
+    return facet
 
-# %% ../nbs/56_filters.ipynb #t032
+
 def _between(x_N, low, high):
     "Which numbers lie between two, both included; None leaves an end open."
     for end in (low, high):
@@ -176,48 +220,97 @@ def _between(x_N, low, high):
             raise ValueError(f"a range goes from one number to another; found {short_repr(end)}.")
     return (x_N >= (-np.inf if low is None else low)) & (x_N <= (np.inf if high is None else high))
 
+# %% ../nbs/56_filters.ipynb #fi009
+def _check_column_filter(facet, wanted):
+    "A ValueError for a range of a category, or values of numbers."
+    known = {"from", "to"} if facet["kind"] == "number" else {"values"}
+    if unknown := set(wanted) - known:
+        remedy = "{'from': low, 'to': high}" if facet["kind"] == "number" else "{'values': [...]}"
+        raise ValueError(f"column {facet['name']!r} is a {facet['kind']} and has no "
+                         f"{', '.join(map(repr, sorted(unknown)))}; filter it with {remedy}.")
+
+
 def _column_test(facet, wanted):
     "Which pairs have one of some values, or a number in a range; a ValueError for a value that isn't there."
-    name, is_number = facet["name"], facet["kind"] == "number"
-    if unknown := set(wanted) - ({"from", "to"} if is_number else {"values"}):
-        remedy = "{'from': low, 'to': high}" if is_number else "{'values': [...]}"
-        raise ValueError(f"column {name!r} is a {facet['kind']} and has no {', '.join(map(repr, sorted(unknown)))}; "
-                         f"filter it with {remedy}.")
-    low, high, values = wanted.get("from"), wanted.get("to"), wanted.get("values") or []
-    if low is high is None and not values: return True
-    if is_number: return _between(np.array(facet["values"], dtype=np.float64), low, high)
-    names = [value if value is None else _known(str(value), facet["names"], f"value of {name!r}") for value in values]
+    _check_column_filter(facet, wanted)
+    low, high = wanted.get("from"), wanted.get("to")
+    values = wanted.get("values") or []
+    if low is high is None and not values:
+        return True
+    if facet["kind"] == "number":
+        return _between(np.array(facet["values"], dtype=np.float64), low, high)
+    what = f"value of {facet['name']!r}"
+    names = [value if value is None else _one_of(str(value), facet["names"], what) for value in values]
     return np.isin(facet["codes"], [-1 if value is None else facet["names"].index(value) for value in names])
 
+# %% ../nbs/56_filters.ipynb #fi012
 def _review_test(n, filters, entries, seen):
     "Which pairs have a mark or a decision."
-    mark, decision = (_known(filters.get(name) or "", CHOICES[name], name) for name in ("mark", "decision"))
+    mark, decision = (_one_of(filters.get(name) or "", CHOICES[name], name) for name in ("mark", "decision"))
     mark_N, note_N, decision_N = (np.array([entries.get(i, {}).get(name) or "" for i in range(n)], dtype=object)
                                   for name in ("mark", "note", "decision"))
     tests = {"": np.ones(n, dtype=bool), "any": mark_N != "", "without": mark_N == "", "note": note_N != "",
              "decided": decision_N != "", "undecided": decision_N == "", "unseen": ~np.isin(np.arange(n), list(seen))}
     return tests.get(mark, mark_N == mark) & tests.get(decision, decision_N == decision)
 
+
+def _reward_tests(numbers, filters):
+    "Which pairs are ordered right or wrong, and which have a reward in a range."
+    verdict = _one_of(filters.get("verdict") or "", CHOICES["verdict"], "verdict")
+    sign_N = np.sign(numbers["reward_margin"])
+    if verdict:
+        yield np.isnan(sign_N) if verdict == "none" else sign_N == dict(right=1, wrong=-1, tie=0)[verdict]
+    low, high = filters.get("from"), filters.get("to")
+    if (low, high) != (None, None):
+        yield _between(numbers["reward_chosen"], low, high) | _between(numbers["reward_rejected"], low, high)
+
 # %% ../nbs/56_filters.ipynb #t033
-def _picture_test(table, numbers, moves, chosen):
-    "Which pairs lie in what was chosen in a picture."
+def _inside(x_N, chosen):
+    "Which numbers lie in a bar: its upper end is the next bar's, unless it is the last."
     low, high = chosen.get("low", -np.inf), chosen.get("high", np.inf)
-    def inside(x_N): return (x_N >= low) & ((x_N <= high) if chosen.get("closed") else (x_N < high))
-    if "source" in chosen: return np.array(source_codes(table)[0] or [-1] * len(table)) == chosen["source"]
-    if "columns" in chosen: return np.any([inside(numbers[name]) for name in chosen["columns"]], axis=0)
-    if not moves: return np.ones(len(table), dtype=bool)
+    return (x_N >= low) & ((x_N <= high) if chosen.get("closed") else (x_N < high))
+
+
+def _training_test(moves, chosen):
+    "Which pairs lie in what was chosen in a picture of training."
     mean_N, std_N = (np.array(moves[name], dtype=np.float64) for name in ("mean", "std"))
-    if "mean" in chosen: return _between(mean_N, *chosen["mean"]) & _between(std_N, *chosen["std"])
+    if "mean" in chosen:
+        return _between(mean_N, *chosen["mean"]) & _between(std_N, *chosen["std"])
     if "region" in chosen:
         region_N = np.where(mean_N >= 0.5, "easy-to-learn", "hard-to-learn")
         region_N = np.where(std_N > chosen["wide"], "ambiguous", region_N)
         return (region_N == chosen["region"]) & np.isfinite(mean_N) & np.isfinite(std_N)
-    first_N, now_N = _moves_SN(moves)[[0, chosen["step"]]]
-    if "became" not in chosen: return inside(now_N)
+    first_N, now_N = _margins_of_moves(moves)[[0, chosen["step"]]]
+    if "became" not in chosen:
+        return _inside(now_N, chosen)
     changed_N = np.isfinite(first_N) & np.isfinite(now_N) & ((first_N > 0) != (now_N > 0))
     return changed_N & ((now_N > 0) == (chosen["became"] == "right"))
 
+
+def _picture_test(table, numbers, moves, chosen):
+    "Which pairs lie in what was chosen in a picture."
+    if "source" in chosen:
+        return np.array(source_codes(table)[0] or [-1] * len(table)) == chosen["source"]
+    if "columns" in chosen:
+        return np.any([_inside(numbers[name], chosen) for name in chosen["columns"]], axis=0)
+    return _training_test(moves, chosen) if moves else np.ones(len(table), dtype=bool)
+
 # %% ../nbs/56_filters.ipynb #t033a
+def _tests(table, filters, entries, seen, search, moves):
+    "For each filter, which pairs pass it."
+    n = len(table)
+    numbers = _all_numbers(table, moves)
+    yield _review_test(n, filters, entries, seen)
+    yield from _reward_tests(numbers, filters)
+    if terms := search_terms(filters.get("text") or ""):
+        found = rows_with(searchable(table), terms) if search is None else search(filters["text"])
+        yield np.isin(np.arange(n), list(found))
+    for name, wanted in (filters.get("columns") or {}).items():
+        yield _column_test(_column(table, name, numbers), wanted)
+    for chosen in (filters.get("pictures") or {}).values():
+        yield _picture_test(table, numbers, moves, chosen)
+
+
 def matches(
     table: PairScores,  # from `complete`
     filters: Mapping,  # any of verdict, decision, mark, text, from, to (rewards), columns (by name), pictures (by id)
@@ -227,35 +320,38 @@ def matches(
     moves: Mapping | None = None,  # from `Snapshots.moves`
 ) -> list[int]:  # rows, in the order of the table
     "The pairs that pass every filter, as in the view; a ValueError for a filter, a column or a value that isn't known."
-    for name in filters: _known(name, FILTERS, "filter")
-    numbers, n = _numbers(table, moves), len(table)
-    tests = [_review_test(n, filters, entries, seen)]
-    if verdict := _known(filters.get("verdict") or "", CHOICES["verdict"], "verdict"):
-        sign_N = np.sign(numbers["reward_margin"])
-        tests.append(np.isnan(sign_N) if verdict == "none" else sign_N == dict(right=1, wrong=-1, tie=0)[verdict])
-    if terms := search_terms(filters.get("text") or ""):
-        found = rows_with(searchable(table), terms) if search is None else search(filters["text"])
-        tests.append(np.isin(np.arange(n), list(found)))
-    low, high = filters.get("from"), filters.get("to")
-    if (low, high) != (None, None):
-        tests.append(_between(numbers["reward_chosen"], low, high) | _between(numbers["reward_rejected"], low, high))
-    of_columns, of_pictures = (filters.get(name) or {} for name in ("columns", "pictures"))
-    tests += [_column_test(_column(table, name, numbers), wanted) for name, wanted in of_columns.items()]
-    tests += [_picture_test(table, numbers, moves, chosen) for chosen in of_pictures.values()]
+    for name in filters:
+        _one_of(name, FILTERS, "filter")
+    tests = list(_tests(table, filters, entries, seen, search, moves))
     return np.flatnonzero(np.all(np.broadcast_arrays(*tests), axis=0)).tolist()
 
 # %% ../nbs/56_filters.ipynb #t034
+_ORDERS = {  # what the pairs are sorted by, the smallest first
+    "wrong": lambda numbers: numbers["reward_margin"],
+    "unsure": lambda numbers: np.abs(numbers["reward_margin"]),
+    "right": lambda numbers: -numbers["reward_margin"],
+    "data": lambda numbers: np.arange(len(numbers["reward_margin"])),
+    "gap": lambda numbers: -np.abs(numbers["length_gap"]),
+    "label": lambda numbers: -numbers["disagreement"],
+    "moved": lambda numbers: -numbers["moved"],
+}
+_NEEDS = dict(gap="length_gap", label="disagreement", moved="moved")  # numbers that not every table has
+
+
 def _sort_keys(table, by, entries, numbers):
     "A number for each pair, by a column or by what was decided; NaN for none."
     if by in ("decision", "mark"):
         words = dict(decision=DECISIONS, mark=MARKS)[by]
-        said = [(entries.get(i) or {}).get(by) for i in range(len(table))]
-        return np.array([words.index(word) if word else np.nan for word in said], dtype=float)
-    if by == "verdict": return np.sign(numbers["reward_margin"])
+        given = [(entries.get(i) or {}).get(by) for i in range(len(table))]
+        return np.array([words.index(word) if word else np.nan for word in given], dtype=float)
+    if by == "verdict":
+        return np.sign(numbers["reward_margin"])
     facet = _column(table, by, numbers)
-    if facet["kind"] == "number": return np.array(facet["values"], dtype=float)
+    if facet["kind"] == "number":
+        return np.array(facet["values"], dtype=float)
     return np.array([np.nan if code < 0 else code for code in facet["codes"]], dtype=float)  # numbered in their order
 
+# %% ../nbs/56_filters.ipynb #fi018
 def ordered(
     table: PairScores,  # from `complete`
     sort: Mapping,  # by: one of `SORTS`, verdict, decision, mark, or a column; down: the other way round
@@ -263,13 +359,10 @@ def ordered(
     moves: Mapping | None = None,  # from `Snapshots.moves`
 ) -> list[int]:  # all rows
     "The pairs in an order; equal ones as in the data, missing values last. A ValueError for a column that isn't there."
-    by, numbers = sort.get("by", "wrong"), _numbers(table, moves)
-    needs = dict(gap="length_gap", label="disagreement", moved="moved")
-    if by in needs and needs[by] not in numbers:
-        raise ValueError(f"the order {by!r} needs the {needs[by].replace('_', ' ')} of each pair, which isn't known.")
-    margin_N = numbers["reward_margin"]
-    orders = dict(wrong=lambda: margin_N, unsure=lambda: np.abs(margin_N), right=lambda: -margin_N,
-                  data=lambda: np.arange(len(table)), gap=lambda: -np.abs(numbers["length_gap"]),
-                  label=lambda: -numbers["disagreement"], moved=lambda: -numbers["moved"])
-    keys_N = orders[by]() if by in orders else _sort_keys(table, by, entries, numbers)
+    by = sort.get("by", "wrong")
+    numbers = _all_numbers(table, moves)
+    if by in _NEEDS and _NEEDS[by] not in numbers:
+        need = _NEEDS[by].replace("_", " ")
+        raise ValueError(f"the order {by!r} needs the {need} of each pair, which isn't known.")
+    keys_N = _ORDERS[by](numbers) if by in _ORDERS else _sort_keys(table, by, entries, numbers)
     return np.argsort(-keys_N if sort.get("down") else keys_N, kind="stable").tolist()  # NaN last

@@ -36,7 +36,7 @@ def accuracy(
     wins_N = wins(reward_margin_N)
     return float(wins_N.mean()) if len(wins_N) else math.nan
 
-# %% ../nbs/30_metrics.ipynb #c007
+
 def tie_rate(
     reward_margin_N,  # reward_chosen - reward_rejected of each pair
 ) -> float:
@@ -66,7 +66,8 @@ def _bootstrap_accuracies(sums_G, sizes_G, n_boot, seed):
 # %% ../nbs/30_metrics.ipynb #c017
 def _expanded_tail(n_groups, level=0.95):
     "The lower percentile, as a fraction, that makes up for having few groups."
-    z, df = NormalDist().inv_cdf((1 + level) / 2), n_groups - 1
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    df = n_groups - 1  # degrees of freedom
     t = z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df**2)  # t's quantile, Cornish-Fisher
     return NormalDist().cdf(-t * math.sqrt(n_groups / df))
 
@@ -80,7 +81,8 @@ def wilson_interval(
     z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half_width = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, min(share, centre - half_width)), min(1.0, max(share, centre + half_width))  # rounding aside, share is inside
+    low, high = min(share, centre - half_width), max(share, centre + half_width)  # rounding aside, share is inside
+    return max(0.0, low), min(1.0, high)
 
 # %% ../nbs/30_metrics.ipynb #c024
 def accuracy_interval(
@@ -119,6 +121,15 @@ def length_rule(
     return LengthRule(1 - longer, "shorter" if longer < 0.5 else "neither")
 
 # %% ../nbs/30_metrics.ipynb #c036
+def _metrics_of_rewards(rewards_N2, prompts):
+    "What can be said without lengths."
+    reward_margin_N = rewards_N2[:, 0] - rewards_N2[:, 1]
+    low, high = accuracy_interval(wins(reward_margin_N), prompts)
+    return dict(accuracy=accuracy(reward_margin_N), accuracy_low=low, accuracy_high=high,
+                ties=tie_rate(reward_margin_N), margin=reward_margin_N.mean(), min_reward=rewards_N2.min(),
+                mean_reward=rewards_N2.mean(), max_reward=rewards_N2.max())
+
+
 def pair_metrics(
     table: pd.DataFrame,  # one row a pair
 ) -> dict[str, float]:
@@ -126,11 +137,7 @@ def pair_metrics(
     rewards_N2 = table[["reward_chosen", "reward_rejected"]].to_numpy(dtype=np.float64)
     if len(rewards_N2) == 0:
         raise ValueError("no pairs to take metrics of: the table is empty")
-    reward_margin_N = rewards_N2[:, 0] - rewards_N2[:, 1]
-    low, high = accuracy_interval(wins(reward_margin_N), table.get("prompt"))
-    metrics = dict(accuracy=accuracy(reward_margin_N), accuracy_low=low, accuracy_high=high,
-                   ties=tie_rate(reward_margin_N), margin=reward_margin_N.mean(), min_reward=rewards_N2.min(),
-                   mean_reward=rewards_N2.mean(), max_reward=rewards_N2.max())
+    metrics = _metrics_of_rewards(rewards_N2, table.get("prompt"))
     if {"length_chosen", "length_rejected"} <= set(table):
         metrics["length_rule"] = length_rule(table["length_chosen"], table["length_rejected"]).accuracy
     return {name: float(value) for name, value in metrics.items()}
@@ -149,20 +156,38 @@ def _summary(
     return row | dict(margin=metrics["margin"])
 
 # %% ../nbs/30_metrics.ipynb #c041
+def _subsets(table, by):
+    "Names and rows of the subsets, the largest first."
+    names = list(table[by]) if by in table else []
+    number_of = {}  # numbered here, since pandas' groupby fails on a lone surrogate
+    number_N = np.array([number_of.setdefault(math.nan if pd.isna(name) else name, len(number_of)) for name in names])
+    subsets = [(name, table[number_N == number]) for name, number in number_of.items()]
+    return sorted(subsets, key=lambda subset: -len(subset[1]))
+
+
 def summarize(
     table: pd.DataFrame,  # one row a pair
     by: str = "source",  # the column that names the subsets; one row for all where the table hasn't got it
 ) -> pd.DataFrame:  # one row a subset, the largest first, and a last row "all"
     "Pairs, accuracy with its 95% interval, ties, the length rule and its direction, and the mean reward margin."
-    names = list(table[by]) if by in table else []
-    number_of = {}  # numbered here, since pandas' groupby fails on a lone surrogate
-    number_N = np.array([number_of.setdefault(math.nan if pd.isna(name) else name, len(number_of)) for name in names])
-    subsets = [(name, table[number_N == number]) for name, number in number_of.items()]
-    subsets = sorted(subsets, key=lambda subset: -len(subset[1])) + [("all", table)]
+    subsets = [*_subsets(table, by), ("all", table)]
     index = pd.Index([name for name, _ in subsets], name=by, dtype=object)
     return pd.DataFrame([_summary(rows) for _, rows in subsets], index=index)
 
 # %% ../nbs/30_metrics.ipynb #c047
+_OF_A_BIN = ["accuracy", "low", "high", "pairs", "least", "most"]
+
+
+def _reliability_of_bin(reward_margin_N):
+    "One row of `reliability`."
+    n = len(reward_margin_N)
+    share = accuracy(reward_margin_N)
+    low, high = wilson_interval(share, n)
+    confidence_N = 1 / (1 + np.exp(-np.abs(reward_margin_N)))
+    return dict(confidence=confidence_N.mean(), accuracy=share, low=low, high=high, pairs=n,
+                least=confidence_N.min(), most=confidence_N.max())
+
+
 def reliability(
     reward_margin_N,  # reward_chosen - reward_rejected of each pair
     n_bins: int = 10,  # bins with the same number of pairs; fewer where pairs are few
@@ -171,16 +196,25 @@ def reliability(
     reward_margin_N = np.asarray(reward_margin_N, dtype=np.float64)
     order_N = np.argsort(np.abs(reward_margin_N), kind="stable")
     n_bins = max(1, min(n_bins, len(order_N) // 10))
-    rows = []
-    for bin_margins in np.array_split(reward_margin_N[order_N], n_bins) if len(order_N) else []:
-        share = accuracy(bin_margins)
-        low, high = wilson_interval(share, len(bin_margins))
-        confidences = 1 / (1 + np.exp(-np.abs(bin_margins)))
-        rows.append(dict(confidence=confidences.mean(), accuracy=share, low=low, high=high, pairs=len(bin_margins),
-                         least=confidences.min(), most=confidences.max()))
-    return pd.DataFrame(rows, columns=["confidence", "accuracy", "low", "high", "pairs", "least", "most"])
+    bins = np.array_split(reward_margin_N[order_N], n_bins) if len(order_N) else []
+    return pd.DataFrame(list(map(_reliability_of_bin, bins)), columns=["confidence", *_OF_A_BIN])
 
 # %% ../nbs/30_metrics.ipynb #c050b
+def _accuracy_of_gaps(gap_N, wins_N):
+    "One row of `accuracy_by_length_gap`."
+    n = len(gap_N)
+    share = wins_N.mean()
+    low, high = wilson_interval(share, n)
+    return dict(gap=gap_N.mean(), accuracy=share, low=low, high=high, pairs=n, least=gap_N.min(), most=gap_N.max())
+
+
+def _bin_numbers(x_N, n_bins):
+    "The bin of each number, about as many in each; equal numbers share one."
+    n_bins = min(n_bins, max(1, len(x_N) // 10))
+    edges = np.unique(np.quantile(x_N, np.linspace(0, 1, n_bins + 1))) if len(x_N) else x_N
+    return np.searchsorted(edges[1:-1], x_N, side="right")
+
+
 def accuracy_by_length_gap(
     table: pd.DataFrame,  # one row a pair: reward_chosen, reward_rejected, length_chosen, length_rejected
     n_bins: int = 9,  # bins of about as many pairs; fewer where pairs are few or gaps are equal
@@ -188,44 +222,51 @@ def accuracy_by_length_gap(
     "Accuracy of pairs whose responses differ in length by as much; low and high are its 95% interval (Wilson)."
     gap_N = (table["length_chosen"] - table["length_rejected"]).to_numpy(dtype=float)
     wins_N = wins(table["reward_chosen"] - table["reward_rejected"])
-    n_bins = min(n_bins, max(1, len(gap_N) // 10))
-    edges = np.unique(np.quantile(gap_N, np.linspace(0, 1, n_bins + 1))) if len(gap_N) else gap_N
-    bin_N = np.searchsorted(edges[1:-1], gap_N, side="right")
-    rows = []
-    for inside in (bin_N == i for i in np.unique(bin_N)):
-        share, gaps = wins_N[inside].mean(), gap_N[inside]
-        low, high = wilson_interval(share, len(gaps))
-        rows.append(dict(gap=gaps.mean(), accuracy=share, low=low, high=high, pairs=len(gaps), least=gaps.min(), most=gaps.max()))
-    return pd.DataFrame(rows, columns=["gap", "accuracy", "low", "high", "pairs", "least", "most"])
+    bin_N = _bin_numbers(gap_N, n_bins)
+    rows = [_accuracy_of_gaps(gap_N[bin_N == i], wins_N[bin_N == i]) for i in np.unique(bin_N)]
+    return pd.DataFrame(rows, columns=["gap", *_OF_A_BIN])
 
 # %% ../nbs/30_metrics.ipynb #c050e_1
+def _headline_of_rules(table, row):
+    "What the accuracy is to be compared with, as far as the table tells."
+    if {"true_chosen", "true_rejected"} <= set(table):
+        best = accuracy(table["true_chosen"] - table["true_rejected"])
+        yield "True reward", percent(best), "its accuracy: what the label noise allows"
+    if "length_rule" in row:
+        known = row.better_length != "neither"
+        rule = f"accuracy of “the {row.better_length} response wins”" if known else "length says nothing"
+        yield "Length rule", percent(row.length_rule), rule
+
+
 def headline(
     table: pd.DataFrame,  # one row a pair
 ) -> list[tuple[str, str, str]]:  # name, value, explanation
     "The numbers to read first."
     row = summarize(table, by=None).iloc[-1]
-    numbers = [("Accuracy", percent(row.accuracy), f"95% interval {percent(row.low)} to {percent(row.high)}")]
-    if {"true_chosen", "true_rejected"} <= set(table):
-        best = accuracy(table["true_chosen"] - table["true_rejected"])
-        numbers.append(("True reward", percent(best), "its accuracy: what the label noise allows"))
-    if "length_rule" in row:
-        rule = f"accuracy of “the {row.better_length} response wins”" if row.better_length != "neither" else "length says nothing"
-        numbers.append(("Length rule", percent(row.length_rule), rule))
     ties = f"{percent(row.ties)} with equal rewards" if row.ties else "none with equal rewards"
-    return numbers + [("Pairs", f"{len(table):,}", ties), ("Reward margin", f"{row.margin:.2f}", "mean of chosen minus rejected")]
+    return [("Accuracy", percent(row.accuracy), f"95% interval {percent(row.low)} to {percent(row.high)}"),
+            *_headline_of_rules(table, row),
+            ("Pairs", f"{len(table):,}", ties),
+            ("Reward margin", f"{row.margin:.2f}", "mean of chosen minus rejected")]
 
 # %% ../nbs/30_metrics.ipynb #c052
-def compute_accuracy(
-    eval_pred,  # `EvalPrediction` or a pair: predictions (N, 2), chosen first; labels (N,) of 0 and 1, or None for all 0
-) -> dict[str, float]:  # {"accuracy": ..., "ties": ...}
-    "Accuracy of paired predictions, ties counting half, and the share of ties; warns about ties, as TRL 0.11 did."
-    predictions, labels = eval_pred
+def _margins_of_predictions(predictions, labels):
+    "What the labelled column has more than the other."
     predictions_N2 = np.asarray(predictions, dtype=np.float64)
     if predictions_N2.ndim != 2 or predictions_N2.shape[1] != 2:
         raise ValueError(f"expected predictions (pairs, 2), chosen and rejected; found {predictions_N2.shape}")
     reward_margin_N = predictions_N2[:, 0] - predictions_N2[:, 1]
-    if labels is not None:
-        reward_margin_N = np.where(np.asarray(labels).reshape(-1) == 0, reward_margin_N, -reward_margin_N)
+    if labels is None:
+        return reward_margin_N
+    return np.where(np.asarray(labels).reshape(-1) == 0, reward_margin_N, -reward_margin_N)
+
+
+def compute_accuracy(
+    eval_pred,  # `EvalPrediction` or a pair: predictions (N, 2), chosen first; labels (N,) of 0 and 1, None for all 0
+) -> dict[str, float]:  # {"accuracy": ..., "ties": ...}
+    "Accuracy of paired predictions, ties counting half, and the share of ties; warns about ties, as TRL 0.11 did."
+    predictions, labels = eval_pred
+    reward_margin_N = _margins_of_predictions(predictions, labels)
     if tied := int((reward_margin_N == 0).sum()):
         warnings.warn(f"{tied} of {len(reward_margin_N)} pairs have equal rewards; each counts as half right")
     return dict(accuracy=accuracy(reward_margin_N), ties=tie_rate(reward_margin_N))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
-from .words import bad_row, value_in_words, as_text, drop_none
+from .words import as_text, bad_row, drop_none, value_in_words
 
 # %% ../nbs/11_tokens.ipynb #c044
 @dataclass(frozen=True)
@@ -28,9 +28,17 @@ class Markers:
     content: str = "text"  # what the chat template writes: "text", a list of "parts", or "both"
 
 
-def _content_form(
-    tokenizer:PreTrainedTokenizerBase, # with or without a chat template
-) -> str: # what its template writes as it should: "text", "parts" or "both"
+def _ends_of_turn(tokenizer, bos, eos):
+    "EOS and the special tokens that the chat template names, longest first."
+    template = str(tokenizer.chat_template)
+    named = {token for token in map(str, tokenizer.added_tokens_decoder.values()) if token in template}
+    ends = named - {bos, tokenizer.pad_token, tokenizer.unk_token} | {eos}
+    return tuple(sorted(ends, key=len, reverse=True))
+
+# %% ../nbs/11_tokens.ipynb #to003
+def _written_content(
+    tokenizer: PreTrainedTokenizerBase,  # with or without a chat template
+) -> str:  # what its template writes as it should: "text", "parts" or "both"
     written = []
     for content in ("probe", [{"type": "text", "text": "probe"}]) if tokenizer.chat_template else ():
         try:
@@ -42,22 +50,22 @@ def _content_form(
 
 
 def find_markers(
-    tokenizer:PreTrainedTokenizerBase, # any tokenizer
-) -> Markers: # what its sequences begin and end with; raises ValueError where it has no eos
+    tokenizer: PreTrainedTokenizerBase,  # any tokenizer
+) -> Markers:  # what its sequences begin and end with; raises ValueError where it has no eos
     "Ask a tokenizer for its markers. An encoder's cls and sep serve as bos and eos."
-    bos, eos = tokenizer.bos_token or tokenizer.cls_token, tokenizer.eos_token or tokenizer.sep_token
+    bos = tokenizer.bos_token or tokenizer.cls_token
+    eos = tokenizer.eos_token or tokenizer.sep_token
     if eos is None:
-        raise ValueError("the tokenizer has no eos_token, and nothing would mark where an answer ends: set tokenizer.eos_token")
+        raise ValueError("the tokenizer has no eos_token, and nothing would mark where an answer ends: "
+                         "set tokenizer.eos_token")
     adds_bos = bos is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.convert_tokens_to_ids(bos)]
-    template, added = str(tokenizer.chat_template), map(str, tokenizer.added_tokens_decoder.values())
-    ends = {token for token in added if token in template} - {bos, tokenizer.pad_token, tokenizer.unk_token} | {eos}
-    return Markers(bos, adds_bos, eos, tuple(sorted(ends, key=len, reverse=True)), _content_form(tokenizer))
+    return Markers(bos, adds_bos, eos, _ends_of_turn(tokenizer, bos, eos), _written_content(tokenizer))
 
 # %% ../nbs/11_tokens.ipynb #c047
 def _one_bos(
-    text:str, # a rendered conversation
-    markers:Markers, # of its tokenizer
-) -> str: # the same with one BOS, or with none where neither template nor tokenizer wants one
+    text: str,  # a rendered conversation
+    markers: Markers,  # of its tokenizer
+) -> str:  # the same with one BOS, or with none where neither template nor tokenizer wants one
     if not markers.bos:
         return text
     bare = text
@@ -67,9 +75,9 @@ def _one_bos(
 
 
 def _one_end(
-    text:str, # a rendered conversation
-    markers:Markers, # of its tokenizer
-) -> str: # the same with one end of turn, and the template's whitespace after it
+    text: str,  # a rendered conversation
+    markers: Markers,  # of its tokenizer
+) -> str:  # the same with one end of turn, and the template's whitespace after it
     body = text.rstrip()
     end = next((end for end in markers.ends if body.endswith(end)), None)
     if end is None:
@@ -88,8 +96,8 @@ class PairMarkers(Markers):
 
 
 def find_pair_markers(
-    tokenizer:PreTrainedTokenizerBase, # of an encoder
-) -> PairMarkers: # raises ValueError where the tokenizer doesn't tell two texts apart
+    tokenizer: PreTrainedTokenizerBase,  # of an encoder
+) -> PairMarkers:  # raises ValueError where the tokenizer doesn't tell two texts apart
     "Ask a tokenizer for its markers, and whether it reads text pairs."
     separator = tokenizer.sep_token_id
     if separator is None or separator not in tokenizer("one", "two")["input_ids"][1:-1]:
@@ -98,30 +106,44 @@ def find_pair_markers(
     return PairMarkers(**vars(find_markers(tokenizer)))
 
 # %% ../nbs/11_tokens.ipynb #p070
+def _texts_of_parts(
+    content: list,  # parts, or bare texts
+) -> list:  # None for an image or the like
+    return [part.get("text") if isinstance(part, Mapping) else part for part in content]
+
+
+def _join_parts(content):
+    "One text; raises BadRowError for an image or the like."
+    texts = _texts_of_parts(content)
+    for part, text in zip(content, texts):
+        if not isinstance(text, str):
+            expected = "parts of text, since the chat template writes nothing else"
+            raise bad_row("prompt", f"a part {value_in_words(part)}", expected, "wrong type")
+    return "".join(texts)
+
+# %% ../nbs/11_tokens.ipynb #to017
+def _has_untyped_texts(content):
+    "Whether parts are all text, and not all say so."
+    typed = [isinstance(part, Mapping) and part.get("type") == "text" for part in content]
+    return not all(typed) and all(isinstance(text, str) for text in _texts_of_parts(content))
+
+
 def _form_content(
-    message:dict, # whose content is text or a list of parts
-    form:str, # what the template writes: "text", "parts" or "both"
-) -> dict: # the message in that form
+    message: dict,  # whose content is text or a list of parts
+    form: str,  # what the template writes: "text", "parts" or "both"
+) -> dict:  # the message in that form
     content = message.get("content")
-    if form == "parts" and isinstance(content, str):
+    if isinstance(content, str) and form == "parts":
         return message | {"content": [{"type": "text", "text": content}]}
-    if form == "parts" or not isinstance(content, list):
-        return message
-    texts = [dict(part).get("text") if isinstance(part, Mapping) else part for part in content]
-    others = [part for part, text in zip(content, texts) if not isinstance(text, str)]
-    usual = all(isinstance(part, Mapping) and part.get("type") == "text" for part in content)
-    if form == "both" and (others or usual):
-        return message
-    if others:
-        expected = "parts of text, since the chat template writes nothing else"
-        raise bad_row("prompt", f"a part {value_in_words(others[0])}", expected, "wrong type")
-    return message | {"content": "".join(texts)}
+    if isinstance(content, list) and (form == "text" or form == "both" and _has_untyped_texts(content)):
+        return message | {"content": _join_parts(content)}
+    return message
 
 # %% ../nbs/11_tokens.ipynb #p076
 def _from_json(
-    value, # a cell: anything, or JSON text
-    column:str, # its name
-): # what it holds; None for an empty cell
+    value,  # a cell: anything, or JSON text
+    column: str,  # its name
+):  # what it holds; None for an empty cell
     if not isinstance(value, str):
         return drop_none(value) or None
     try:
@@ -130,52 +152,65 @@ def _from_json(
         raise bad_row(column, f"{value_in_words(value)} ({error})", "JSON, or nothing", "wrong type") from None
 
 
-SET_HERE = {"tools", "tokenize", "conversation", "return_dict", "return_tensors", "padding", "truncation",
-            "continue_final_message"}
-
-
-def _template_options(
-    tools, # a list of tools, one tool, or either as JSON
-    chat_template_kwargs, # a mapping, or one as JSON
-) -> dict: # for apply_chat_template
-    tools, options = _from_json(tools, "tools"), _from_json(chat_template_kwargs, "chat_template_kwargs")
+def _read_tools(
+    tools,  # a list of tools, one tool, or either as JSON
+) -> list[Mapping] | None:  # None where there are none
+    tools = _from_json(tools, "tools")
     tools = [tools] if isinstance(tools, Mapping) else tools
     tools = [_from_json(tool, "tools") for tool in tools] if isinstance(tools, list) else tools
     if tools is not None and not (isinstance(tools, list) and all(isinstance(tool, Mapping) for tool in tools)):
         raise bad_row("tools", value_in_words(tools), "a list of tools, each with its keys", "wrong type")
+    return tools
+
+# %% ../nbs/11_tokens.ipynb #to010
+SET_HERE = {"tools", "tokenize", "conversation", "return_dict", "return_tensors", "padding", "truncation",
+            "continue_final_message"}  # arguments of apply_chat_template that are no switches of a template
+
+
+def _template_options(
+    tools,  # a list of tools, one tool, or either as JSON
+    chat_template_kwargs,  # a mapping, or one as JSON
+) -> dict:  # for apply_chat_template
+    tools = _read_tools(tools)
+    options = _from_json(chat_template_kwargs, "chat_template_kwargs")
     if options is not None and not isinstance(options, Mapping) or SET_HERE & set(options or {}):
         expected = f"names and values of switches of the chat template, none of {sorted(SET_HERE)}"
         raise bad_row("chat_template_kwargs", value_in_words(options), expected, "wrong type")
     return dict(options or {}) | {"tools": tools}
 
+# %% ../nbs/11_tokens.ipynb #to012
+def _render_chat(prompt, answer, tokenizer, markers, tools, chat_template_kwargs):
+    "Messages through the chat template; with an answer, one end of turn behind."
+    if not tokenizer.chat_template:
+        raise ValueError("these rows are conversations, and the tokenizer has no chat template: set chat_template_path "
+                         "in RewardConfig (or tokenizer.chat_template), or turn the rows into text")
+    options = _template_options(tools, chat_template_kwargs) | {"add_generation_prompt": answer is None}
+    messages = [_form_content(message, markers.content) for message in prompt + (answer or [])]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, **options)
+    return _one_bos(text if answer is None else _one_end(text, markers), markers)
+
 # %% ../nbs/11_tokens.ipynb #c050
 def render(
-    prompt:str|list[dict], # what was asked
-    answer:str|list[dict]|None, # the response; None renders the prompt as it stands before a response
-    tokenizer:PreTrainedTokenizerBase, # gives the chat template
-    markers:Markers, # of the tokenizer
-    tools:list|dict|str|None=None, # tools the assistant could call: a list, one, or JSON
-    chat_template_kwargs:Mapping|str|None=None, # further arguments for the chat template, perhaps as JSON
-) -> str: # the text that is tokenised
+    prompt: str | list[dict],  # what was asked
+    answer: str | list[dict] | None,  # the response; None renders the prompt as it stands before a response
+    tokenizer: PreTrainedTokenizerBase,  # gives the chat template
+    markers: Markers,  # of the tokenizer
+    tools: list | dict | str | None = None,  # tools the assistant could call: a list, one, or JSON
+    chat_template_kwargs: Mapping | str | None = None,  # further arguments for the chat template, perhaps as JSON
+) -> str:  # the text that is tokenised
     "Write a conversation or a text as the model reads it. Raises ValueError without a chat template, and BadRowError."
     if isinstance(markers, PairMarkers):
         return as_text(prompt) + BETWEEN + as_text(answer or "")
     if isinstance(prompt, str):
         text = prompt + (answer or "")
         return text if answer is None or text.endswith(markers.eos) else text + markers.eos
-    if not tokenizer.chat_template:
-        raise ValueError("these rows are conversations, and the tokenizer has no chat template: set chat_template_path in "
-                         "RewardConfig (or tokenizer.chat_template), or turn the rows into text")
-    options = _template_options(tools, chat_template_kwargs) | {"add_generation_prompt": answer is None}
-    messages = [_form_content(message, markers.content) for message in prompt + (answer or [])]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, **options)
-    return _one_bos(text if answer is None else _one_end(text, markers), markers)
+    return _render_chat(prompt, answer, tokenizer, markers, tools, chat_template_kwargs)
 
 # %% ../nbs/11_tokens.ipynb #c053
 def _undouble(
-    ids:list[int], # of one text
-    markers:tuple[int|None, int], # ids of bos and eos
-) -> list[int]: # without a second bos in front and a second eos behind
+    ids: list[int],  # of one text
+    markers: tuple[int | None, int],  # ids of bos and eos
+) -> list[int]:  # without a second bos in front and a second eos behind
     bos, eos = markers
     while len(ids) > 1 and bos is not None and ids[0] == ids[1] == bos:
         ids = ids[1:]
@@ -185,59 +220,63 @@ def _undouble(
 
 # %% ../nbs/11_tokens.ipynb #c054
 def well_formed(
-    text:str, # anything
-) -> str: # what a tokenizer takes
+    text: str,  # anything
+) -> str:  # what a tokenizer takes
     "`text` with halves of surrogate pairs, which no tokenizer can encode, replaced by question marks."
     return text.encode("utf-8", "replace").decode()
 
 
+_IDS_ALONE = dict(padding=False, truncation=False, return_attention_mask=False, verbose=False)
+
+
 def tokenize(
-    texts:list[str], # rendered texts
-    tokenizer:PreTrainedTokenizerBase, # a fast one takes the whole list at once
-    markers:Markers, # of the tokenizer
-    is_chat:bool, # whether a chat template wrote the texts
-) -> list[list[int]]: # ids of each
+    texts: list[str],  # rendered texts
+    tokenizer: PreTrainedTokenizerBase,  # a fast one takes the whole list at once
+    markers: Markers,  # of the tokenizer
+    is_chat: bool,  # whether a chat template wrote the texts
+) -> list[list[int]]:  # ids of each
     "Token ids, with no special token doubled at either end."
     if not texts:
         return []
     texts = list(map(well_formed, texts))
-    options = dict(padding=False, truncation=False, return_attention_mask=False, verbose=False)
     if isinstance(markers, PairMarkers):
         prompts, answers = zip(*(text.split(BETWEEN, 1) for text in texts))
-        return tokenizer(list(prompts), list(answers), **options)["input_ids"]
-    ids_list = tokenizer(texts, add_special_tokens=not is_chat, **options)["input_ids"]
+        return tokenizer(list(prompts), list(answers), **_IDS_ALONE)["input_ids"]
+    ids_list = tokenizer(texts, add_special_tokens=not is_chat, **_IDS_ALONE)["input_ids"]
     bos, eos = (tokenizer.convert_tokens_to_ids(token) if token else None for token in (markers.bos, markers.eos))
     return ids_list if is_chat else [_undouble(ids, (bos, eos)) for ids in ids_list]
 
 # %% ../nbs/11_tokens.ipynb #c057
 def common_prefix_length(
-    ids_a:Sequence[int], # token ids
-    ids_b:Sequence[int], # token ids
-) -> int: # how many tokens both begin with
+    ids_a: Sequence[int],  # token ids
+    ids_b: Sequence[int],  # token ids
+) -> int:  # how many tokens both begin with
     "Length of the longest common prefix."
     same, end = 0, min(len(ids_a), len(ids_b))
     while same < end:  # halving: slices are compared in C, which matters at thousands of tokens
         middle = (same + end + 1) // 2
-        if ids_a[same:middle] == ids_b[same:middle]: same = middle
-        else: end = middle - 1
+        if ids_a[same:middle] == ids_b[same:middle]:
+            same = middle
+        else:
+            end = middle - 1
     return same
 
 # %% ../nbs/11_tokens.ipynb #c059
 def prompt_length(
-    branches:list[list[int]], # token ids, each prompt + one response
-    prompt_ids:list[int]|None=None, # the prompt alone, where it is known
-) -> int: # tokens that belong to the prompt for certain; every branch has at least one more
+    branches: list[list[int]],  # token ids, each prompt + one response
+    prompt_ids: list[int] | None = None,  # the prompt alone, where it is known
+) -> int:  # tokens that belong to the prompt for certain; every branch has at least one more
     "Where the responses begin: after what all branches and the prompt have in common."
     others = branches[1:] + ([] if prompt_ids is None else [prompt_ids])
     return min([common_prefix_length(branches[0], ids) for ids in others] + [len(ids) - 1 for ids in branches])
 
 # %% ../nbs/11_tokens.ipynb #c060
 def cut_prompt(
-    branches:list[list[int]], # token ids, each prompt + one response
-    n_prompt:int, # tokens of the prompt that all of them begin with
-    max_length:int, # longest length allowed, tokens
-    n_keep:int=0, # tokens in front that stay (1 for a BOS)
-) -> list[list[int]]|None: # all cut by the same oldest prompt tokens; None where the prompt is too short for that
+    branches: list[list[int]],  # token ids, each prompt + one response
+    n_prompt: int,  # tokens of the prompt that all of them begin with
+    max_length: int,  # longest length allowed, tokens
+    n_keep: int = 0,  # tokens in front that stay (1 for a BOS)
+) -> list[list[int]] | None:  # all cut by the same oldest prompt tokens; None where the prompt is too short for that
     "Cut branches to `max_length` without touching a response."
     excess = max(0, max(map(len, branches)) - max_length)
     if excess and n_keep + excess > n_prompt:
