@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import groupby, islice, permutations, takewhile
+from itertools import chain, groupby, islice, permutations, takewhile
 from numbers import Real
 from os.path import commonprefix
 from random import Random
@@ -102,8 +102,8 @@ class Format:
         return {role: role for role in roles} | dict(self.columns)
 
 # %% ../nbs/12_data.ipynb #c019
-ROLE_KEYS = ("role", "from", "speaker")
-CONTENT_KEYS = ("content", "value", "text", "message", "parts")
+ROLE_KEYS = ("role", "from", "speaker")  # under which a message says who speaks
+CONTENT_KEYS = ("content", "value", "text", "message", "parts")  # under which it says what
 ROLES = {"human": "user", "prompter": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant",
          "bot": "assistant", "chatbot": "assistant", "ai": "assistant", "function_call": "assistant",
          "observation": "tool", "function": "tool"}
@@ -124,7 +124,14 @@ def _speaker(
     return known if known in USUAL_ROLES else role
 
 # %% ../nbs/12_data.ipynb #p077
-def _message(
+def _content(
+    message: Mapping,  # in any of the common spellings
+):  # what it says: text, or a list of parts; None where it says nothing
+    content = next((message[key] for key in CONTENT_KEYS if message.get(key) is not None), None)
+    return [content] if isinstance(content, Mapping) else content
+
+
+def _as_message(
     message,  # in any of the common spellings
     column: str,  # for the error
 ) -> dict:  # with role and content, without None-filled keys
@@ -133,10 +140,8 @@ def _message(
             return message  # nearly all of them
     if not _is_message(message):
         raise bad_row(column, value_in_words(message), "a message with 'role' and 'content'", "wrong type")
-    content = next((message[key] for key in CONTENT_KEYS if message.get(key) is not None), None)
-    content = [content] if isinstance(content, Mapping) else content
     others = {key: value for key, value in message.items() if key not in (*ROLE_KEYS, *CONTENT_KEYS)}
-    return drop_none({"role": _speaker(message), "content": content, **others})
+    return drop_none({"role": _speaker(message), "content": _content(message), **others})
 
 
 def _as_messages(
@@ -149,19 +154,26 @@ def _as_messages(
     value = [value] if _is_message(value) else value
     if not isinstance(value, list) or not all(map(_is_message, value)):
         raise bad_row(column, value_in_words(value), "a list of messages with 'role' and 'content'", "wrong type")
-    return [_message(message, column) for message in value]
+    return [_as_message(message, column) for message in value]
 
 # %% ../nbs/12_data.ipynb #c021
+def _check_contents(
+    messages: list[dict],  # of a prompt or an answer
+    column: str,  # for the error
+):  # raises BadRowError unless each says or calls something
+    for message in messages:
+        content = message.get("content")
+        if not isinstance(content, (str, list)) and not message.get("tool_calls"):
+            raise bad_row(column, f"content {value_in_words(content)}", "text in every message", "wrong type")
+
+
 def _check_turns(
     prompt: list[dict],  # messages before the answer
     answer: list[dict],  # the answer's messages
     columns: tuple[str, str],  # the prompt's and the answer's column, for the error
 ):  # raises BadRowError unless every message says something and the last is the assistant's
-    for i, message in enumerate(prompt + answer):
-        content = message.get("content")
-        if not isinstance(content, (str, list)) and not message.get("tool_calls"):
-            found = f"content {value_in_words(content)}"
-            raise bad_row(columns[i >= len(prompt)], found, "text in every message", "wrong type")
+    for messages, column in zip((prompt, answer), columns):
+        _check_contents(messages, column)
     if answer[-1]["role"] != "assistant":
         found = f"a last message from {answer[-1]['role']!r}"
         raise bad_row(columns[1], found, "a last message from 'assistant'", "roles out of order")
@@ -240,6 +252,7 @@ def _decode(
     return value if value and all(map(fits, items)) else text
 
 # %% ../nbs/12_data.ipynb #p078
+# under which a small dictionary holds a text, the likeliest first
 TEXT_KEYS = ["response", "answer", "text", "full_text", "content", "value", "completion", "output", "generation",
              "summary", "post", "article", "question", "prompt"]
 
@@ -252,7 +265,7 @@ def _as_list(
     return [dict(zip(value, items)) for items in zip(*value.values())]
 
 
-def _plain(
+def _unpack(
     value,  # a cell, or an item of a list
     encoded: str | None = None,  # what text holds as JSON
 ):  # text or messages
@@ -264,20 +277,20 @@ def _plain(
     return value
 
 # %% ../nbs/12_data.ipynb #da009
-def _cell(
+def _read_value(
     row: Mapping,  # a row
     format: Format,  # its format
     role: str,  # what to read
 ):  # the value; None where there is none
-    return _plain(row.get(format.names.get(role)), format.encoded)
+    return _unpack(row.get(format.names.get(role)), format.encoded)
 
 
-def _text_cell(
+def _read_text(
     row: Mapping,  # a row
     format: Format,  # its format
     role: str,  # "system" or "input"
 ) -> str:  # its text, or nothing
-    value = _cell(row, format, role)
+    value = _read_value(row, format, role)
     if value is not None and not isinstance(value, str):
         raise bad_row(format.names[role], value_in_words(value), "text", "wrong type")
     return (value or "").strip()
@@ -294,7 +307,7 @@ def _earlier_turns(
     row: Mapping,  # a row
     format: Format,  # its format
 ) -> list[dict]:  # messages that its `history` holds, as messages or as pairs of question and answer
-    turns = _cell(row, format, "history") or []
+    turns = _read_value(row, format, "history") or []
     if all(isinstance(turn, list) and len(turn) == 2 for turn in turns):
         turns = [message for turn in turns for message in _exchange(*turn)]
     return _as_messages(turns, "user", format.names.get("history", ""))
@@ -305,11 +318,11 @@ def _asked_text(
     format: Format,  # its format
 ):  # what its column of the prompt holds, with `input` behind it where that is text; "" where there is no prompt
     column = format.names["prompt"]
-    value = _cell(row, format, "prompt")
+    value = _read_value(row, format, "prompt")
     is_absent = not column or format.layout != "explicit" and column not in row
     if is_absent or format.layout == "implicit" and value is None:
         value = ""
-    more = _text_cell(row, format, "input")
+    more = _read_text(row, format, "input")
     return f"{value}\n\n{more}" if more and isinstance(value, str) else value
 
 
@@ -376,6 +389,17 @@ def extract_prompt(
 LONG_ENOUGH = 40  # characters that two answers don't begin with by chance
 
 
+def _common_start(
+    wanted: str,  # the prompt
+    answers: Sequence[str],  # two answers
+    anywhere: bool,  # whether something may stand before the prompt
+) -> str:  # what both answers begin with, up to the end of the prompt; "" where they don't
+    before, found, _ = answers[0].partition(wanted)
+    begin = before + found
+    is_there = found and (anywhere or not before) and answers[1].startswith(begin)
+    return begin if is_there else ""
+
+
 def _take_off(
     asked: str,  # the prompt
     answers: Sequence[str],  # two answers
@@ -384,13 +408,11 @@ def _take_off(
     wanted = asked.strip()
     if not wanted or not (format.repeats or len(wanted) >= LONG_ENOUGH):
         return None
-    start = answers[0].find(wanted)
-    begin = answers[0][:start + len(wanted)]
-    if start >= 0 and (start == 0 or format.repeats) and answers[1].startswith(begin):
-        rests = [answer.removeprefix(begin) for answer in answers]
-        return (begin, rests) if all(map(str.strip, rests)) else None
-    rests = [answer.removeprefix(wanted) for answer in answers]  # one of them repeats it
-    return (asked, rests) if format.repeats and rests != answers and all(map(str.strip, rests)) else None
+    begin = _common_start(wanted, answers, anywhere=format.repeats)
+    rests = [answer.removeprefix(begin or wanted) for answer in answers]
+    if not begin and (not format.repeats or rests == answers):  # where most do, one of the two may repeat it
+        return None
+    return (begin or asked, rests) if all(map(str.strip, rests)) else None
 
 # %% ../nbs/12_data.ipynb #p079
 def _same_message(
@@ -419,7 +441,7 @@ def _is_inside(
 def _repeated_messages(
     prompt: list[dict],  # messages
     answers: Sequence[list[dict]],  # two answers
-) -> int | None:  # how many messages both begin with that are the last of the prompt; None: the prompt is further inside
+) -> int | None:  # how many messages both begin with that are the prompt's last; None: it is further inside
     shared = sum(1 for _ in takewhile(lambda two: _same_message(*two), zip(answers[0][:-1], answers[1][:-1])))
     for n in range(min(shared, len(prompt)), 0, -1):
         if all(map(_same_message, prompt[-n:], answers[0])):
@@ -427,8 +449,8 @@ def _repeated_messages(
     return None if _is_inside(prompt, answers[0][:shared]) else 0
 
 # %% ../nbs/12_data.ipynb #da017
-def _complete(
-    answers: list[list[dict]],  # two answers, one of which may be a whole conversation, the other its last message alone
+def _complete_answers(
+    answers: list[list[dict]],  # two answers, one perhaps a whole conversation, the other its last message alone
 ) -> list[list[dict]]:  # both whole, or both as they are
     begins = [answer[0]["role"] in ("assistant", "tool") for answer in answers]
     if begins[0] == begins[1]:
@@ -469,7 +491,7 @@ def _split_messages(
     answers: list[list[dict]],  # two answers, with the prompt or without
     format: Format,  # of the rows
 ) -> tuple:  # prompt, answers without it, whether they repeated it; raises BadRowError where they answer another one
-    answers = _complete(answers)
+    answers = _complete_answers(answers)
     if prompt and _same_message(prompt[-1], answers[0][-1]):
         prompt = prompt[:-1]  # `messages` that end with the chosen answer
     n = _repeated_messages(prompt, answers) if prompt else 0
@@ -529,14 +551,14 @@ def _read_answer(
         raise bad_row(column, value_in_words(answer), "a non-empty answer", "empty answer")
     return answer
 
-
-def _turns(
+# %% ../nbs/12_data.ipynb #p052
+def _take_turns(
     row: Mapping,  # whose prompt is a list of the user's texts
     format: Format,  # of the row
     column: str,  # of the answers
     texts,  # the assistant's texts, one for each of the user's
 ) -> list[dict]:  # a conversation
-    asked = _cell(row, format, "prompt")
+    asked = _read_value(row, format, "prompt")
     if not isinstance(texts, list) or not isinstance(asked, list) or len(texts) != len(asked) or None in texts + asked:
         found = f"{value_in_words(texts)} for {format.names['prompt']} {value_in_words(asked)}"
         raise bad_row(column, found, "as many texts as the user said", "wrong type")
@@ -578,9 +600,9 @@ def _put_together(
     in_lists = format.encoded == "texts"
     prompt = [] if in_lists else _read_prompt(row, format)
     if in_lists:
-        answers = {column: _turns(row, format, column, value) for column, value in answers.items()}
+        answers = {column: _take_turns(row, format, column, value) for column, value in answers.items()}
     values = [_read_answer(value, column, format) for column, value in answers.items()]
-    system = _text_cell(row, format, "system")
+    system = _read_text(row, format, "system")
     if format.kind == "text":
         return _join_texts(prompt, values, system, format)
     prompt, *values, repeated = _join_messages(prompt, values, system, format)
@@ -589,6 +611,7 @@ def _put_together(
     return prompt, *values, repeated
 
 # %% ../nbs/12_data.ipynb #p002
+# one word of a column's name, and what stands in its place in the other's: the first is better, or nothing is said
 BETTER_WORSE = [
     ("chosen", "rejected"), ("accepted", "rejected"), ("preferred", "rejected"), ("selected", "rejected"),
     ("preferred", "dispreferred"), ("win", "lose"), ("win", "loss"), ("winner", "loser"), ("winning", "losing"),
@@ -623,6 +646,7 @@ def twin_columns(
 NOUNS = set("response answer completion output text message messages conversation summary reply generation candidate "
             "option solution content dialogue chat sample ref".split())  # what answers are usually called
 TIES = set("tie tied draw equal same both neither".split())
+# words that a judge says around the name of a side
 FILLERS = NOUNS | set("model assistant side winner the is are one better best wins won preferred chosen much slightly "
                       "significantly strongly clearly far more".split())
 
@@ -701,9 +725,8 @@ def _better_side(
     if len(verdict.columns) == 2:
         return _higher_side(row, verdict.columns)
     value = row.get(verdict.columns[0])
-    number = _as_number(value)
-    if verdict.ends and number is not None:
-        with suppress(LookupError):  # a number off the scale may be a name
+    if verdict.ends and (number := _as_number(value)) is not None:
+        with suppress(LookupError):  # off the scale it may be a name
             return _side_on_scale(number, verdict.ends)
     try:
         return _named_side(value if isinstance(value, str) else "", row, format)
@@ -715,7 +738,7 @@ def _better_side(
 TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
 
-def _truth(
+def _read_truth(
     value,  # of a cell
 ) -> bool | None:  # what it says; None where it is neither true nor false
     value = unwrap_number(value)
@@ -734,14 +757,14 @@ def is_tie(
 ) -> bool:  # whether its column `tie` says so
     "Whether neither answer of a pair is better. Raises BadRowError where the row says neither yes nor no."
     value = row.get("tie") if format.tie else None
-    said = False if _is_gap(value) else _truth(value)
+    said = False if _is_gap(value) else _read_truth(value)
     if said is None:
         raise bad_row("tie", value_in_words(value), "true or false, as in other rows", "bad tie",
                       'Correct the row, rename the column if it means something else, or pass on_bad_row="drop".')
     return said
 
 # %% ../nbs/12_data.ipynb #c033
-def _number(
+def _finite_number(
     value,  # a margin or a score
     column: str,  # for the error
 ) -> float:  # the same, finite
@@ -751,22 +774,22 @@ def _number(
     return float(value)
 
 
-def _margin(
+def _read_margin(
     row: Mapping,  # a row of pairs
     format: Format,  # its format
 ) -> dict:  # {"margin": float}, or nothing
     if format.margin is None:
         return {}
     if format.margin == "margin":
-        return {"margin": _number(row.get("margin"), "margin")}
-    chosen, rejected = (_number(row.get(name), name) for name in ("score_chosen", "score_rejected"))
+        return {"margin": _finite_number(row.get("margin"), "margin")}
+    chosen, rejected = (_finite_number(row.get(name), name) for name in ("score_chosen", "score_rejected"))
     if chosen < rejected:
         found = f"{chosen:g}, below score_rejected={rejected:g}"
         raise bad_row("score_chosen", found, "the chosen answer to score higher", "scores contradict the labels")
     return {"margin": chosen - rejected}
 
 # %% ../nbs/12_data.ipynb #c034
-def _mark(
+def _read_mark(
     item,  # an answer with its mark
     key: str,  # the mark's key
     place: str,  # for the error
@@ -776,7 +799,17 @@ def _mark(
         marks = [_as_number(mark.get("Rating") if isinstance(mark, Mapping) else mark) for mark in value.values()]
         marks = [mark for mark in marks if mark is not None]
         value = sum(marks) / len(marks) if marks else None
-    return _number(value, f"{place}.{key}")
+    return _finite_number(value, f"{place}.{key}")
+
+
+def _choice_scores(
+    best,  # the index of the best answer
+    column: str,  # for the error
+    n_answers: int,  # that there are
+) -> list[float]:  # 1 for the best, 0 for the others
+    if type(best) is not int or best not in range(n_answers):
+        raise bad_row(column, value_in_words(best), f"a number from 0 to {n_answers - 1}", "no winner")
+    return [float(i == best) for i in range(n_answers)]
 
 
 def _listed_scores(
@@ -787,30 +820,28 @@ def _listed_scores(
     names = format.names
     if "mark" in names:
         column = names["mark"]
-        return column, [_mark(item, column, f"{names['responses']}[{i}]") for i, item in enumerate(items)]
+        return column, [_read_mark(item, column, f"{names['responses']}[{i}]") for i, item in enumerate(items)]
     if "choice" in names:
-        column = names["choice"]
-        best = row.get(column)
-        if type(best) is not int or best not in range(len(items)):
-            raise bad_row(column, value_in_words(best), f"a number from 0 to {len(items) - 1}", "no winner")
-        return column, [float(i == best) for i in range(len(items))]
+        return names["choice"], _choice_scores(row.get(names["choice"]), names["choice"], len(items))
     is_ordered = "order" in names and len(items) == 2
     return names["scores"], [1.0, 0.0] if is_ordered else row.get(names["scores"])
 
-
+# %% ../nbs/12_data.ipynb #da089
 def _read_scores(
     row: Mapping,  # with a list of answers
     format: Format,  # a ranking
 ) -> list[float]:  # a score for each answer, higher is better
-    items = _as_list(row.get(format.names["responses"]))
-    column, scores = format.names["scores"], row.get(format.names["scores"])
-    if isinstance(items, list):
+    names = format.names
+    items = _as_list(row.get(names["responses"]))
+    column, scores = names["scores"], row.get(names["scores"])
+    is_list = isinstance(items, list)
+    if is_list:
         column, scores = _listed_scores(row, format, items)
-    if not isinstance(items, list) or not isinstance(scores, list) or len(items) != len(scores):
+    if not is_list or not isinstance(scores, list) or len(items) != len(scores):
         found = f"scores {value_in_words(scores)} for responses {value_in_words(items)}"
         raise bad_row(column, found, "one score a response", "wrong type")
     sign = -1 if any("rank" in word for word in column_words(column)) else 1
-    return [sign * _number(score, f"{column}[{i}]") for i, score in enumerate(scores)]
+    return [sign * _finite_number(score, f"{column}[{i}]") for i, score in enumerate(scores)]
 
 # %% ../nbs/12_data.ipynb #i040
 IDS = ["chosen_ids", "rejected_ids"]
@@ -830,6 +861,13 @@ def id_columns(
     return next((two for two in ID_COLUMNS if set(two) <= names), ())
 
 # %% ../nbs/12_data.ipynb #c037
+def _mask_of(
+    row: Mapping,  # tokenised row
+    column: str,  # of the ids
+) -> list | None:  # which of them are real and no padding, where the row says so
+    return row.get(column.replace("input_ids", "attention_mask")) if "input_ids" in column else None
+
+
 def _real_ids(
     row: Mapping,  # tokenised row
     column: str,  # of the ids
@@ -838,7 +876,7 @@ def _real_ids(
     if not isinstance(ids, list) or not ids or set(map(type, ids)) != {int}:
         reason = "wrong type" if ids else "empty answer"
         raise bad_row(column, value_in_words(ids), "a non-empty list of token ids", reason)
-    mask = row.get(column.replace("input_ids", "attention_mask")) if "input_ids" in column else None
+    mask = _mask_of(row, column)
     if mask is None:
         return ids
     if len(mask) != len(ids) or not any(mask):
@@ -853,22 +891,28 @@ def _id_pair(
     return {name: _real_ids(row, column) for name, column in zip(IDS, id_columns(row))}
 
 # %% ../nbs/12_data.ipynb #c041
+def _ranked(
+    row: Mapping,  # with a list of answers
+    format: Format,  # a ranking
+) -> list[tuple[dict, float]]:  # every two answers that differ, the better first, and how far their scores are apart
+    column = format.names["responses"]
+    scores = _read_scores(row, format)
+    items = [_unpack(item, format.encoded) for item in _as_list(row[column])]
+    return [({f"{column}[{i}]": items[i], f"{column}[{j}]": items[j]}, scores[i] - scores[j])
+            for i, j in permutations(range(len(scores)), 2) if scores[i] > scores[j]]
+
+
 def _comparisons(
     row: Mapping,  # a row of texts or messages
     format: Format,  # its format
 ) -> list[tuple[dict, float | None]]:  # two answers by their columns, the better first, and how far scores are apart
-    names = format.names
     if format.layout == "ranking":
-        scores = _read_scores(row, format)
-        column = names["responses"]
-        items = [_plain(item, format.encoded) for item in _as_list(row[column])]
-        return [({f"{column}[{i}]": items[i], f"{column}[{j}]": items[j]}, scores[i] - scores[j])
-                for i, j in permutations(range(len(scores)), 2) if scores[i] > scores[j]]
+        return _ranked(row, format)
     side = _better_side(row, format) if format.verdict else 0
     if side is None:
         return []
     order = (("chosen", "rejected"), ("rejected", "chosen"))[side]
-    return [({names[role]: _cell(row, format, role) for role in order}, None)]
+    return [({format.names[role]: _read_value(row, format, role) for role in order}, None)]
 
 
 def _read_pairs(
@@ -878,11 +922,11 @@ def _read_pairs(
     if is_tie(row, format):
         return []
     if format.layout == "ids":
-        return [(_id_pair(row) | _margin(row, format), False)]
+        return [(_id_pair(row) | _read_margin(row, format), False)]
     pairs = []
     for answers, gap in _comparisons(row, format):
         *three, repeated = _put_together(row, format, answers)
-        margin = {} if not format.margin else {"margin": gap} if gap is not None else _margin(row, format)
+        margin = {} if not format.margin else {"margin": gap} if gap is not None else _read_margin(row, format)
         pairs.append((dict(zip(("prompt", "chosen", "rejected"), three)) | margin, repeated))
     return pairs
 
@@ -944,6 +988,7 @@ def _better_and_worse(
     return next(iter(texts + found), None) or _beside_rejected(sample)
 
 # %% ../nbs/12_data.ipynb #p014
+# words of a column's name that ask which answer it is, so that 0 is the first
 WHICH = {"winner", "better", "preferred", "choice", "chosen", "selected", "best"}
 
 
@@ -970,12 +1015,12 @@ def _ends_by_numbers(
     return (1, 0) if has_shares and low >= 0 and high <= 1 and sides != ("0", "1") else None
 
 
-def _ends(
+def _find_ends(
     column: str,  # of a verdict in numbers
     numbers: set[float],  # found in it
     sides: tuple[str, str],  # words that tell the answers' columns apart
-    agreement: Callable[[tuple[float, float]], bool],  # whether scores in the same rows agree with a reading
-) -> tuple[float, float] | None:  # the numbers for the first and for the second answer; None where it can't be told
+    agreement: Callable[[tuple], bool],  # whether scores in the same rows agree with a reading
+) -> tuple[float, float] | None:  # what stands for the first and for the second; None where it can't be told
     words = set(column_words(column))
     settled = _ends_by_name(words, numbers, sides) or _ends_by_numbers(numbers, sides)
     if settled or min(numbers) < 0 or max(numbers) > 1:
@@ -986,6 +1031,7 @@ def _ends(
     return agreed[0] if len(agreed) == 1 else None
 
 # %% ../nbs/12_data.ipynb #da033
+# words in the names of two columns that score two answers
 COMPARED = set("score scores rating reward winner label vote votes win wins preference prob upvotes better preferred "
                "best".split())
 
@@ -1006,7 +1052,7 @@ def _scores_agree(
     return bool(agreed) and all(agreed)
 
 # %% ../nbs/12_data.ipynb #p015
-def _scale(
+def _scale_of(
     numbers: Iterable[float],  # verdicts
 ) -> tuple[int, int]:  # the ends of the scale they are on
     return (-1, 1) if min(numbers) < 0 else (1, 2) if max(numbers) > 1 else (0, 1)
@@ -1017,7 +1063,7 @@ def _ambiguous(
     numbers: set[float],  # found in it
     answers: tuple[str, str],  # columns of the answers
 ) -> BadRowError:  # that asks what the numbers mean
-    low, high = _scale(numbers)
+    low, high = _scale_of(numbers)
     remedy = (f"Say so: winner_column='{column}' if {low} stands for '{answers[0]}' and {high} for '{answers[1]}'; "
               f"first_wins_column='{column}' if {high} says that '{answers[0]}' is better and {low} that it isn't. "
               f"Else turn the numbers into the names '{answers[0]}', '{answers[1]}' and 'tie'.")
@@ -1036,7 +1082,7 @@ def _numeric_verdict(
     named = set(column_words(column)) & set(verdict.sides)
     if len(named) != 1 and all(isinstance(value, bool) for value in values):
         return replace(verdict, ends=(1, 0))
-    ends = _ends(column, numbers, verdict.sides, lambda ends: _scores_agree(rows, replace(verdict, ends=ends)))
+    ends = _find_ends(column, numbers, verdict.sides, lambda ends: _scores_agree(rows, replace(verdict, ends=ends)))
     if ends is None and column == "labels" and "ref" in column_words(answers[0]):
         ends = 1, 0  # SHP
     if ends is None:
@@ -1044,6 +1090,7 @@ def _numeric_verdict(
     return replace(verdict, ends=ends)
 
 # %% ../nbs/12_data.ipynb #p017
+# words of a column's name that sound like a verdict, the most telling first
 VERDICTS = ["winner", "better", "preferred", "preference", "choice", "chosen", "selected", "verdict", "judgement",
             "judgment", "decision", "vote", "label", "labels", "best", "result", "outcome", "target"]
 
@@ -1068,7 +1115,7 @@ def _given_verdict(
     is_winner: bool,  # whether it was named as the winner's; else it says whether the first wins
 ) -> Verdict:  # of names, or of numbers with their ends
     numbers = [_as_number(row.get(column)) for row in rows if row.get(column) is not None]
-    ends = _scale(numbers) if numbers and None not in numbers else None
+    ends = _scale_of(numbers) if numbers and None not in numbers else None
     return Verdict((column,), sides, ends[::-1] if ends and not is_winner else ends)
 
 
@@ -1081,6 +1128,14 @@ def _judging_columns(
         yield from sorted((name for name in words_of if word in words_of[name]), key=lambda name: len(words_of[name]))
 
 # %% ../nbs/12_data.ipynb #p016
+def _score_columns(
+    sample: Mapping,  # a typical row
+    sides: tuple[str, str],  # words that tell the answers' columns apart
+) -> list[tuple[str, str]]:  # two columns of numbers each, in which the answers were scored
+    twins = [two[:2] for two in twin_columns(sample, [sides]) if two[3] & COMPARED]
+    return [two for two in twins if all(_as_number(sample[name]) is not None for name in two)]
+
+
 def _find_verdict(
     sample: Mapping,  # a typical row
     rows: Sequence[Mapping],  # sampled rows
@@ -1090,10 +1145,9 @@ def _find_verdict(
 ) -> Verdict | None:  # how the better one is told
     if named := given.get("winner") or given.get("first_wins"):
         return _given_verdict(named, rows, sides, bool(given.get("winner")))
-    scored = [two[:2] for two in twin_columns(sample, [sides]) if two[3] & COMPARED
-              and all(_as_number(sample[name]) is not None for name in two[:2])]
-    unread = []
-    for name in _judging_columns(sample, {*answers, *(name for two in scored for name in two)}):
+    scored = _score_columns(sample, sides)
+    unread = []  # of names that say nothing in these rows
+    for name in _judging_columns(sample, {*answers, *chain(*scored)}):
         verdict = Verdict((name,), sides)
         values = [row[name] for row in rows if row.get(name) is not None]
         if values and all(_as_number(value) is not None for value in values):
@@ -1104,6 +1158,7 @@ def _find_verdict(
     return Verdict(scored[0], sides) if scored else next(iter(unread), None)
 
 # %% ../nbs/12_data.ipynb #p021
+# names of columns with a list of answers, and with their scores, the likeliest first
 RESPONSE_LISTS = ["responses", "completions", "generations", "answers", "outputs", "samples", "candidates",
                   "summaries", "texts"]
 SCORE_LISTS = ["scores", "ratings", "rewards", "ranks", "rank", "pm_scores", "labels", "score", "rating", "reward"]
@@ -1131,10 +1186,21 @@ def _list_columns(
     return answers, scores, choice
 
 # %% ../nbs/12_data.ipynb #da040
+# where each answer of a list carries its own mark
 SCORE_KEYS = ["score", "overall_score", "fine-grained_score", "rating", "reward", "pm_score", "rank", "annotations",
               "helpfulness", "label"]
 # scores whose differences are margins; ranks, votes and choices give an order only
 AMOUNTS = {"scores", "ratings", "rewards", "score", "overall_score", "fine-grained_score", "rating", "reward"}
+
+
+def _refuse_steps(
+    answers: str | None,  # the column of a list of answers
+    scores: str | None,  # the column of their scores
+    item,  # the first answer
+):  # raises BadRowError where these are steps of one answer, marked each, as for a process reward model
+    if answers == "completions" and scores == "labels" and not isinstance(item, Mapping):
+        remedy = "Bring each row to two answers, or to responses and scores."
+        raise bad_row("labels", "marks of the steps of one answer", "marks of whole answers", "missing column", remedy)
 
 
 def _find_ranking(
@@ -1142,10 +1208,8 @@ def _find_ranking(
 ) -> Format | None:  # of a list of answers
     column, scores, choice = _list_columns(sample)
     item = next(iter(sample[column]), None) if column else None
+    _refuse_steps(column, scores, item)
     key = _first_of(SCORE_KEYS, item) if isinstance(item, Mapping) else None
-    if column == "completions" and scores == "labels" and not isinstance(item, Mapping):
-        remedy = "Bring each row to two answers, or to responses and scores."
-        raise bad_row("labels", "marks of the steps of one answer", "marks of whole answers", "missing column", remedy)
     order = column if column and column_words(column) == ("output",) and len(sample[column]) == 2 else None
     how = {"scores": scores, "mark": key, "choice": choice, "order": order}
     role = next((role for role in how if how[role]), None)
@@ -1155,6 +1219,7 @@ def _find_ranking(
     return Format("ranking", "text", "scores" if how[role] in AMOUNTS else None, columns)
 
 # %% ../nbs/12_data.ipynb #p028
+# names of columns with one answer, and with its mark, the likeliest first
 RATED_COLUMNS = ["response", "completion", "answer", "output", "generation", "text", *CONVERSATIONS]
 RATING_COLUMNS = ["score", "rating", "label", "reward", "overall_score", "helpfulness", "quality"]
 
@@ -1168,7 +1233,7 @@ def _find_ratings(
     return Format("ratings", "text", score, (("response", answer),) if answer != "response" else ())
 
 # %% ../nbs/12_data.ipynb #p023
-def _typical(
+def _typical_row(
     rows: Sequence[Mapping],  # sampled rows
 ) -> dict:  # the first value of each column that isn't null or empty
     sample = {}
@@ -1190,12 +1255,19 @@ def _own_names(
     return sorted(name for name in row if not name.startswith("__rmkit_"))
 
 
+def _missing_beside(
+    sample: Mapping,  # a typical row
+) -> str:  # what it lacks, by what it has
+    if "chosen" in sample:
+        return "rejected"
+    return "scores" if any(isinstance(sample.get(name), list) for name in RESPONSE_LISTS) else "chosen"
+
+
 def _no_format(
     sample: Mapping,  # a typical row
 ) -> BadRowError:  # that says what is missing
     sides = _answer_columns(sample, SIDES)
-    has_list = any(isinstance(sample.get(name), list) for name in RESPONSE_LISTS)
-    missing = "winner" if sides else "rejected" if "chosen" in sample else "scores" if has_list else "chosen"
+    missing = "winner" if sides else _missing_beside(sample)
     known = ("chosen + rejected (+ prompt), two answers + winner, prompt + responses + scores, "
              "prompt + response + score, or chosen_ids + rejected_ids")
     remedy = "Rename your columns, or name them: prompt_column='...', chosen_column='...', rejected_column='...'."
@@ -1220,6 +1292,16 @@ def _two_columns(
     return two
 
 
+def _refuse_third(
+    sample: Mapping,  # a typical row
+    first: str,  # column of the first answer
+    words: tuple[str, str],  # that tell it and the second apart
+):  # raises BadRowError where there is a third, as `response_c`
+    if len(words[1]) == 1 and _answer_columns(sample, [(words[1], chr(ord(words[1]) + 1))]):
+        raise bad_row(first, "more than two columns of answers", "two, or one list of answers", "missing column",
+                      "Put them into one list `responses`, and their scores into a list `scores`.")
+
+
 def _judged_answers(
     sample: Mapping,  # a typical row
     rows: Sequence[Mapping],  # sampled rows
@@ -1227,9 +1309,7 @@ def _judged_answers(
     given: Mapping,  # columns the user named
 ) -> Format | None:  # of the first two with a verdict; raises BadRowError where there is a third
     for first, second, words in sides:
-        if len(words[1]) == 1 and _answer_columns(sample, [(words[1], chr(ord(words[1]) + 1))]):
-            raise bad_row(first, "more than two columns of answers", "two, or one list of answers", "missing column",
-                          "Put them into one list `responses`, and their scores into a list `scores`.")
+        _refuse_third(sample, first, words)
         verdict = _find_verdict(sample, rows, (first, second), words, given)
         if verdict:
             margin = "margin" if "margin" in sample else None
@@ -1298,6 +1378,18 @@ def _columns_called(
     return [name for name, values in filled.items() if _is_text_for_people(name, values)]
 
 
+def _beside_prompt(
+    prompt: str,  # the column of the prompt, or nothing
+    free: Mapping,  # columns that nothing was read from yet, and a typical value of each
+) -> dict[str, str]:  # the columns of Alpaca's `input` and of earlier turns
+    found = {}
+    if prompt.lower() == "instruction" and (name := _first_of(["input"], free)):
+        found["input"] = name
+    if isinstance(free.get("history"), list):
+        found["history"] = "history"
+    return found
+
+# %% ../nbs/12_data.ipynb #da095
 def _find_prompt(
     sample: Mapping,  # a typical row
     rows: Sequence[Mapping],  # sampled rows
@@ -1312,10 +1404,7 @@ def _find_prompt(
         if names:
             found[role] = _first_of(usual, names) or names[0]
             del free[found[role]]
-    if found.get("prompt", "").lower() == "instruction" and (more := _first_of(["input"], free)):
-        found["input"] = more
-    if isinstance(free.get("history"), list):
-        found["history"] = "history"
+    found |= _beside_prompt(found.get("prompt", ""), free)
     if "prompt" not in found and ("prompt" in found.values() or sample.get("prompt", 0) in (None, "", [])):
         found["prompt"] = ""
     return [(role, name) for role, name in found.items() if (role, name) != ("prompt", "prompt")]
@@ -1327,9 +1416,9 @@ def _raw_answers(
 ) -> list:  # the values of its answers
     if format.layout == "ranking":
         items = _as_list(row.get(format.names["responses"]))
-        return [_plain(item, format.encoded) for item in items] if isinstance(items, list) else []
+        return [_unpack(item, format.encoded) for item in items] if isinstance(items, list) else []
     roles = ("response",) if format.layout == "ratings" else ("chosen", "rejected")
-    return [_cell(row, format, role) for role in roles]
+    return [_read_value(row, format, role) for role in roles]
 
 
 def _share_decoded(
@@ -1403,27 +1492,38 @@ def _whole_answers(
         return all(isinstance(answer, str) and answer.startswith((HUMAN, ASSISTANT)) for answer in answers)
     return kind == "messages" and any(
         isinstance(answer, list) and answer and _is_message(answer[0])
-        and _message(answer[0], "")["role"] not in ("assistant", "tool") for answer in answers)
+        and _as_message(answer[0], "")["role"] not in ("assistant", "tool") for answer in answers)
 
 # %% ../nbs/12_data.ipynb #p032
-def _by_values(
+def _place_prompt(
+    format: Format,  # of texts or messages with a prompt of their own
+    has_prompt: bool,  # whether there is one
+    repeats: bool,  # whether most answers repeat it
+    is_whole: bool,  # whether answers are whole conversations
+) -> Format:  # with "implicit" as its layout where the prompt is read from the answers
+    has_none = not has_prompt or format.encoded == "texts" or repeats and is_whole
+    if format.layout == "explicit" and has_none:
+        return replace(format, layout="implicit", repeats=False)
+    return replace(format, repeats=repeats)
+
+
+def _settle_by_values(
     format: Format,  # with its columns
     rows: Sequence[Mapping],  # sampled rows
     found: Sequence[tuple[str, str]],  # roles and columns that nobody named
 ) -> Format:  # with kind, layout and what else the values tell
     format = replace(format, encoded=_find_encoding(format, rows))
-    prompts = [prompt for row in rows if (prompt := _cell(row, format, "prompt")) not in (None, "", [])]
+    prompts = [prompt for row in rows if (prompt := _read_value(row, format, "prompt")) not in (None, "", [])]
     answers_of = [[answer for answer in _raw_answers(row, format) if answer is not None] for row in rows]
     format = replace(format, kind=_find_kind(format, prompts, answers_of))
     is_whole = all(_whole_answers(answers, format.kind) for answers in answers_of if answers)
     repeats = bool(prompts) and format.encoded != "texts" and _most_repeat(rows, format)
     prompt = "prompt", format.names["prompt"]
-    if is_whole and not repeats and prompt in found and "_".join(column_words(prompt[1])) not in CERTAIN:
-        prompts = []  # `context` beside whole conversations
-        format = replace(format, columns=tuple(two for two in format.columns if two != prompt) + (("prompt", ""),))
-    has_none = not prompts or format.encoded == "texts" or repeats and is_whole
-    is_implicit = format.layout == "explicit" and has_none
-    return replace(format, layout="implicit" if is_implicit else format.layout, repeats=repeats and not is_implicit)
+    is_guess = prompt in found and "_".join(column_words(prompt[1])) not in CERTAIN
+    if is_guess and is_whole and not repeats:  # `context` beside whole conversations
+        others = tuple(two for two in format.columns if two != prompt)
+        return _place_prompt(replace(format, columns=others + (("prompt", ""),)), False, repeats, is_whole)
+    return _place_prompt(format, bool(prompts), repeats, is_whole)
 
 # %% ../nbs/12_data.ipynb #r004
 COLUMN_ROLES = ("prompt", "system", "chosen", "rejected", "winner", "first_wins")  # what a user can name a column for
@@ -1456,37 +1556,44 @@ def _tells_ties(
 ) -> bool:  # whether they are pairs, and their column `tie` says of some that they are one or aren't
     said = [row["tie"] for row in rows if not _is_gap(row.get("tie"))]
     are_pairs = format.layout in ("explicit", "implicit", "ids") and not format.verdict  # a verdict tells ties itself
-    return are_pairs and any(_truth(value) is not None for value in said)
+    return are_pairs and any(_read_truth(value) is not None for value in said)
 
 # %% ../nbs/12_data.ipynb #p033
+def _columns_used(
+    format: Format,  # with the columns of the answers
+) -> set[str]:  # all columns that it reads
+    usual = {"chosen", "rejected"} if format.layout == "explicit" and not format.verdict else set()
+    judging = format.verdict.columns if format.verdict else ()
+    return {*dict(format.columns).values(), format.margin, *judging} | usual
+
+
 def _find_columns(
     sample: Mapping,  # a typical row
     rows: Sequence[Mapping],  # sampled rows
     given: Mapping,  # columns the user named
 ) -> Format:  # with the columns of the answers and of the question; raises BadRowError when no format fits
     format = _find_answers(sample, rows, given)
-    taken = {*dict(format.columns).values(), format.margin, *(format.verdict.columns if format.verdict else ())}
-    taken |= {"chosen", "rejected"} if format.layout == "explicit" and not format.verdict else set()
-    format = replace(format, columns=format.columns + tuple(_find_prompt(sample, rows, taken, given)))
+    asked = _find_prompt(sample, rows, _columns_used(format), given)
+    format = replace(format, columns=format.columns + tuple(asked))
     rated = sample.get(format.names["response"]) if format.layout == "ratings" else None
     if isinstance(rated, str) and not sample.get(format.names["prompt"]):
         raise _no_format(sample)  # a text and a label, as for a classifier
     return format
 
-
+# %% ../nbs/12_data.ipynb #da091
 def detect_format(
     row: Mapping | Sequence[Mapping],  # one row, column names and values, or better a sample of rows
     columns: Mapping[str, str] | None = None,  # the columns of some of `COLUMN_ROLES`; "" for nowhere
 ) -> Format:  # what the rows of their dataset hold; raises BadRowError when no format fits
     "Tell the format by the column names and the values."
     rows = [row] if isinstance(row, Mapping) else list(row)
-    sample = {name: _as_list(value) for name, value in _typical(rows).items()}
+    sample = {name: _as_list(value) for name, value in _typical_row(rows).items()}
     if id_columns(sample):
         format = Format("ids", "ids", "margin" if "margin" in sample else None)
     else:
         given = _columns_given(columns, sample)
         format = _find_columns(sample, rows, given)
-        format = _by_values(format, rows, [two for two in format.columns if two[0] not in given])
+        format = _settle_by_values(format, rows, [two for two in format.columns if two[0] not in given])
     return replace(format, tie=_tells_ties(rows, format))
 
 
@@ -1648,6 +1755,17 @@ def _ranking_outcomes(
     return ["tie"] * n_ties + ["fewer than two responses"] * (n_answers < 2)
 
 
+def _render_result(
+    pair: dict,  # a pair of texts or messages
+    index: int,  # where its row is in the dataset
+    recipe: _Recipe,  # how to prepare it
+) -> dict:  # what is new in it: its texts, or why it doesn't stay
+    try:
+        return {TEXTS: _render_pair(pair, recipe)}
+    except BadRowError as error:
+        return {OUTCOME: recipe.refuse(error, index)}
+
+
 def _row_pairs(
     row: dict,  # one row
     index: int,  # where it is in the dataset
@@ -1661,10 +1779,7 @@ def _row_pairs(
     except BadRowError as error:
         return [carried | {OUTCOME: recipe.refuse(error, index)}]
     for result in results if format.layout != "ids" else ():
-        try:
-            result[TEXTS] = _render_pair(result, recipe)
-        except BadRowError as error:
-            result[OUTCOME] = recipe.refuse(error, index)
+        result |= _render_result(result, index, recipe)
     is_ranking = format.layout == "ranking"
     others = _ranking_outcomes(row, format, len(results)) if is_ranking else ["tie"] * (not results)
     return results + [carried | {OUTCOME: outcome} for outcome in others]
@@ -1752,7 +1867,15 @@ def _too_long(
     return error.at(pair[ROW])
 
 
-def _fit(
+def _equal_ids(
+    pair: dict,  # a pair with its ids
+    recipe: _Recipe,  # how it was prepared
+) -> BadRowError:  # about its two branches
+    column = _id_column(pair, "rejected", recipe)
+    return bad_row(column, "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
+
+# %% ../nbs/12_data.ipynb #da097
+def _check_and_cut(
     pair: dict,  # a pair with its ids
     recipe: _Recipe,  # the policies
 ) -> dict:  # what changes in it
@@ -1760,9 +1883,7 @@ def _fit(
         return outcome
     branches = [pair[name] for name in IDS]
     if branches[0] == branches[1]:
-        column = _id_column(pair, "rejected", recipe)
-        error = bad_row(column, "the token ids of chosen", "an answer with other ids", "chosen equals rejected")
-        return {OUTCOME: recipe.refuse(error, pair[ROW])}
+        return {OUTCOME: recipe.refuse(_equal_ids(pair, recipe), pair[ROW])}
     if recipe.max_length is None or max(map(len, branches)) <= recipe.max_length:
         return {}
     if recipe.overlong == "raise":
@@ -1795,7 +1916,7 @@ def _prepare_batch(
     _add_ids(pairs, recipe)
     for pair in pairs:
         if not pair[OUTCOME]:
-            pair |= _fit(pair, recipe)
+            pair |= _check_and_cut(pair, recipe)
     return {column: [pair.get(column) for pair in pairs] for column in columns}
 
 # %% ../nbs/12_data.ipynb #c075
@@ -1838,19 +1959,23 @@ def _kept_feature(
     texts = [key for key in keys.values() if isinstance(getattr(key, "feature", key), Value)]
     return default if set(keys) <= {*ROLE_KEYS, *CONTENT_KEYS} and len(texts) == len(keys) else List(Json())
 
+# %% ../nbs/12_data.ipynb #da092
+def _text_features(
+    features: Features,  # the types given
+    format: Format,  # of texts or messages
+) -> dict:  # the types of prompt, chosen and rejected
+    listed = _item_type(features.get(format.names["responses"]))
+    types = {name: _kept_feature(listed or features.get(format.names[name]), format) for name in ("chosen", "rejected")}
+    prompt = _kept_feature(features.get(format.names["prompt"]), format)
+    return types | {"prompt": types["chosen"] if format.layout == "implicit" else prompt}
+
 
 def _out_features(
     features: Features,  # the types given
     format: Format,  # what the columns hold
     columns: list[str],  # the columns of the prepared dataset
 ) -> Features:  # their types
-    types = dict(features)
-    if format.layout != "ids":
-        listed = _item_type(features.get(format.names["responses"]))
-        for name in ("chosen", "rejected"):
-            types[name] = _kept_feature(listed or features.get(format.names[name]), format)
-        prompt = _kept_feature(features.get(format.names["prompt"]), format)
-        types["prompt"] = types["chosen"] if format.layout == "implicit" else prompt
+    types = dict(features) | (_text_features(features, format) if format.layout != "ids" else {})
     types |= {name: List(Value("int32")) for name in IDS} | {"margin": Value("float64")}
     types |= {ROW: Value("int64"), OUTCOME: Value("string"), REPEATED: Value("bool")}
     return Features({name: types[name] for name in columns})
@@ -1870,6 +1995,19 @@ def _is_ready(
     return True
 
 # %% ../nbs/12_data.ipynb #c080
+def _count_table(
+    mapped: Dataset,  # pairs and rows that made none, with their outcomes
+    report: PrepareReport,  # to fill
+    tokenizer: PreTrainedTokenizerBase,  # to show the first pair with
+) -> list[int]:  # which of them stay; raises ValueError where none does
+    outcomes = zip(mapped[OUTCOME], mapped[REPEATED])
+    kept = [i for i, (outcome, repeated) in enumerate(outcomes) if report.add(outcome, repeated)]
+    if not kept:
+        raise ValueError(f"no pair is left. {report}")
+    report.first_pair = _show_pair(*(mapped[kept[0]][name] for name in IDS), tokenizer)
+    return kept
+
+
 def _prepare_table(
     dataset: Dataset,  # rows
     recipe: _Recipe,  # how to prepare them
@@ -1888,16 +2026,12 @@ def _prepare_table(
         num_proc=num_proc, desc=f"Tokenizing {report.split}",
     )
     report.rows = report.rows or len(dataset)
-    outcomes = zip(mapped[OUTCOME], mapped[REPEATED])
-    kept = [i for i, (outcome, repeated) in enumerate(outcomes) if report.add(outcome, repeated)]
-    if not kept:
-        raise ValueError(f"no pair is left. {report}")
-    report.first_pair = _show_pair(*(mapped[kept[0]][name] for name in IDS), recipe.tokenizer)
+    kept = _count_table(mapped, report, recipe.tokenizer)
     mapped = mapped.select_columns(names)
     return mapped if len(kept) == len(mapped) else mapped.select(kept)
 
 # %% ../nbs/12_data.ipynb #c082
-def _count(
+def _count_pair(
     pair: dict,  # a prepared pair
     report: PrepareReport,  # to fill
     tokenizer: PreTrainedTokenizerBase,  # to show the first pair with
@@ -1921,7 +2055,7 @@ def _prepare_stream(
         _prepare_batch, batched=True, batch_size=100, with_indices=True, remove_columns=names,
         fn_kwargs={"recipe": recipe, "columns": columns},
     )
-    count = partial(_count, report=report, tokenizer=recipe.tokenizer)
+    count = partial(_count_pair, report=report, tokenizer=recipe.tokenizer)
     return mapped.filter(count).remove_columns([ROW, OUTCOME, REPEATED])
 
 # %% ../nbs/12_data.ipynb #c084
@@ -1929,7 +2063,9 @@ def _rating_score(
     value,  # a mark, or a thumb up or down
     column: str,  # for the error
 ) -> float:  # a finite number
-    return _number({"true": 1, "false": 0}.get(value.lower(), value) if isinstance(value, str) else value, column)
+    if isinstance(value, str):
+        value = {"true": 1, "false": 0}.get(value.lower(), value)
+    return _finite_number(value, column)
 
 
 def _read_rating(
@@ -1937,11 +2073,11 @@ def _read_rating(
     format: Format,  # its format; `margin` names the column of the score
 ) -> dict:  # a ranking of one
     column = format.names["response"]
-    answer = _read_answer(_cell(row, format, "response"), column, format)
+    answer = _read_answer(_read_value(row, format, "response"), column, format)
     prompt = _read_prompt(row, format)
     if not prompt and isinstance(answer, list):
         prompt, answer = answer[:-1], answer[-1:]  # a whole conversation was rated
-    prompt = _with_system(_text_cell(row, format, "system"), prompt, format.names.get("system"))
+    prompt = _with_system(_read_text(row, format, "system"), prompt, format.names.get("system"))
     carried = {name: value for name, value in row.items() if name not in (column, format.margin)}
     score = _rating_score(row.get(format.margin), format.margin)
     return carried | {"prompt": prompt, "responses": [answer], "scores": [score]}
@@ -1969,7 +2105,7 @@ def _prompt_key(
     return json.dumps(drop_none(prompt), sort_keys=True, default=str)
 
 
-def _rankings(
+def _group_rankings(
     ratings: Iterable[dict],  # rankings of one, those of a prompt together
 ) -> Iterator[dict]:  # one ranking a prompt
     for _, group in groupby(ratings, key=lambda rating: _prompt_key(rating["prompt"])):
@@ -1990,7 +2126,7 @@ def _before_answer(
     format: Format,  # of the row
 ) -> list | None:  # the conversation before the answer
     try:
-        return _read_answer(_cell(row, format, "response"), "", format)[:-1]
+        return _read_answer(_read_value(row, format, "response"), "", format)[:-1]
     except BadRowError:
         return None  # it is refused or counted later
 
@@ -2011,7 +2147,7 @@ def _rankings_of_stream(
     dataset: IterableDataset,  # ratings
     **options,  # of _read_ratings
 ) -> Iterator[dict]:  # rankings
-    yield from _rankings(_read_ratings(enumerate(dataset), **options))
+    yield from _group_rankings(_read_ratings(enumerate(dataset), **options))
 
 
 def _group_ratings(
@@ -2021,7 +2157,7 @@ def _group_ratings(
     if isinstance(dataset, IterableDataset):
         return IterableDataset.from_generator(_rankings_of_stream, gen_kwargs={"dataset": dataset, **options})
     order = _order_by_prompt(dataset, options["format"])
-    rankings = list(_rankings(_read_ratings(((i, dataset[i]) for i in order), **options)))
+    rankings = list(_group_rankings(_read_ratings(((i, dataset[i]) for i in order), **options)))
     if not rankings:
         raise ValueError(f"no rating is left. {options['report']}")
     return Dataset.from_list(rankings)
@@ -2030,7 +2166,7 @@ def _group_ratings(
 SAMPLED = 100  # rows that a format is told from, at least
 
 
-def _sample(
+def _sample_rows(
     dataset: Dataset | IterableDataset,  # any dataset
     split: str,  # its name, for the error
 ) -> dict[int, dict]:  # rows by their index: the first of a stream, or some from all over a table
@@ -2051,12 +2187,12 @@ def _without_template(
     if format.kind not in ("hh", "turns"):
         return format  # TRL takes transcripts as text, too
     format = replace(format, kind="text", joint="\n\n" if format.kind == "turns" else "")
-    if format.layout == "implicit" and any(_cell(row, format, "prompt") for row in rows.values()):
+    if format.layout == "implicit" and any(_read_value(row, format, "prompt") for row in rows.values()):
         format = replace(format, layout="explicit", repeats=True)
     return format
 
 
-def _detect(
+def _detect_sampled(
     rows: Mapping[int, dict],  # sampled, by index
     columns: Mapping[str, str] | None,  # that the user named
     has_template: bool,  # whether the tokenizer has a chat template
@@ -2074,7 +2210,7 @@ def find_format(
     has_template: bool = True,  # whether the tokenizer has a chat template
 ) -> Format:  # what `prepare_dataset` will read in them
     "Tell the format of a dataset. Raises BadRowError where none fits, ValueError where there are no rows."
-    return _detect(_sample(dataset, "given"), columns, has_template)
+    return _detect_sampled(_sample_rows(dataset, "given"), columns, has_template)
 
 # %% ../nbs/12_data.ipynb #f034
 def _are_within(
@@ -2138,6 +2274,16 @@ def _pairs_of_sampled(
         return [pair | {TEXTS: _render_answers(pair, ["chosen"], strict)}]
     return [pair for pair in _row_pairs(row, index, strict) if TEXTS in pair]
 
+# %% ../nbs/12_data.ipynb #da099
+def _fault_of_all(
+    fault: BadRowError,  # of the first row
+    n_rows: int,  # that were looked at, and are like it
+) -> BadRowError:  # that says so
+    row, *args = fault.args
+    remedy = (f"All {n_rows} rows looked at are like this, so it is the set and not a row. {fault.remedy} "
+              "Or turn the rows first: dataset.map(lambda row: {'prompt': ..., 'chosen': ..., 'rejected': ...}).")
+    return BadRowError(row, *args[:3], remedy, args[4])
+
 
 def _sample_pairs(
     rows: Mapping[int, dict],  # sampled, by index
@@ -2152,10 +2298,7 @@ def _sample_pairs(
             faults.append(error.at(index))
     reasons = {fault.reason for fault in faults}
     if len(faults) == len(rows) and len(reasons) == 1 and reasons < SHAPE_FAULTS:
-        row, *args = faults[0].args
-        remedy = (f"All {len(faults)} rows looked at are like this, so it is the set and not a row. {faults[0].remedy} "
-                  "Or turn the rows first: dataset.map(lambda row: {'prompt': ..., 'chosen': ..., 'rejected': ...}).")
-        raise BadRowError(row, *args[:3], remedy, args[4])
+        raise _fault_of_all(faults[0], len(rows))
     return found
 
 # %% ../nbs/12_data.ipynb #p084
@@ -2171,7 +2314,7 @@ def _said_in(
     column: str,  # its column, for the error
 ) -> list[str]:  # the texts in it, with single spaces
     is_talk = isinstance(value, list) and all(map(_is_message, value))
-    texts = [_message(message, column).get("content") for message in value] if is_talk else [value]
+    texts = [_as_message(message, column).get("content") for message in value] if is_talk else [value]
     return [" ".join(text.split()) for text in texts if isinstance(text, str) and text.strip()]
 
 
@@ -2191,7 +2334,7 @@ def _unread_columns(
     return unread
 
 # %% ../nbs/12_data.ipynb #p082
-def _left_out(
+def _roles_left_out(
     pairs: Sequence[tuple[dict, dict]],  # rows and their pairs
 ) -> dict[str, str]:  # roles of which the chat template writes no message, and an example of each
     written, missing = set(), {}
@@ -2215,40 +2358,56 @@ def _refuse_unwritten(
         raise bad_row("prompt", found, "roles that the chat template writes", "refused by template", remedy).at(0)
 
 
-def _find_doubts(
+def _doubts_about_columns(
     pairs: Sequence[tuple[dict, dict]],  # rows and their pairs
     format: Format,  # of the rows
-) -> list[str]:  # what was found in the rows and is in no pair; raises BadRowError where that is a role
-    left_out, unread = _left_out(pairs), _unread_columns(pairs, format)
-    _refuse_unwritten(left_out)
-    doubts = [f"  the chat template leaves out what {role!r} says: {text[:80]!r}" for role, text in left_out.items()]
-    doubts += [f"  column '{name}' is not read: {text[:80]!r}" for name, text in unread.items()]
+) -> list[str]:  # columns of text that are in no pair, and a column `tie` of other things
+    unread = _unread_columns(pairs, format)
+    doubts = [f"  column '{name}' is not read: {text[:80]!r}" for name, text in unread.items()]
     if unread:
         doubts.append("  where it belongs to the question, name it: prompt_column='...' or system_column='...'")
     neckties = [row["tie"] for row, _ in pairs if not (format.tie or format.verdict or _is_gap(row.get("tie")))]
     if neckties:
         doubts.append(f"  column 'tie' is not read (true and false are, in rows of pairs): {str(neckties[0])[:80]!r}")
+    return doubts
+
+
+def _find_doubts(
+    pairs: Sequence[tuple[dict, dict]],  # rows and their pairs
+    format: Format,  # of the rows
+) -> list[str]:  # what was found in the rows and is in no pair; raises BadRowError where that is a role
+    left_out = _roles_left_out(pairs)
+    _refuse_unwritten(left_out)
+    doubts = [f"  the chat template leaves out what {role!r} says: {text[:80]!r}" for role, text in left_out.items()]
+    doubts += _doubts_about_columns(pairs, format)
     if pairs and not any(pair["prompt"] for _, pair in pairs):
         doubts.append("  no question: no column of a prompt was found, and the answers don't begin alike")
     return doubts
 
 # %% ../nbs/12_data.ipynb #da080
-def _as_read_later(
-    rows: Dataset | IterableDataset,  # as they are given
+def _as_rankings(
+    rows: Dataset | IterableDataset,  # ratings
     names: list[str],  # their columns
     recipe: _Recipe,  # for them
-    report: PrepareReport,  # to fill
-) -> tuple:  # rows, columns and recipe of what becomes pairs: ratings are grouped, and ids perhaps to be looked at
+    report: PrepareReport,  # counts them
+) -> tuple:  # the same four things, less the report, of rankings
     format = recipe.format
-    if format.layout == "ids":
-        return rows, names, replace(recipe, n_ids=_ids_to_check(rows, names, recipe.tokenizer))
-    if format.layout != "ratings":
-        return rows, names, recipe
     rows = _group_ratings(rows, format=format, report=report, on_bad_row=recipe.on_bad_row)
     rated = format.names["response"], format.margin
     names = [name for name in names if name not in rated] + ["prompt", "responses", "scores", ROW]
     ranking = Format("ranking", format.kind, "scores", repeats=format.repeats, joint=format.joint)
     return rows, names, replace(recipe, format=ranking)
+
+
+def _group_or_check(
+    rows: Dataset | IterableDataset,  # as they are given
+    names: list[str],  # their columns
+    recipe: _Recipe,  # for them
+    report: PrepareReport,  # to fill
+) -> tuple:  # rows, columns and recipe of what becomes pairs: ratings are grouped, and ids perhaps to be looked at
+    if recipe.format.layout == "ids":
+        return rows, names, replace(recipe, n_ids=_ids_to_check(rows, names, recipe.tokenizer))
+    return _as_rankings(rows, names, recipe, report) if recipe.format.layout == "ratings" else (rows, names, recipe)
 
 # %% ../nbs/12_data.ipynb #da082
 def _prepare_split(
@@ -2261,14 +2420,14 @@ def _prepare_split(
     **policies,  # max_length, overlong and on_bad_row
 ) -> tuple:  # the prepared dataset, and its PrepareReport
     rows = dataset if isinstance(dataset, IterableDataset) else dataset.with_format(None)
-    sample = _sample(rows, split)
-    format = _detect(sample, columns, has_template=bool(tokenizer.chat_template))
+    sample = _sample_rows(rows, split)
+    format = _detect_sampled(sample, columns, has_template=bool(tokenizer.chat_template))
     markers = (find_pair_markers if text_pair else find_markers)(tokenizer)
     recipe = _Recipe(format, tokenizer, markers, **policies)
     pairs = _sample_pairs(sample, recipe) if format.layout != "ids" else []
     report = PrepareReport(split, format, recipe.max_length, doubts=_find_doubts(pairs, format))
-    names = rows.column_names or list(_typical(list(sample.values())))
-    rows, names, recipe = _as_read_later(rows, names, recipe, report)
+    names = rows.column_names or list(_typical_row(list(sample.values())))
+    rows, names, recipe = _group_or_check(rows, names, recipe, report)
     if isinstance(rows, IterableDataset):
         if pairs and format.layout != "ratings":
             report.first_pair = _show_texts(pairs[0][1][TEXTS], tokenizer, markers, format.kind != "text")
@@ -2313,7 +2472,7 @@ def name_split(
         raise
 
 # %% ../nbs/12_data.ipynb #p090
-def _asked(
+def _prompt_of(
     row: Mapping,  # a row of any format with a prompt
     format: Format,  # its format
 ) -> str | list:  # its prompt, to be told from others
@@ -2333,13 +2492,25 @@ def _rows_by_prompt(
     rows_of = {}
     for index, row in enumerate(dataset):
         try:
-            prompt = _asked(row, format)
+            prompt = _prompt_of(row, format)
         except BadRowError as error:
             raise error.at(index) from None
         rows_of.setdefault(_prompt_key(prompt), []).append(index)
     return list(rows_of.values())
 
 # %% ../nbs/12_data.ipynb #c112
+def _held_out(
+    groups: list[list[int]],  # the indices of each prompt's rows
+    wanted: float,  # how many rows at least
+    seed: int,  # of the draw
+) -> list[int]:  # the indices of whole prompts, drawn; one prompt is left
+    Random(seed).shuffle(groups)
+    test = []
+    while len(groups) > 1 and len(test) < wanted:
+        test += groups.pop()
+    return sorted(test)
+
+
 def split_by_prompt(
     dataset: Dataset,  # rows of any format with a prompt, or with one to be extracted
     test_size: float | int = 0.1,  # share of the rows to hold out, or their number
@@ -2350,14 +2521,10 @@ def split_by_prompt(
     format = find_format(dataset, columns)
     if format.layout == "ids" and "prompt" not in dataset.column_names:
         raise ValueError("these rows hold token ids only, so their prompts can't be told; split before tokenising")
-    groups = _rows_by_prompt(dataset, format)
     wanted = test_size * len(dataset) if test_size < 1 else test_size
-    Random(seed).shuffle(groups)
-    test = []
-    while len(groups) > 1 and len(test) < wanted:
-        test += groups.pop()
-    train = [index for group in groups for index in group]
-    return DatasetDict(train=dataset.select(sorted(train)), test=dataset.select(sorted(test)))
+    test = _held_out(_rows_by_prompt(dataset, format), wanted, seed)
+    train = sorted({*range(len(dataset))} - {*test})
+    return DatasetDict(train=dataset.select(train), test=dataset.select(test))
 
 # %% ../nbs/12_data.ipynb #h901
 __getattr__ = older_names("data")
