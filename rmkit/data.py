@@ -611,13 +611,13 @@ def _put_together(
     return prompt, *values, repeated
 
 # %% ../nbs/12_data.ipynb #p002
-# one word of a column's name, and what stands in its place in the other's: the first is better, or nothing is said
-BETTER_WORSE = [
+BETTER_WORSE = [  # words in which two names differ, where the first one's column holds the better answer
     ("chosen", "rejected"), ("accepted", "rejected"), ("preferred", "rejected"), ("selected", "rejected"),
     ("preferred", "dispreferred"), ("win", "lose"), ("win", "loss"), ("winner", "loser"), ("winning", "losing"),
     ("better", "worse"), ("best", "worst"), ("positive", "negative"), ("pos", "neg"), ("good", "bad"),
     ("j", "k"), ("w", "l"),
 ]
+# and where the names don't say which is better
 SIDES = [("a", "b"), ("0", "1"), ("1", "2"), ("first", "second"), ("left", "right"), ("one", "two")]
 
 
@@ -988,8 +988,7 @@ def _better_and_worse(
     return next(iter(texts + found), None) or _beside_rejected(sample)
 
 # %% ../nbs/12_data.ipynb #p014
-# words of a column's name that ask which answer it is, so that 0 is the first
-WHICH = {"winner", "better", "preferred", "choice", "chosen", "selected", "best"}
+WHICH = {"winner", "better", "preferred", "choice", "chosen", "selected", "best"}  # names that ask which one
 
 
 def _ends_by_name(
