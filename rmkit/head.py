@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/head.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'OUTPUTS', 'unwrap', 'added_modules', 'head_name', 'head_module', 'init_head', 'count_outputs',
-           'replace_head', 'watch_head', 'set_text_pair', 'reads_text_pairs', 'no_cache', 'check_one_value',
+           'replace_head', 'watch_head', 'no_cache', 'check_one_value', 'set_text_pair', 'reads_text_pairs',
            'trial_ids', 'own_forward', 'call_own_forward', 'rewards', 'token_rewards']
 
 # %% ../nbs/02_head.ipynb #h002
@@ -25,66 +25,79 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 logger = logging.getLogger(__name__)
 
 # %% ../nbs/02_head.ipynb #c010
-def unwrap(model:nn.Module, # a classifier, perhaps inside DDP, `torch.compile` or PEFT
-          ) -> PreTrainedModel: # the transformers classifier itself
-    "Take the wrappers off"
+def unwrap(
+    model: nn.Module,  # a classifier, perhaps inside DDP, `torch.compile` or PEFT
+) -> PreTrainedModel:  # the transformers classifier itself
+    "Take the wrappers off."
     while True:
-        if hasattr(model, "get_base_model"): model = model.get_base_model()
-        elif isinstance(getattr(model, "module", None), nn.Module): model = model.module
-        elif hasattr(model, "_orig_mod"): model = model._orig_mod
-        else: return model
+        if hasattr(model, "get_base_model"):
+            model = model.get_base_model()
+        elif isinstance(getattr(model, "module", None), nn.Module):
+            model = model.module
+        elif hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        else:
+            return model
 
 # %% ../nbs/02_head.ipynb #c011
-def added_modules(model:nn.Module, # a classifier, perhaps wrapped
-                  ) -> list[str]: # names of its children with weights, other than the backbone, in order
-    "What a classifier has besides its backbone (an encoder may have a dense layer before its head)"
+def added_modules(
+    model: nn.Module,  # a classifier, perhaps wrapped
+) -> list[str]:  # names of its children with weights, other than the backbone, in order
+    "What a classifier has besides its backbone (an encoder may have a dense layer before its head)."
     model = unwrap(model)
     embedding = model.get_input_embeddings()  # in the backbone, whatever a class of one's own calls that
     return [name for name, child in model.named_children()
             if name != model.base_model_prefix and next(child.parameters(), None) is not None
             and all(module is not embedding for module in child.modules())]
 
-def head_name(model:nn.Module, # a sequence classifier, perhaps wrapped
-             ) -> str: # "score", "classifier", ...
-    "Name of the module that turns hidden states into the reward; ValueError when there is none"
+def head_name(
+    model: nn.Module,  # a sequence classifier, perhaps wrapped
+) -> str:  # "score", "classifier", ...
+    "Name of the module that turns hidden states into the reward; ValueError when there is none."
     added = added_modules(model)
     if not added:
         raise ValueError(f"{type(unwrap(model)).__name__} has no head beside its backbone; expected a sequence "
                          "classifier. Load it with `load_reward_model`.")
     return added[-1]
 
-def head_module(model:nn.Module, # a sequence classifier, perhaps wrapped
-               ) -> nn.Module: # the head (PEFT's wrapper round it, for a PEFT model)
-    "The module that turns hidden states into the reward"
+def head_module(
+    model: nn.Module,  # a sequence classifier, perhaps wrapped
+) -> nn.Module:  # the head (PEFT's wrapper round it, for a PEFT model)
+    "The module that turns hidden states into the reward."
     return getattr(unwrap(model), head_name(model))
 
 # %% ../nbs/02_head.ipynb #c014
-def init_head(model:nn.Module, # a sequence classifier
-              seed:int=0, # of the head alone; the global random state is neither read nor moved
-             ) -> nn.Module: # the same model
-    "Start the head anew: weights normal with standard deviation 1/√(d+1), biases zero"
+def init_head(
+    model: nn.Module,  # a sequence classifier
+    seed: int = 0,  # of the head alone; the global random state is neither read nor moved
+) -> nn.Module:  # the same model
+    "Start the head anew: weights normal with standard deviation 1/√(d+1), biases zero."
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for layer in head_module(model).modules():
-            if not isinstance(layer, nn.Linear): continue
+            if not isinstance(layer, nn.Linear):
+                continue
             std = (layer.in_features + 1) ** -0.5
             drawn = torch.randn(layer.weight.shape, generator=generator, device="cpu", dtype=torch.float32)
             layer.weight.copy_(drawn * std)
-            if layer.bias is not None: layer.bias.zero_()
+            if layer.bias is not None:
+                layer.bias.zero_()
     return model
 
 # %% ../nbs/02_head.ipynb #c017
-def count_outputs(model:nn.Module, # a sequence classifier
-            ) -> int|None: # of its head; None where that isn't known
-    "How many numbers the head gives"
+def count_outputs(
+    model: nn.Module,  # a sequence classifier
+) -> int | None:  # of its head; None where that isn't known
+    "How many numbers the head gives."
     head = head_module(model).modules() if added_modules(model) else []
     layers = [layer for layer in head if isinstance(layer, nn.Linear)]
     return layers[-1].out_features if layers else None
 
-def replace_head(model:nn.Module, # a sequence classifier with any number of outputs
-                 seed:int=0, # of the new head
-                ) -> nn.Module: # the same model, now with `num_labels=1`
-    "Put a newly started head with one output in place of the last layer of the head"
+def replace_head(
+    model: nn.Module,  # a sequence classifier with any number of outputs
+    seed: int = 0,  # of the new head
+) -> nn.Module:  # the same model, now with `num_labels=1`
+    "Put a newly started head with one output in place of the last layer of the head."
     model = unwrap(model)
     names = [n for n, m in head_module(model).named_modules() if isinstance(m, nn.Linear)]
     path = f"{head_name(model)}.{names[-1]}".rstrip(".")
@@ -97,235 +110,323 @@ def replace_head(model:nn.Module, # a sequence classifier with any number of out
 
 # %% ../nbs/02_head.ipynb #c023
 @contextmanager
-def watch_head(model:nn.Module, # a sequence classifier, perhaps wrapped
-                at_R:torch.Tensor|None=None, # for one row: the tokens that the head is to see; None: all
-               ) -> Iterator[list[torch.Tensor]]: # fills with what the head gives, one tensor a forward
-    "Collect the head's outputs while the block runs"
+def watch_head(
+    model: nn.Module,  # a sequence classifier, perhaps wrapped
+    at_R: torch.Tensor | None = None,  # for one row: the tokens that the head is to see; None: all
+) -> Iterator[list[torch.Tensor]]:  # fills with what the head gives, one tensor a forward
+    "Collect the head's outputs while the block runs."
     seen, head, N = [], head_module(model), None
+
     def narrow(module, args):
         nonlocal N
         N = args[0].shape[1]
         return args[0][:, at_R], *args[1:]
+
     def note(module, args, output):
         seen.append(output)
-        if N is not None: return output[:, :1].expand(-1, N, -1) # the model goes on to pick a value by its place in the row
+        if N is not None:  # the model goes on to pick a value by its place in the row
+            return output[:, :1].expand(-1, N, -1)
+
     handles = [head.register_forward_hook(note)]
-    if at_R is not None: handles.append(head.register_forward_pre_hook(narrow))
-    try: yield seen
+    if at_R is not None:
+        handles.append(head.register_forward_pre_hook(narrow))
+    try:
+        yield seen
     finally:
-        for handle in handles: handle.remove()
-
-# %% ../nbs/02_head.ipynb #m060
-def set_text_pair(model:nn.Module, # an encoder; its config is set
-                  tokenizer:PreTrainedTokenizerBase, # that goes with it
-                 ) -> None:
-    "Note in the config that prompt and response are read as two texts, and whether the model is told which is which"
-    config, both = unwrap(model).config, tokenizer("one", "two")
-    config.reward_input, config.reward_separator = "text_pair", None
-    ids, types = both["input_ids"], both.get("token_type_ids")
-    if types is None or not any(types): return
-    if types != _types_of(torch.tensor([ids]), tokenizer.sep_token_id)[0].tolist():
-        raise ValueError(f"text_pair: {type(tokenizer).__name__} marks the tokens of two texts as {types}; expected "
-                         "0 up to the first separator and 1 behind it")
-    config.reward_separator = tokenizer.sep_token_id
-
-def reads_text_pairs(model:nn.Module, # perhaps wrapped
-                    ) -> bool:
-    "Whether the model's config says that prompt and response are two texts to its tokenizer"
-    return getattr(unwrap(model).config, "reward_input", None) == "text_pair"
-
-def _types_of(ids_BL:torch.Tensor, separator:int) -> torch.Tensor: # (B, L)
-    "0 up to the first separator, 1 behind it"
-    is_sep_BL = ids_BL == separator
-    return (is_sep_BL.cumsum(1) > is_sep_BL).long()
-
-def _token_types(model:nn.Module, # perhaps wrapped
-                 ids_BL:torch.Tensor, # token ids
-                ) -> dict[str, torch.Tensor]: # a keyword for its forward
-    "Which of two texts each token belongs to, for a model that is told"
-    separator = getattr(unwrap(model).config, "reward_separator", None)
-    if separator is None or not reads_text_pairs(model): return {}
-    if "token_type_ids" not in inspect.signature(type(unwrap(model)).forward).parameters: return {}
-    return {"token_type_ids": _types_of(ids_BL, separator)}
-
-# %% ../nbs/02_head.ipynb #c025
-def no_cache(model:nn.Module, # a classifier, perhaps wrapped
-             ) -> dict[str, bool]: # a keyword for its forward
-    "Keys and values aren't kept for generation, where the model would"
-    return {"use_cache": False} if "use_cache" in inspect.signature(type(unwrap(model)).forward).parameters else {}
-
-def check_one_value(model:nn.Module, # a classifier, perhaps wrapped
-               values:torch.Tensor, # what its head gives
-              ) -> torch.Tensor: # the same
-    "ValueError when the head has more than one output"
-    if values.shape[-1] == 1: return values
-    raise ValueError(f"the head '{head_name(model)}' gives {values.shape[-1]} outputs, expected 1. "
-                     "Reward models require `num_labels=1`: load it so, or call `replace_head(model)`.")
+        for handle in handles:
+            handle.remove()
 
 # %% ../nbs/02_head.ipynb #c026
-def _to_left(input_ids_BL:torch.Tensor, # token ids, padded on either side
-             attention_mask_BL:torch.Tensor, # 1 at real tokens
-            ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]: # ids_BL, mask_BL, order_BL: whence each token came
-    "Move the rows to the left edge"
+def _to_left(
+    input_ids_BL: torch.Tensor,  # token ids, padded on either side
+    attention_mask_BL: torch.Tensor,  # 1 at real tokens
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # ids_BL, mask_BL, order_BL: whence each token came
+    "Move the rows to the left edge."
     mask_BL = attention_mask_BL.long()
     order_BL = mask_BL.argsort(dim=1, descending=True, stable=True)
     return input_ids_BL.gather(1, order_BL), mask_BL.gather(1, order_BL), order_BL
 
-def _head_values(model:nn.Module, # a sequence classifier, perhaps wrapped
-                 ids_BL:torch.Tensor, # token ids, padded on the right
-                 mask_BL:torch.Tensor, # 1 at real tokens
-                ) -> torch.Tensor: # (B, L, 1), or (B, 1) in an encoder
-    "What the head gives"
-    with watch_head(model) as seen:
-        model(input_ids=ids_BL, attention_mask=mask_BL, **_token_types(model, ids_BL), **no_cache(model))
-    return check_one_value(model, seen[-1])
-
-def _at_last(values:torch.Tensor, # (B, L, 1), or one value a row
-             mask_BL:torch.Tensor, # 1 at real tokens, on the left
-            ) -> torch.Tensor: # r_B float32
-    "The value at the last real token of each row"
+def _at_last(
+    values: torch.Tensor,  # (B, L, 1), or one value a row
+    mask_BL: torch.Tensor,  # 1 at real tokens, on the left
+) -> torch.Tensor:  # r_B float32
+    "The value at the last real token of each row."
     if values.dim() == 3:
         last_B = mask_BL.sum(1) - 1
         values = values[torch.arange(len(values), device=values.device), last_B.to(values.device)]
     return values.squeeze(-1).float()
 
-# %% ../nbs/02_head.ipynb #m002
-OUTPUTS = "logits rewards reward end_scores scores score values value".split() # the first that is there
+# %% ../nbs/02_head.ipynb #c025
+def no_cache(
+    model: nn.Module,  # a classifier, perhaps wrapped
+) -> dict[str, bool]:  # a keyword for its forward
+    "`use_cache=False`, where the forward knows it: keys and values are kept for generation alone."
+    return {"use_cache": False} if "use_cache" in inspect.signature(type(unwrap(model)).forward).parameters else {}
 
-def _given_rewards(out:Any, # what a forward gave
-                   mask_BL:torch.Tensor, # 1 at real tokens, on the left
-                  ) -> torch.Tensor: # r_B float32
-    "One reward a text; ValueError when a forward gives something else"
-    given = out
-    if isinstance(out, (tuple, list)): given = next(iter(out), None)
-    elif not isinstance(out, torch.Tensor):
-        get = out.get if isinstance(out, Mapping) else lambda name: getattr(out, name, None)
-        given = next((value for name in OUTPUTS if (value := get(name)) is not None), None)
+def check_one_value(
+    model: nn.Module,  # a classifier, perhaps wrapped
+    values: torch.Tensor,  # what its head gives
+) -> torch.Tensor:  # the same
+    "ValueError when the head has more than one output."
+    if values.shape[-1] == 1:
+        return values
+    raise ValueError(f"the head '{head_name(model)}' gives {values.shape[-1]} outputs, expected 1. "
+                     "Reward models require `num_labels=1`: load it so, or call `replace_head(model)`.")
+
+def _head_values(
+    model: nn.Module,  # a sequence classifier, perhaps wrapped
+    ids_BL: torch.Tensor,  # token ids, padded on the right
+    mask_BL: torch.Tensor,  # 1 at real tokens
+    **beside,  # what else its forward takes
+) -> torch.Tensor:  # (B, L, 1), or (B, 1) in an encoder
+    "What the head gives."
+    with watch_head(model) as seen:
+        model(input_ids=ids_BL, attention_mask=mask_BL, **beside, **no_cache(model))
+    return check_one_value(model, seen[-1])
+
+# %% ../nbs/02_head.ipynb #he006
+def _at_every_token(
+    values: torch.Tensor,  # (B, L, 1), rows at the left edge
+    mask_BL: torch.Tensor,  # 1 at real tokens, on the left
+    order_BL: torch.Tensor,  # whence each token came
+) -> torch.Tensor:  # r_BL float32, NaN at padding
+    "The head's values, each at the place where its token stood."
+    r_BL = values.squeeze(-1).float().masked_fill(mask_BL.to(values.device) == 0, torch.nan)
+    return torch.empty_like(r_BL).scatter(1, order_BL.to(r_BL.device), r_BL)
+
+# %% ../nbs/02_head.ipynb #he008
+def _types_of(ids_BL: torch.Tensor, separator: int) -> torch.Tensor:
+    "(B, L): 0 up to the first separator, 1 behind it."
+    is_sep_BL = ids_BL == separator
+    return (is_sep_BL.cumsum(1) > is_sep_BL).long()
+
+# %% ../nbs/02_head.ipynb #m060
+def set_text_pair(
+    model: nn.Module,  # an encoder; its config is set
+    tokenizer: PreTrainedTokenizerBase,  # that goes with it
+) -> None:
+    "Note in the config that prompt and response are read as two texts, and whether the model is told which is which."
+    config, both = unwrap(model).config, tokenizer("one", "two")
+    config.reward_input, config.reward_separator = "text_pair", None
+    ids, types = both["input_ids"], both.get("token_type_ids")
+    if types is None or not any(types):
+        return
+    if types != _types_of(torch.tensor([ids]), tokenizer.sep_token_id)[0].tolist():
+        raise ValueError(f"text_pair: {type(tokenizer).__name__} marks the tokens of two texts as {types}; expected "
+                         "0 up to the first separator and 1 behind it")
+    config.reward_separator = tokenizer.sep_token_id
+
+# %% ../nbs/02_head.ipynb #he010
+def reads_text_pairs(
+    model: nn.Module,  # perhaps wrapped
+) -> bool:
+    "Whether the model's config says that prompt and response are two texts to its tokenizer."
+    return getattr(unwrap(model).config, "reward_input", None) == "text_pair"
+
+def _token_types(
+    model: nn.Module,  # perhaps wrapped
+    ids_BL: torch.Tensor,  # token ids
+) -> dict[str, torch.Tensor]:  # a keyword for its forward
+    "Which of two texts each token belongs to, for a model that is told."
+    separator = getattr(unwrap(model).config, "reward_separator", None)
+    if separator is None or not reads_text_pairs(model):
+        return {}
+    if "token_type_ids" not in inspect.signature(type(unwrap(model)).forward).parameters:
+        return {}
+    return {"token_type_ids": _types_of(ids_BL, separator)}
+
+# %% ../nbs/02_head.ipynb #m002
+OUTPUTS = "logits rewards reward end_scores scores score values value".split()  # the first that is there
+
+def _first_output(out):
+    "Of all that a forward gave, what may be rewards."
+    if isinstance(out, (tuple, list)):
+        return next(iter(out), None)
+    if isinstance(out, torch.Tensor):
+        return out
+    get = out.get if isinstance(out, Mapping) else lambda name: getattr(out, name, None)
+    return next((value for name in OUTPUTS if (value := get(name)) is not None), None)
+
+def _given_rewards(
+    out: Any,  # what a forward gave
+    mask_BL: torch.Tensor,  # 1 at real tokens, on the left
+) -> torch.Tensor:  # r_B float32
+    "One reward a text; ValueError when a forward gives something else."
+    given = _first_output(out)
     B, L = mask_BL.shape
     shape = tuple(given.shape) if isinstance(given, torch.Tensor) else None
-    if shape in ((B,), (B, 1)): return given.reshape(B).float()
-    if shape in ((B, L), (B, L, 1)): return _at_last(given.reshape(B, L, 1), mask_BL)
+    if shape in ((B,), (B, 1)):
+        return given.reshape(B).float()
+    if shape in ((B, L), (B, L, 1)):
+        return _at_last(given.reshape(B, L, 1), mask_BL)
     found = f"values of shape {shape}" if shape else f"a {type(out).__name__}"
-    if isinstance(out, Mapping): found += f" of {', '.join(map(str, out))}"
+    if isinstance(out, Mapping):
+        found += f" of {', '.join(map(str, out))}"
     raise ValueError(f"the model's forward gives {found} for {B} texts; expected one value a text, as `logits`")
 
-# %% ../nbs/02_head.ipynb #m003
-def trial_ids(model:nn.Module, # perhaps wrapped
-              ) -> torch.Tensor: # (1, 8)
-    "Token ids of a text without padding, ended by the end token where that isn't the padding"
+# %% ../nbs/02_head.ipynb #he012
+def trial_ids(
+    model: nn.Module,  # perhaps wrapped
+) -> torch.Tensor:  # (1, 8)
+    "Token ids of a text without padding, ended by the end token where that isn't the padding."
     config = unwrap(model).config.get_text_config()
     ids = torch.randint(1, min(config.vocab_size, 1000), (8,), generator=torch.Generator().manual_seed(0))
     ids[ids == config.pad_token_id] = 0 if config.pad_token_id else 1
     end = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id
-    if end is not None and end != config.pad_token_id: ids[-1] = end
+    if end is not None and end != config.pad_token_id:
+        ids[-1] = end
     return ids[None].to(next(model.parameters()).device)
 
-@contextmanager
-def _known_values(model:nn.Module, # perhaps wrapped
-                  scale:float, # of the numbers
-                 ) -> Iterator[list[torch.Tensor]]: # fills with what stood in the place of the head's output
-    "While the block runs, the head gives numbers that fall from token to token, and other layers beside it are off by one"
-    made, added = [], added_modules(model)
-    def exchange(module, args, output):
-        if not isinstance(output, torch.Tensor): return
-        place = torch.arange(output.shape[1]) if output.dim() == 3 else torch.zeros(1)
-        made.append((scale * (47 - 11 * place)).view(1, -1, *[1] * (output.dim() - 2)).expand(output.shape).to(output))
-        return made[-1]
-    def disturb(module, args, output): return output + 1 if isinstance(output, torch.Tensor) else None
-    hooks = [*[disturb] * (len(added) - 1), exchange]
-    handles = [getattr(unwrap(model), name).register_forward_hook(hook) for name, hook in zip(added, hooks)]
-    try: yield made
-    finally:
-        for handle in handles: handle.remove()
+# %% ../nbs/02_head.ipynb #m003
+def _falling(output, scale):
+    "Numbers in the shape of a head's output that fall by 11 from token to token."
+    place = torch.arange(output.shape[1]) if output.dim() == 3 else torch.zeros(1)
+    return (scale * (47 - 11 * place)).view(1, -1, *[1] * (output.dim() - 2)).expand(output.shape).to(output)
 
-def _forward_trial(model:nn.Module, # perhaps wrapped, in evaluation mode
-                  ) -> str|None: # what its forward does instead
-    "Whether a forward gives the head's value at the last token"
+def _add_one(module, args, output):
+    "A hook that makes a layer's output off by one."
+    return output + 1 if isinstance(output, torch.Tensor) else None
+
+@contextmanager
+def _known_values(
+    model: nn.Module,  # perhaps wrapped
+    scale: float,  # of the numbers
+) -> Iterator[list[torch.Tensor]]:  # fills with what stood in the place of the head's output
+    "While the block runs, the head gives numbers that fall from token to token; other layers beside it are off by one."
+    made, added = [], added_modules(model)
+
+    def exchange(module, args, output):
+        if not isinstance(output, torch.Tensor):
+            return
+        made.append(_falling(output, scale))
+        return made[-1]
+
+    hooks = [*[_add_one] * (len(added) - 1), exchange]
+    handles = [getattr(unwrap(model), name).register_forward_hook(hook) for name, hook in zip(added, hooks)]
+    try:
+        yield made
+    finally:
+        for handle in handles:
+            handle.remove()
+
+# %% ../nbs/02_head.ipynb #he014
+def _forward_trial(
+    model: nn.Module,  # perhaps wrapped, in evaluation mode
+) -> str | None:  # what its forward does instead
+    "Whether a forward gives the head's value at the last token."
     ids_BL = trial_ids(model)
     mask_BL = torch.ones_like(ids_BL)
     for scale in (1, -1, 1/64):  # a value may be cut off on either side, or too large for what is added to it
         with _known_values(model, scale) as made:
             out = model(input_ids=ids_BL, attention_mask=mask_BL, **no_cache(model))
-        if not made: return "it doesn't call a head that stands beside its backbone"
-        if made[-1].shape[-1] != 1: return None  # the head has several outputs
+        if not made:
+            return "it doesn't call a head that stands beside its backbone"
+        if made[-1].shape[-1] != 1:
+            return None  # the head has several outputs
         if not torch.allclose(_given_rewards(out, mask_BL), _at_last(made[-1], mask_BL), rtol=1e-5, atol=0):
             return f"it doesn't give the value of '{head_name(model)}' at the last token"
 
-# %% ../nbs/02_head.ipynb #m004
-_own = WeakKeyDictionary() # the answer of `own_forward` for each model
-
-def own_forward(model:nn.Module, # a reward model, perhaps wrapped
-               ) -> str|None: # the reason, to be read after "because"; None: rewards are the head's at the last token
-    "Whether rewards are what a model's own forward gives. Tried once a model, on a text of eight tokens"
-    base = unwrap(model)
-    if base in _own: return _own[base]
-    if any(p.is_meta or not p.numel() for p in model.parameters()): return None  # not whole here, so it can't be tried
+def _try_forward(model):
+    "The trial's answer, with the model left as it was; None where the trial fails, which shows when the model is used."
     was_training = model.training
     try:
-        with torch.no_grad(): reason = _forward_trial(model.eval())
-    except (AttributeError, TypeError, ValueError, IndexError, RuntimeError): reason = None  # shows when it is used
-    finally: model.train(was_training)
-    name = type(base).__name__
-    _own[base] = reason and f"{name} has a forward of its own: {reason}"
-    if reason: logger.warning("Rewards are what the forward of %s gives, on padded rows: %s.", name, reason)
-    return _own[base]
+        with torch.no_grad():
+            return _forward_trial(model.eval())
+    except (AttributeError, TypeError, ValueError, IndexError, RuntimeError):
+        return None
+    finally:
+        model.train(was_training)
+
+# %% ../nbs/02_head.ipynb #m004
+_reasons = WeakKeyDictionary()  # the answer of `own_forward` for each model
+
+def own_forward(
+    model: nn.Module,  # a reward model, perhaps wrapped
+) -> str | None:  # the reason, to be read after "because"; None: rewards are the head's at the last token
+    "Whether rewards are what a model's own forward gives. Tried once a model, on a text of eight tokens."
+    base = unwrap(model)
+    if base in _reasons:
+        return _reasons[base]
+    if any(p.is_meta or not p.numel() for p in model.parameters()):
+        return None  # not whole here, so it can't be tried
+    reason, name = _try_forward(model), type(base).__name__
+    _reasons[base] = reason and f"{name} has a forward of its own: {reason}"
+    if reason:
+        logger.warning("Rewards are what the forward of %s gives, on padded rows: %s.", name, reason)
+    return _reasons[base]
 
 # %% ../nbs/02_head.ipynb #m006
-_minds_padding = WeakKeyDictionary() # whether padding changes what a model's own forward gives
-
-def _one_by_one(model:nn.Module, ids_BL:torch.Tensor, mask_BL:torch.Tensor) -> torch.Tensor: # r_B
-    "Each row by itself, without its padding"
-    rows = [(ids_L[:n][None], mask_L[:n][None]) for ids_L, mask_L, n in zip(ids_BL, mask_BL, mask_BL.sum(1).tolist())]
-    return torch.cat([call_own_forward(model, *row) for row in rows])
-
-def call_own_forward(model:nn.Module, ids_BL:torch.Tensor, mask_BL:torch.Tensor) -> torch.Tensor: # r_B
-    "What the model's own forward gives"
+def call_own_forward(
+    model: nn.Module,  # perhaps wrapped
+    ids_BL: torch.Tensor,  # token ids, padded on the right
+    mask_BL: torch.Tensor,  # 1 at real tokens
+) -> torch.Tensor:  # r_B float32
+    "What the model's own forward gives."
     beside = _token_types(model, ids_BL) | no_cache(model)
     return _given_rewards(model(input_ids=ids_BL, attention_mask=mask_BL, **beside), mask_BL)
 
-def _own_rewards(model:nn.Module, # perhaps wrapped
-                 ids_BL:torch.Tensor, # token ids, padded on the right
-                 mask_BL:torch.Tensor, # 1 at real tokens
-                ) -> torch.Tensor: # r_B float32
-    "Rewards by the model's own forward: all rows at once where padding changes nothing"
-    base, pad_id = unwrap(model), unwrap(model).config.get_text_config().pad_token_id
-    if pad_id is None: return _one_by_one(model, ids_BL, mask_BL)
+def _one_by_one(model, ids_BL, mask_BL):
+    "What the model's own forward gives for each row by itself, without its padding."
+    rows = [(ids_L[:n][None], mask_L[:n][None]) for ids_L, mask_L, n in zip(ids_BL, mask_BL, mask_BL.sum(1).tolist())]
+    return torch.cat([call_own_forward(model, *row) for row in rows])
+
+def _padding_changes(model, pad_id):
+    "Whether a model's own forward gives a text another reward when padding stands behind it."
+    was_training, ids = model.training, trial_ids(model)
+    padded = torch.cat([ids, torch.full_like(ids, pad_id)], 1), torch.cat([ids * 0 + 1, ids * 0], 1)
+    try:
+        with torch.no_grad(), _known_values(model, 1):
+            alone, beside = (call_own_forward(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
+    finally:
+        model.train(was_training)
+    return not torch.allclose(alone, beside, rtol=1e-2, atol=1e-4)
+
+# %% ../nbs/02_head.ipynb #he016
+_minds_padding = WeakKeyDictionary()  # the answer of `_padding_changes` for each model
+
+def _own_rewards(
+    model: nn.Module,  # perhaps wrapped
+    ids_BL: torch.Tensor,  # token ids, padded on the right
+    mask_BL: torch.Tensor,  # 1 at real tokens
+) -> torch.Tensor:  # r_B float32
+    "Rewards by the model's own forward: all rows at once where padding changes nothing."
+    base = unwrap(model)
+    pad_id = base.config.get_text_config().pad_token_id
+    if pad_id is None:
+        return _one_by_one(model, ids_BL, mask_BL)
     if base not in _minds_padding:
-        was_training, ids = model.training, trial_ids(model)
-        padded = torch.cat([ids, torch.full_like(ids, pad_id)], 1), torch.cat([ids * 0 + 1, ids * 0], 1)
-        try:
-            with torch.no_grad(), _known_values(model, 1):
-                alone, beside = (call_own_forward(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
-        finally: model.train(was_training)
-        _minds_padding[base] = not torch.allclose(alone, beside, rtol=1e-2, atol=1e-4)
-    if _minds_padding[base]: return _one_by_one(model, ids_BL, mask_BL)
+        _minds_padding[base] = _padding_changes(model, pad_id)
+    if _minds_padding[base]:
+        return _one_by_one(model, ids_BL, mask_BL)
     return call_own_forward(model, ids_BL.masked_fill(mask_BL == 0, pad_id), mask_BL)
 
 # %% ../nbs/02_head.ipynb #c027
-def rewards(model:nn.Module, # a sequence classifier with one output, perhaps wrapped (DDP, PEFT, compiled)
-            input_ids_BL:torch.Tensor, # token ids, padded on either side with any id
-            attention_mask_BL:torch.Tensor, # 1 at real tokens, 0 at padding
-           ) -> torch.Tensor: # r_B float32
+def rewards(
+    model: nn.Module,  # a sequence classifier with one output, perhaps wrapped (DDP, PEFT, compiled)
+    input_ids_BL: torch.Tensor,  # token ids, padded on either side with any id
+    attention_mask_BL: torch.Tensor,  # 1 at real tokens, 0 at padding
+) -> torch.Tensor:  # r_B float32
     """The reward of each row: the head's value at the last real token, or what its own forward gives (`own_forward`).
 
     Neither padding side nor width nor the pad id changes it. Where the head sees one vector a row (encoders), it is
     the head's output. ValueError when the head has more than one output."""
     ids_BL, mask_BL, _ = _to_left(input_ids_BL, attention_mask_BL)
-    if own_forward(model): return _own_rewards(model, ids_BL, mask_BL)
-    return _at_last(_head_values(model, ids_BL, mask_BL), mask_BL)
+    if own_forward(model):
+        return _own_rewards(model, ids_BL, mask_BL)
+    return _at_last(_head_values(model, ids_BL, mask_BL, **_token_types(model, ids_BL)), mask_BL)
 
 # %% ../nbs/02_head.ipynb #c039
-def token_rewards(model:nn.Module, # a decoder with one output, perhaps wrapped
-                  input_ids_BL:torch.Tensor, # token ids, padded on either side
-                  attention_mask_BL:torch.Tensor, # 1 at real tokens, 0 at padding
-                 ) -> torch.Tensor: # r_BL float32, NaN at padding
-    "The head's value at every token; ValueError where a text has one value (an encoder, a forward of the model's own)"
+def token_rewards(
+    model: nn.Module,  # a decoder with one output, perhaps wrapped
+    input_ids_BL: torch.Tensor,  # token ids, padded on either side
+    attention_mask_BL: torch.Tensor,  # 1 at real tokens, 0 at padding
+) -> torch.Tensor:  # r_BL float32, NaN at padding
+    "The head's value at every token; ValueError where a text has one value (an encoder, a forward of the model's own)."
     if reason := own_forward(model):
         raise ValueError(f"there is no reward at each token, because {reason}; use `rewards`.")
     ids_BL, mask_BL, order_BL = _to_left(input_ids_BL, attention_mask_BL)
-    values = _head_values(model, ids_BL, mask_BL)
+    values = _head_values(model, ids_BL, mask_BL, **_token_types(model, ids_BL))
     if values.dim() != 3:
         raise ValueError(f"{type(unwrap(model)).__name__} pools a text before its head, so there is no reward at each "
                          "token; use `rewards`.")
-    r_BL = values.squeeze(-1).float().masked_fill(mask_BL.to(values.device) == 0, torch.nan)
-    return torch.empty_like(r_BL).scatter(1, order_BL.to(r_BL.device), r_BL)
+    return _at_every_token(values, mask_BL, order_BL)

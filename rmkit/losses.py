@@ -61,6 +61,13 @@ def centering_penalty(
 # %% ../nbs/01_losses.ipynb #c028
 LOSS_TYPES = ("bradley_terry", "hinge")
 
+def _check_loss(loss_type, label_smoothing):
+    "ValueError for a loss that there isn't, or for smoothing a hinge."
+    if loss_type not in LOSS_TYPES:
+        raise ValueError(f"loss_type is one of {', '.join(LOSS_TYPES)}; found {loss_type!r}")
+    if loss_type == "hinge" and label_smoothing != 0:
+        raise ValueError(f"label_smoothing={label_smoothing} has no meaning for a hinge; use loss_type='bradley_terry'")
+
 def preference_loss(
     r_chosen_B: torch.Tensor,  # rewards of the chosen responses
     r_rejected_B: torch.Tensor,  # rewards of the rejected responses
@@ -70,14 +77,11 @@ def preference_loss(
     center_rewards_coefficient: float | None = None,  # weight of the centering penalty
 ) -> torch.Tensor:  # (B,)
     "The loss of each pair; a ValueError for an unknown `loss_type`, or for smoothing a hinge."
-    if loss_type == "bradley_terry":
-        loss_B = bradley_terry_loss(r_chosen_B, r_rejected_B, margin_B, label_smoothing)
-    elif loss_type != "hinge":
-        raise ValueError(f"loss_type is one of {', '.join(LOSS_TYPES)}; found {loss_type!r}")
-    elif label_smoothing != 0:
-        raise ValueError(f"label_smoothing={label_smoothing} has no meaning for a hinge; use loss_type='bradley_terry'")
-    else:
+    _check_loss(loss_type, label_smoothing)
+    if loss_type == "hinge":
         loss_B = hinge_loss(r_chosen_B, r_rejected_B, margin_B)
+    else:
+        loss_B = bradley_terry_loss(r_chosen_B, r_rejected_B, margin_B, label_smoothing)
     if center_rewards_coefficient is None:
         return loss_B
     return loss_B + center_rewards_coefficient * centering_penalty(r_chosen_B, r_rejected_B)

@@ -7,16 +7,15 @@ Docs: https://rmkit.github.io/rmkit/synthetic.html.md"""
 # %% auto #0
 __all__ = ['TOPICS', 'TOPIC_OF', 'WORDS', 'THINGS', 'LEADS', 'RUDE_LEADS', 'FILLERS', 'VAGUE', 'POLITE', 'RUDE', 'CONTEXTS',
            'SMALL_TALK', 'COSTS', 'PERFECT', 'TASKS', 'find_faults', 'true_reward', 'make_prompts', 'make_pairs',
-           'achievable_accuracy', 'make_rankings', 'tiny_tokenizer', 'tiny_config', 'tiny_model', 'tiny_causal_lm']
+           'achievable_accuracy', 'tiny_tokenizer', 'tiny_config', 'tiny_model', 'tiny_causal_lm', 'make_rankings']
 
 # %% ../nbs/00_synthetic.ipynb #h002
 import re
 from collections import Counter
-from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, log
 from random import Random
-from typing import Callable
+from typing import Protocol
 from zlib import crc32
 
 import torch
@@ -47,7 +46,8 @@ RUDE = ["Now leave me alone.", "What a silly question.", "You should know that."
 CONTEXTS = ["I plan a game.", "Class starts soon.", "This is for a quiz.", "We write a story.", "My friend asks.",
             "I need a poster.", "It is a rainy day.", "I have one question."]
 SMALL_TALK = [("Hello there.", "Hello."), ("Are you awake?", "Yes."), ("How are you?", "Very well."),
-              ("It is cold today.", "Stay warm."), ("Can I ask you something?", "Please do."), ("I am back.", "Welcome.")]
+              ("It is cold today.", "Stay warm."), ("Can I ask you something?", "Please do."),
+              ("I am back.", "Welcome.")]
 
 # %% ../nbs/00_synthetic.ipynb #c009
 COSTS = {                # reward lost for each
@@ -64,152 +64,181 @@ COSTS = {                # reward lost for each
 PERFECT = 2.0  # the reward of an answer with no fault and no kind closing
 
 # %% ../nbs/00_synthetic.ipynb #c011
-@dataclass(frozen=True)
-class Task:
-    "One kind of request. `slots` are what `read` found in the prompt."
-    name:str         # goes into the `source` column
-    ask:Callable     # rng -> user messages that make the request, in order
-    read:Callable    # user messages -> slots (a dict), or None where this is another task's request
-    answer:Callable  # slots, slip, rng -> text; every part of it goes wrong with probability `slip`
-    faults:Callable  # slots, words -> Counter of faults; `words` are the answer's words that are in `TOPIC_OF`
+class Task(Protocol):
+    "One kind of request."
+    name: str  # goes into the `source` column
 
-# %% ../nbs/00_synthetic.ipynb #c013
-def _ask_list(rng):
-    form = rng.choice(["Name {} {}.", "List {} {}.", "Can you name {} {}?", "Please give me {} {}."])
-    return [form.format(rng.randint(2, 6), rng.choice(list(TOPICS)))]
+    def ask(self, rng: Random) -> list[str]:
+        "User messages that make a new request, in order."
 
-LIST = re.compile(rf"(\d+) ({'|'.join(TOPICS)})\b")
+    def read(self, users: list[str]) -> dict | None:
+        "The request's slots, out of the user messages; None where this is another task's request."
 
-def _read_list(users):
-    found = LIST.search(users[-1])
-    return found and dict(n=int(found[1]), topic=found[2])
+    def answer(self, slots: dict, slip: float, rng: Random) -> str:
+        "An answer of which every part goes wrong with probability `slip`."
+
+    def faults(self, slots: dict, words: list[str]) -> Counter:
+        "How often each fault occurs; `words` are the answer's words that are in `TOPIC_OF`."
 
 # %% ../nbs/00_synthetic.ipynb #c014
 def _wrong_count(n, slip, rng):
     "`n`, or with probability `slip` any number from 1 to 8."
     return rng.randint(1, 8) if rng.random() < slip else n
 
-def _answer_list(slots, slip, rng):
-    items = rng.sample(TOPICS[slots["topic"]], _wrong_count(slots["n"], slip, rng))
-    for i in range(len(items)):
-        if rng.random() < slip / 2: items[i] = rng.choice(rng.choice([VAGUE, VAGUE, items, THINGS]))
-    return ", ".join(items) + "."
+class ListTask:
+    "Name so many members of a topic."
+    name = "list"
+    request = re.compile(rf"(\d+) ({'|'.join(TOPICS)})\b")
 
-def _list_faults(slots, words):
-    return Counter({"miscount": abs(len(words) - slots["n"]), "repeat": len(words) - len(set(words)),
-                    "off topic": sum(TOPIC_OF[w] != slots["topic"] for w in words)})
+    def ask(self, rng):
+        form = rng.choice(["Name {} {}.", "List {} {}.", "Can you name {} {}?", "Please give me {} {}."])
+        return [form.format(rng.randint(2, 6), rng.choice(list(TOPICS)))]
+
+    def read(self, users):
+        found = self.request.search(users[-1])
+        return found and dict(n=int(found[1]), topic=found[2])
+
+    def answer(self, slots, slip, rng):
+        items = rng.sample(TOPICS[slots["topic"]], _wrong_count(slots["n"], slip, rng))
+        for i in range(len(items)):
+            if rng.random() < slip / 2:
+                items[i] = rng.choice(rng.choice([VAGUE, VAGUE, items, THINGS]))
+        return ", ".join(items) + "."
+
+    def faults(self, slots, words):
+        return Counter({"miscount": abs(len(words) - slots["n"]), "repeat": len(words) - len(set(words)),
+                        "off topic": sum(TOPIC_OF[w] != slots["topic"] for w in words)})
 
 # %% ../nbs/00_synthetic.ipynb #c016
-def _ask_say(rng):
-    form = rng.choice(["Say {} {} times.", "Please say {} {} times.", "Can you say {} {} times?"])
-    return [form.format(rng.choice(WORDS), rng.randint(2, 5))]
+class SayTask:
+    "Repeat one word so many times."
+    name = "say"
+    request = re.compile(r"[Ss]ay (\w+) (\d+) times")
 
-SAY = re.compile(r"[Ss]ay (\w+) (\d+) times")
+    def ask(self, rng):
+        form = rng.choice(["Say {} {} times.", "Please say {} {} times.", "Can you say {} {} times?"])
+        return [form.format(rng.choice(WORDS), rng.randint(2, 5))]
 
-def _read_say(users):
-    found = SAY.search(users[-1])
-    return found and dict(word=found[1], n=int(found[2]))
+    def read(self, users):
+        found = self.request.search(users[-1])
+        return found and dict(word=found[1], n=int(found[2]))
 
-def _answer_say(slots, slip, rng):
-    items = [slots["word"]] * _wrong_count(slots["n"], slip, rng)
-    return " ".join(rng.choice(rng.choice([VAGUE, VAGUE, VAGUE, THINGS])) if rng.random() < slip / 3 else w for w in items) + "."
+    def answer(self, slots, slip, rng):
+        items = [slots["word"]] * _wrong_count(slots["n"], slip, rng)
+        for i in range(len(items)):
+            if rng.random() < slip / 3:
+                items[i] = rng.choice(rng.choice([VAGUE, VAGUE, VAGUE, THINGS]))
+        return " ".join(items) + "."
 
-def _say_faults(slots, words):
-    return Counter({"miscount": abs(len(words) - slots["n"]),
-                    "off topic": sum(w != slots["word"].lower() for w in words)})
+    def faults(self, slots, words):
+        return Counter({"miscount": abs(len(words) - slots["n"]),
+                        "off topic": sum(w != slots["word"].lower() for w in words)})
 
 # %% ../nbs/00_synthetic.ipynb #c018
 SENTENCES = ["I saw the {} and the {}.", "She drew a {} and a {}.", "Here is the {} with the {}."]
 
-def _ask_use(rng):
-    form = rng.choice(["Write a sentence with {}.", "Use {} in a sentence.", "Make a sentence about {}."])
-    return [form.format(" and ".join(rng.sample(THINGS, rng.randint(1, 2))))]
+class UseTask:
+    "Write a sentence that contains one or two given words."
+    name = "use"
+    request = re.compile(r"(?:sentence with|sentence about|Use) (\w+)(?: and (\w+))?")
 
-USE = re.compile(r"(?:sentence with|sentence about|Use) (\w+)(?: and (\w+))?")
+    def ask(self, rng):
+        form = rng.choice(["Write a sentence with {}.", "Use {} in a sentence.", "Make a sentence about {}."])
+        return [form.format(" and ".join(rng.sample(THINGS, rng.randint(1, 2))))]
 
-def _read_use(users):
-    found = USE.search(users[-1])
-    return found and dict(words=[w for w in found.groups() if w])
+    def read(self, users):
+        found = self.request.search(users[-1])
+        return found and dict(words=[w for w in found.groups() if w])
 
-def _answer_use(slots, slip, rng):
-    used = [rng.choice(rng.choice([VAGUE, VAGUE, VAGUE, THINGS])) if rng.random() < slip else w for w in slots["words"]]
-    if len(used) == 1: used.append(rng.choice(THINGS))
-    rng.shuffle(used)
-    return rng.choice(SENTENCES).format(*used)
+    def answer(self, slots, slip, rng):
+        used = [rng.choice(rng.choice([VAGUE, VAGUE, VAGUE, THINGS])) if rng.random() < slip else w
+                for w in slots["words"]]
+        if len(used) == 1:
+            used.append(rng.choice(THINGS))
+        rng.shuffle(used)
+        return rng.choice(SENTENCES).format(*used)
 
-def _use_faults(slots, words):
-    return Counter({"missing": sum(w.lower() not in words for w in slots["words"])})
+    def faults(self, slots, words):
+        return Counter({"missing": sum(w.lower() not in words for w in slots["words"])})
 
 # %% ../nbs/00_synthetic.ipynb #c020
 FACTS = {"name": "names", "colour": "colours", "pet": "animals", "snack": "fruits"}  # asked for -> topic of its answer
 
-def _ask_recall(rng):
-    told = rng.sample(list(FACTS), 2)
-    said = [f"My {fact} is {rng.choice(TOPICS[FACTS[fact]])}." for fact in told]
-    return [" ".join(said), f"What is my {rng.choice(told)}?"]
+class RecallTask:
+    "Say back what was told earlier."
+    name = "recall"
+    request = re.compile(r"What is my (\w+)\?")
 
-RECALL = re.compile(r"What is my (\w+)\?")
+    def ask(self, rng):
+        told = rng.sample(list(FACTS), 2)
+        said = [f"My {fact} is {rng.choice(TOPICS[FACTS[fact]])}." for fact in told]
+        return [" ".join(said), f"What is my {rng.choice(told)}?"]
 
-def _read_recall(users):
-    asked = RECALL.search(users[-1])
-    told = asked and re.search(rf"My {asked[1]} is (\w+)", " ".join(users))
-    return told and dict(fact=asked[1], value=told[1])
+    def read(self, users):
+        asked = self.request.search(users[-1])
+        told = asked and re.search(rf"My {asked[1]} is (\w+)", " ".join(users))
+        return told and dict(fact=asked[1], value=told[1])
 
-def _answer_recall(slots, slip, rng):
-    if rng.random() < slip / 2: return "I do not know."
-    wrong = rng.choice([VAGUE, VAGUE, VAGUE, TOPICS[FACTS[slots["fact"]]]])
-    return f"Your {slots['fact']} is {rng.choice(wrong) if rng.random() < slip else slots['value']}."
+    def answer(self, slots, slip, rng):
+        if rng.random() < slip / 2:
+            return "I do not know."
+        wrong = rng.choice([VAGUE, VAGUE, VAGUE, TOPICS[FACTS[slots["fact"]]]])
+        return f"Your {slots['fact']} is {rng.choice(wrong) if rng.random() < slip else slots['value']}."
 
-def _recall_faults(slots, words):
-    return Counter({"no answer": not words, "wrong": sum(w != slots["value"].lower() for w in words)})
+    def faults(self, slots, words):
+        return Counter({"no answer": not words, "wrong": sum(w != slots["value"].lower() for w in words)})
 
 # %% ../nbs/00_synthetic.ipynb #c021
-TASKS = [Task("list", _ask_list, _read_list, _answer_list, _list_faults),
-         Task("say", _ask_say, _read_say, _answer_say, _say_faults),
-         Task("use", _ask_use, _read_use, _answer_use, _use_faults),
-         Task("recall", _ask_recall, _read_recall, _answer_recall, _recall_faults)]
+TASKS = [ListTask(), SayTask(), UseTask(), RecallTask()]
+
+def _task_of(users):
+    "The task that can read a request, and the slots that it reads."
+    for task in TASKS:
+        if users and (slots := task.read(users)):
+            return task, slots
+    raise ValueError(f"no task of {[t.name for t in TASKS]} can read the request {users[-1:]!r}; "
+                     "ask as make_prompts does, for example 'Name 3 animals.'")
 
 # %% ../nbs/00_synthetic.ipynb #c023
 def find_faults(
-    prompt:str|list[dict],   # a request, as text or as messages
-    response:str|list[dict], # any answer to it, as text or as messages
-) -> Counter:                # how often each fault of `COSTS` occurs
+    prompt: str | list[dict],  # a request, as text or as messages
+    response: str | list[dict],  # any answer to it, as text or as messages
+) -> Counter:  # how often each fault of `COSTS` occurs
     "What is wrong (and what is kind) about `response`. Raises ValueError where no task can read `prompt`."
     users = [prompt] if isinstance(prompt, str) else [m["content"] for m in prompt if m["role"] == "user"]
     text = response if isinstance(response, str) else response[-1]["content"]
-    for task in TASKS:
-        slots = users and task.read(users)
-        if slots: break
-    else: raise ValueError(f"no task of {[t.name for t in TASKS]} can read the request {users[-1:]!r}; "
-                           "ask as make_prompts does, for example 'Name 3 animals.'")
+    task, slots = _task_of(users)
     faults = task.faults(slots, [w for w in re.findall(r"\w+", text.lower()) if w in TOPIC_OF])
     faults["vague"] = sum(len(re.findall(rf"\b{w}\b", text)) for w in VAGUE)
     faults["rude"] = sum(text.count(s) for s in RUDE_LEADS + RUDE)
     faults["polite"] = int(any(s in text for s in POLITE))
-    return +faults
+    return +faults  # without those that occur no time
 
 # %% ../nbs/00_synthetic.ipynb #c024
 def true_reward(
-    prompt:str|list[dict],   # a request, as text or as messages
-    response:str|list[dict], # any answer to it
-) -> float:                  # 2 for a faultless answer, less what its faults cost
+    prompt: str | list[dict],  # a request, as text or as messages
+    response: str | list[dict],  # any answer to it
+) -> float:  # 2 for a faultless answer, less what its faults cost
     "The reward that simulated labellers judge by. Raises ValueError where no task can read `prompt`."
     return PERFECT - sum(COSTS[fault] * n for fault, n in find_faults(prompt, response).items())
 
 # %% ../nbs/00_synthetic.ipynb #c028
 def in_split(
-    request:str, # the words of the request, without context
-    split:str,   # "train" or "test"
+    request: str,  # the words of the request, without context
+    split: str,  # "train" or "test"
 ) -> bool:
     "Whether `request` belongs to `split`: a fifth of all requests are for testing, the same ones for every seed."
-    if split not in ("train", "test"): raise ValueError(f"split is {split!r}; expected 'train' or 'test'")
+    if split not in ("train", "test"):
+        raise ValueError(f"split is {split!r}; expected 'train' or 'test'")
     return (crc32(request.encode()) % 5 == 0) == (split == "test")
 
 def _new_request(rng, split):
+    "A task and the user messages that make a request of `split`."
     while True:
         task = rng.choice(TASKS)
         says = task.ask(rng)
-        if in_split(" ".join(says), split): return task, says
+        if in_split(" ".join(says), split):
+            return task, says
 
 # %% ../nbs/00_synthetic.ipynb #c029
 def _converse(says, rng, turns, sentences):
@@ -222,19 +251,21 @@ def _converse(says, rng, turns, sentences):
     return messages[:-1]
 
 def _new_prompt(rng, split, prompt_turns, prompt_length):
+    "A task, the slots of its request, and the conversation that ends with it."
     task, says = _new_request(rng, split)
-    turns, sentences = (min(rng.randint(low, high) for _ in range(2)) for low, high in [(1, prompt_turns), (0, prompt_length)])
+    turns = min(rng.randint(1, prompt_turns) for _ in range(2))
+    sentences = min(rng.randint(0, prompt_length) for _ in range(2))
     messages = _converse(says, rng, turns, sentences)
     return task, task.read([m["content"] for m in messages if m["role"] == "user"]), messages
 
 # %% ../nbs/00_synthetic.ipynb #c030
 def make_prompts(
-    n:int,               # prompts
-    seed:int=0,          # another seed, other prompts
-    split:str="train",   # "train" or "test": no request is in both
-    prompt_turns:int=2,  # most user turns in a prompt (1 to 7)
-    prompt_length:int=1, # most background sentences ahead of the request (0 to 8)
-) -> list[list[dict]]:   # conversations that end with a user's request
+    n: int,  # prompts
+    seed: int = 0,  # another seed, other prompts
+    split: str = "train",  # "train" or "test": no request is in both
+    prompt_turns: int = 2,  # most user turns in a prompt (1 to 7)
+    prompt_length: int = 1,  # most background sentences ahead of the request (0 to 8)
+) -> list[list[dict]]:  # conversations that end with a user's request
     "`n` prompts, short ones more often than long ones."
     rng = Random(f"prompts {split} {seed}")
     return [_new_prompt(rng, split, prompt_turns, prompt_length)[2] for _ in range(n)]
@@ -253,55 +284,74 @@ WORD = re.compile(rf"\b({'|'.join(WORDS)})\b")
 def _near_duplicate(text, rng):
     "`text` with one of its words replaced; unchanged where it has none."
     found = list(WORD.finditer(text))
-    if not found: return text
-    at, topic = rng.choice(found), TOPIC_OF[rng.choice(found)[0].lower()]
+    if not found:
+        return text
+    at = rng.choice(found)
+    topic = TOPIC_OF[rng.choice(found)[0].lower()]
     return text[:at.start()] + rng.choice(TOPICS[topic] if rng.random() < 0.5 else THINGS) + text[at.end():]
 
 def _new_responses(task, slots, rng, k, near_duplicates):
-    "`k` different answers; with probability `near_duplicates` all are the first with a word replaced."
-    first, near = _new_response(task, slots, rng), rng.random() < near_duplicates and k == 2
+    "`k` different answers; with probability `near_duplicates` both of a pair are the first with a word replaced."
+    first = _new_response(task, slots, rng)
+    near = rng.random() < near_duplicates and k == 2
     texts = [first]
     while len(texts) < k:
         text = _near_duplicate(first, rng) if near else _new_response(task, slots, rng)
         near = near and text != first  # nothing to replace, or replaced by itself: draw a new answer
-        if text not in texts: texts.append(text)
+        if text not in texts:
+            texts.append(text)
     return texts
 
 # %% ../nbs/00_synthetic.ipynb #c038
-def _gumbel(rng): return -log(-log(rng.random() or 0.5))
+def _gumbel(rng):
+    "One draw of Gumbel noise."
+    return -log(-log(rng.random() or 0.5))  # random() may be 0, whose logarithm isn't a number
 
-def _sigmoid(x): return 1 / (1 + exp(-x))
+def _sigmoid(x):
+    "The logistic function."
+    return 1 / (1 + exp(-x))
 
-def _words_in(text): return text.count(" ") + 1
+# %% ../nbs/00_synthetic.ipynb #id018
+def _as_messages(text):
+    "A response as messages: what an assistant says."
+    return [dict(role="assistant", content=text)]
 
+def _words_in(text):
+    return text.count(" ") + 1
+
+def _choose(liked, label_noise, rng):
+    "Whether the first of two answers is the chosen one, how likely the choice was, and how much better it seemed."
+    gap = liked[0] - liked[1] + _gumbel(rng) - _gumbel(rng)
+    first = (gap > 0) != (rng.random() < label_noise)
+    p_first = label_noise + (1 - 2 * label_noise) * _sigmoid(liked[0] - liked[1])
+    return first, p_first if first else 1 - p_first, abs(gap)
+
+# %% ../nbs/00_synthetic.ipynb #id019
 def _new_pair(rng, split, *, label_noise, length_bias, near_duplicates, prompt_turns, prompt_length):
+    "One labelled pair, with the truth about it."
     task, slots, prompt = _new_prompt(rng, split, prompt_turns, prompt_length)
     texts = _new_responses(task, slots, rng, 2, near_duplicates)
     rewards = [true_reward(prompt, text) for text in texts]
     liked = [r + length_bias * _words_in(text) for r, text in zip(rewards, texts)]
-    gap = liked[0] - liked[1] + _gumbel(rng) - _gumbel(rng)
-    first = (gap > 0) != (rng.random() < label_noise)
-    p_first = label_noise + (1 - 2 * label_noise) * _sigmoid(liked[0] - liked[1])
+    first, p_chosen, gap = _choose(liked, label_noise, rng)
     (chosen, r_chosen), (rejected, r_rejected) = list(zip(texts, rewards))[::1 if first else -1]
-    answer = lambda text: [dict(role="assistant", content=text)]
-    return dict(prompt=prompt, chosen=answer(chosen), rejected=answer(rejected), margin=float(round(abs(gap))),
-                true_chosen=r_chosen, true_rejected=r_rejected,
-                p_chosen=p_first if first else 1 - p_first, source=task.name)
+    return dict(prompt=prompt, chosen=_as_messages(chosen), rejected=_as_messages(rejected), margin=float(round(gap)),
+                true_chosen=r_chosen, true_rejected=r_rejected, p_chosen=p_chosen, source=task.name)
 
 # %% ../nbs/00_synthetic.ipynb #c039
 def make_pairs(
-    n:int,                     # pairs
-    seed:int=0,                # another seed, other pairs
-    split:str="train",         # "train" or "test": no request is in both
-    label_noise:float=0.05,    # chance that a choice is written down the wrong way round
-    length_bias:float=0.0,     # reward that labellers add for every word of an answer
-    near_duplicates:float=0.0, # chance that the two answers differ in one word only
-    prompt_turns:int=2,        # most user turns in a prompt (1 to 7)
-    prompt_length:int=1,       # most background sentences ahead of the request (0 to 8)
-    margins:bool=False,        # add `margin`: how much better, in whole steps; 0 is a tie that a coin decided
+    n: int,  # pairs
+    seed: int = 0,  # another seed, other pairs
+    split: str = "train",  # "train" or "test": no request is in both
+    label_noise: float = 0.05,  # chance that a choice is written down the wrong way round
+    length_bias: float = 0.0,  # reward that labellers add for every word of an answer
+    near_duplicates: float = 0.0,  # chance that the two answers differ in one word only
+    prompt_turns: int = 2,  # most user turns in a prompt (1 to 7)
+    prompt_length: int = 1,  # most background sentences ahead of the request (0 to 8)
+    margins: bool = False,  # add `margin`: how much better, in whole steps; 0 is a tie that a coin decided
 ) -> Dataset:
     """Labelled pairs. Besides `prompt`, `chosen`, `rejected` (messages) the rows hold the truth: `true_chosen` and
-    `true_rejected` (true rewards), `p_chosen` (the chance that labellers choose as they did) and `source` (the task)."""
+    `true_rejected` (true rewards), `p_chosen` (the chance that labellers choose as they did), `source` (the task)."""
     rng = Random(f"pairs {split} {seed}")
     knobs = dict(label_noise=label_noise, length_bias=length_bias, near_duplicates=near_duplicates,
                  prompt_turns=prompt_turns, prompt_length=prompt_length)
@@ -311,30 +361,10 @@ def make_pairs(
 
 # %% ../nbs/00_synthetic.ipynb #c042
 def achievable_accuracy(
-    pairs, # what `make_pairs` returned
+    pairs: Dataset,  # what `make_pairs` returned
 ) -> float:
     "Accuracy on `pairs` of a scorer that knows how the labellers judge (ties half): what their noise allows."
     return sum((p > 0.5) + 0.5 * (p == 0.5) for p in pairs["p_chosen"]) / len(pairs)
-
-# %% ../nbs/00_synthetic.ipynb #c044
-def make_rankings(
-    n:int,               # prompts
-    k:int=4,             # answers a prompt
-    seed:int=0,          # another seed, other rankings
-    split:str="train",   # "train" or "test": no request is in both
-    prompt_turns:int=2,  # most user turns in a prompt (1 to 7)
-    prompt_length:int=1, # most background sentences ahead of the request (0 to 8)
-) -> Dataset:
-    """`k` answers to each prompt: `prompt`, `responses`, `scores` (the labellers', in whole steps, so that there are
-    ties), `true_rewards`, `source`. The order of the scores is a Plackett-Luce draw, Bradley-Terry for `k` answers."""
-    rng, rows = Random(f"rankings {split} {seed}"), []
-    for _ in range(n):
-        task, slots, prompt = _new_prompt(rng, split, prompt_turns, prompt_length)
-        texts = _new_responses(task, slots, rng, k, 0)
-        rewards = [true_reward(prompt, text) for text in texts]
-        rows.append(dict(prompt=prompt, responses=[[dict(role="assistant", content=text)] for text in texts],
-                         scores=[float(round(r + _gumbel(rng))) for r in rewards], true_rewards=rewards, source=task.name))
-    return Dataset.from_list(rows)
 
 # %% ../nbs/00_synthetic.ipynb #c047
 BOS, EOS, PAD = "<|bos|>", "<|end|>", "<|pad|>"
@@ -364,8 +394,9 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, vocab[BOS])])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD,
-                                   additional_special_tokens=ROLES, model_max_length=512, padding_side="right")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, additional_special_tokens=ROLES,
+        model_max_length=512, padding_side="right")
     fast.chat_template = CHAT_TEMPLATE
     return fast
 
@@ -373,8 +404,9 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 def tiny_config() -> LlamaConfig:
     "Llama, 64 wide, 2 layers, for `tiny_tokenizer`."
     return LlamaConfig(
-        vocab_size=len(_vocabulary()), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=4, initializer_range=0.06, max_position_embeddings=512, pad_token_id=0, bos_token_id=1, eos_token_id=2, num_labels=1,
+        vocab_size=len(_vocabulary()), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=4, initializer_range=0.06, max_position_embeddings=512,
+        pad_token_id=0, bos_token_id=1, eos_token_id=2, num_labels=1,
         problem_type="regression")  # without it, pipeline("text-classification") squashes the reward by a sigmoid
 
 def _seeded(build, config, seed):
@@ -383,14 +415,38 @@ def _seeded(build, config, seed):
         torch.manual_seed(seed)
         return build(config).eval()
 
+# %% ../nbs/00_synthetic.ipynb #id022
 def tiny_model(
-    seed:int=0, # of the weights
+    seed: int = 0,  # of the weights
 ) -> LlamaForSequenceClassification:
     "An untrained reward model of 0.12M parameters, one output."
     return _seeded(LlamaForSequenceClassification, tiny_config(), seed)
 
 def tiny_causal_lm(
-    seed:int=0, # of the weights
+    seed: int = 0,  # of the weights
 ) -> LlamaForCausalLM:
     "An untrained language model with the same body."
     return _seeded(LlamaForCausalLM, tiny_config(), seed)
+
+# %% ../nbs/00_synthetic.ipynb #c044
+def _new_ranking(rng, split, k, prompt_turns, prompt_length):
+    "`k` answers to one prompt, with the labellers' scores and the true rewards."
+    task, slots, prompt = _new_prompt(rng, split, prompt_turns, prompt_length)
+    texts = _new_responses(task, slots, rng, k, 0)
+    rewards = [true_reward(prompt, text) for text in texts]
+    scores = [float(round(r + _gumbel(rng))) for r in rewards]
+    return dict(prompt=prompt, responses=[_as_messages(text) for text in texts], scores=scores, true_rewards=rewards,
+                source=task.name)
+
+def make_rankings(
+    n: int,  # prompts
+    k: int = 4,  # answers a prompt
+    seed: int = 0,  # another seed, other rankings
+    split: str = "train",  # "train" or "test": no request is in both
+    prompt_turns: int = 2,  # most user turns in a prompt (1 to 7)
+    prompt_length: int = 1,  # most background sentences ahead of the request (0 to 8)
+) -> Dataset:
+    """`k` answers to each prompt: `prompt`, `responses`, `scores` (the labellers', in whole steps, so that there are
+    ties), `true_rewards`, `source`. The order of the scores is a Plackett-Luce draw, Bradley-Terry for `k` answers."""
+    rng = Random(f"rankings {split} {seed}")
+    return Dataset.from_list([_new_ranking(rng, split, k, prompt_turns, prompt_length) for _ in range(n)])
