@@ -193,7 +193,7 @@ def unreadable(
     "Rows whose response the model can't read, looked at one by one."
     columns, wrong = dict(zip(("prompt 0", "response 0"), names)), {}
     for row, (prompt, answer) in enumerate(zip(*(rows[name] for name in names))):
-        try: model._ids([prompt], [answer])
+        try: model._encode([prompt], [answer])
         except (TypeError, ValueError) as error:
             wrong[row] = re.sub("^(prompt|response) 0", lambda found: f"column '{columns[found[0]]}'", str(error))
     return wrong
