@@ -102,7 +102,7 @@ def attention_kernels(device: str) -> Iterator:
                 return [out, *torch.autograd.grad((out.to(kind) * weight.to(where, kind)).sum(), inputs)]
             wanted = run(rectangle_attention, "cpu", here, torch.float64)
             ways = dict(rectangles=rectangle_attention)
-            if attention._takes_varlen(q.to(device), v.to(device), window, None):
+            if attention._can_run_varlen(q.to(device), v.to(device), window, None):
                 ways["variable length"] = varlen_attention
             for name, attend in ways.items():
                 found = run(attend, device, there, dtype)

@@ -26,11 +26,14 @@ def quiet_scoring():
     "Without the warnings and bars of scoring: they would be printed under the view at every click or snapshot."
     scoring, had_bars = logging.getLogger("rmkit.scoring"), not are_progress_bars_disabled()
     level = scoring.level
-    scoring.setLevel(logging.ERROR), disable_progress_bars()
-    try: yield
+    scoring.setLevel(logging.ERROR)
+    disable_progress_bars()
+    try:
+        yield
     finally:
         scoring.setLevel(level)
-        if had_bars: enable_progress_bars()
+        if had_bars:
+            enable_progress_bars()
 
 # %% ../nbs/51_snapshots.ipynb #c062
 class Snapshots(TrainerCallback):
@@ -41,7 +44,9 @@ class Snapshots(TrainerCallback):
         pairs,  # a dataset, in any format that `RewardModel.score_pairs` takes; a few hundred pairs are enough
         every: int = 50,  # steps between two snapshots
     ):
-        self.pairs, self.every, self.steps, self.margins, self.scores = pairs, every, [], [], None
+        self.pairs, self.every = pairs, every
+        self.steps, self.margins = [], []  # of each snapshot
+        self.scores = None  # the table of the last one
 
     def take(
         self,
@@ -49,8 +54,10 @@ class Snapshots(TrainerCallback):
         model: RewardModel,  # as it is now
     ):
         "Score the pairs, and remember their reward margins."
-        if self.steps[-1:] == [step]: return
-        with quiet_scoring(): self.scores = model.score_pairs(self.pairs, progress=False)
+        if self.steps[-1:] == [step]:
+            return
+        with quiet_scoring():
+            self.scores = model.score_pairs(self.pairs, progress=False)
         self.steps.append(step)
         self.margins.append(self.scores["reward_margin"].to_numpy(dtype=float))
 
@@ -60,32 +67,42 @@ def moves(
     self: Snapshots,
     n: int,  # pairs of the table that is looked at
 ) -> dict | None:  # steps, margins of each step, mean and standard deviation of P(chosen) over steps
-    "How the reward margins moved, for the browser; None before the first snapshot, a ValueError for another number of pairs."
-    if not self.steps: return None
+    """How the reward margins moved, for the browser; None before the first snapshot, a ValueError for another number of
+    pairs."""
+    if not self.steps:
+        return None
     margins_SN = np.stack(self.margins)
-    if margins_SN.shape[1] != n: raise ValueError(f"the snapshots are of {margins_SN.shape[1]} pairs, the table has {n}; look at `snapshots.scores`.")
+    if margins_SN.shape[1] != n:
+        raise ValueError(f"the snapshots are of {margins_SN.shape[1]} pairs, the table has {n}; look at "
+                         "`snapshots.scores`.")
     p_SN = sigmoid(margins_SN)
-    return dict(steps=self.steps, margins=[plain_numbers(margins_N) for margins_N in margins_SN], mean=plain_numbers(p_SN.mean(0)), std=plain_numbers(p_SN.std(0)))
+    return dict(steps=self.steps, margins=[plain_numbers(margins_N) for margins_N in margins_SN],
+                mean=plain_numbers(p_SN.mean(0)), std=plain_numbers(p_SN.std(0)))
 
 # %% ../nbs/51_snapshots.ipynb #c063
 @patch
-def _now(self: Snapshots, args, state, kwargs):
+def _take_from_run(self: Snapshots, args, state, kwargs):
     "Take a snapshot of a run; sharded weights can't be read by one process."
-    if args.fsdp or args.deepspeed: raise ValueError("Snapshots reads the model in one process, and its weights are sharded: take it out of `callbacks`.")
-    if state.is_world_process_zero: self.take(state.global_step, RewardModel(kwargs["model"], kwargs["processing_class"], getattr(args, "max_length", None)))
-
-@patch
-def on_train_begin(self: Snapshots, args, state, control, **kwargs):
-    "Before the first step."
-    self._now(args, state, kwargs)
+    if args.fsdp or args.deepspeed:
+        raise ValueError("Snapshots reads the model in one process, and its weights are sharded: take it out of "
+                         "`callbacks`.")
+    if state.is_world_process_zero:
+        model = RewardModel(kwargs["model"], kwargs["processing_class"], getattr(args, "max_length", None))
+        self.take(state.global_step, model)
 
 @patch
 def on_step_end(self: Snapshots, args, state, control, **kwargs):
     "Every so many steps."
-    if state.global_step % self.every == 0: self._now(args, state, kwargs)
+    if state.global_step % self.every == 0:
+        self._take_from_run(args, state, kwargs)
+
+# %% ../nbs/51_snapshots.ipynb #sp514
+@patch
+def on_train_begin(self: Snapshots, args, state, control, **kwargs):
+    "Before the first step."
+    self._take_from_run(args, state, kwargs)
 
 @patch
 def on_train_end(self: Snapshots, args, state, control, **kwargs):
     "After the last step."
-    self._now(args, state, kwargs)
-
+    self._take_from_run(args, state, kwargs)

@@ -13,7 +13,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from hostile import PAYLOADS
-from rmkit import RewardModel, visualizer
+from rmkit import RewardModel, Snapshots, visualizer
 from rmkit.words import message_text
 from rmkit.table import pair_scores
 from rmkit.words import visible
@@ -469,3 +469,13 @@ def test_a_saved_page_takes_any_text_and_says_when_it_is_large(tmp_path, monkeyp
     monkeypatch.setattr(visualizer, "LARGE", 1000)
     with caplog.at_level(logging.WARNING): viz.save(tmp_path / "page.html")
     assert re.search(r"page.html has \d+ MB", caplog.text)
+
+
+def test_snapshots_are_of_the_pairs_that_are_shown(model, tokenizer):
+    snapshots = Snapshots(Dataset.from_list(ROWS))
+    assert RewardVisualizer(FRAME, snapshots=snapshots).moves is None
+    for step in (0, 10): snapshots.take(step, RewardModel(model, tokenizer))
+    moves = RewardVisualizer(snapshots.scores, snapshots=snapshots).moves
+    assert moves["steps"] == [0, 10] and len(moves["margins"][0]) == len(moves["mean"]) == 2
+    with pytest.raises(ValueError, match="are of 2 pairs, the table has 1"):
+        RewardVisualizer(FRAME[:1], snapshots=snapshots)

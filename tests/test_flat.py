@@ -225,8 +225,8 @@ def random_attention(n_heads=4, n_key_heads=2, D=8):
                                      dict(softcap=1.5, window=9)], ids=str)
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
 def test_rectangles_by_definition(monkeypatch, few, call, options, key_heads):
-    monkeypatch.setattr(attention, "FEW", few)
-    monkeypatch.setattr(attention, "CALL", call)
+    monkeypatch.setattr(attention, "FEW_SCORES", few)
+    monkeypatch.setattr(attention, "CALL_COST", call)
     q, k, v, branches = random_attention(n_key_heads=key_heads)
     for x in (q, k, v): x.requires_grad_()
     got, want = rectangle_attention(q, k, v, branches, 0.4, **options), definition(q, k, v, branches, 0.4, **options)
@@ -270,7 +270,7 @@ def newer(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, return_aux=Non
 def test_torch_kernels_old_and_new(monkeypatch, kernel, share):
     "The arguments that each signature gets, with a kernel that is the definition"
     import inspect
-    monkeypatch.setattr(attention, "_varlen", lambda: (kernel, frozenset(inspect.signature(kernel).parameters)))
+    monkeypatch.setattr(attention, "_varlen_kernel", lambda: (kernel, frozenset(inspect.signature(kernel).parameters)))
     q, k, v, branches = random_attention()
     if not share:
         flat = lay_out([[[1] * 5, [1] * 9], [[2] * 30]], share_prefix=False)
@@ -284,23 +284,23 @@ def test_torch_kernels_old_and_new(monkeypatch, kernel, share):
 
 def test_when_the_kernel_runs(monkeypatch):
     q, *_ = random_attention()
-    assert not attention._takes_varlen(q, q, None, None) # float32, on a CPU
-    assert not attention._takes_varlen(q.bfloat16(), q.bfloat16(), None, None) # on a CPU
+    assert not attention._can_run_varlen(q, q, None, None) # float32, on a CPU
+    assert not attention._can_run_varlen(q.bfloat16(), q.bfloat16(), None, None) # on a CPU
     capability = [(8, 0)]
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability[0])
     monkeypatch.setattr(torch.version, "hip", None)
     def takes(D=64, value_D=None, dtype=torch.bfloat16, is_cuda=True, window=None, softcap=None,
               params=frozenset({"window_size"})):
-        monkeypatch.setattr(attention, "_varlen", lambda: (older, frozenset(params)))
+        monkeypatch.setattr(attention, "_varlen_kernel", lambda: (older, frozenset(params)))
         def like(D): return SimpleNamespace(shape=(9, 4, D), dtype=dtype, is_cuda=is_cuda, device=None)
-        return attention._takes_varlen(like(D), like(value_D or D), window, softcap)
+        return attention._can_run_varlen(like(D), like(value_D or D), window, softcap)
     assert takes() and takes(dtype=torch.float16) and takes(window=7) and takes(D=256) and takes(params=set())
     assert not any((takes(softcap=1.), takes(window=7, params=set()), takes(D=264), takes(D=60), takes(value_D=32),
                     takes(dtype=torch.float32), takes(is_cuda=False)))
     capability[0] = (7, 5)
     assert not takes()
-    monkeypatch.setattr(attention, "_varlen", lambda: (None, frozenset()))
-    assert not attention._takes_varlen(q.bfloat16(), q.bfloat16(), None, None)
+    monkeypatch.setattr(attention, "_varlen_kernel", lambda: (None, frozenset()))
+    assert not attention._can_run_varlen(q.bfloat16(), q.bfloat16(), None, None)
 
 
 @pytest.mark.gpu
@@ -309,7 +309,7 @@ def test_the_real_kernel(window):
     q, k, v, branches = random_attention(D=64)
     half = [x.cuda().bfloat16() for x in (q, k, v)]
     on_gpu = Branches(branches.keys_M.cuda(), branches.cu_q.cuda(), branches.cu_k.cuda(), branches.sizes_R2)
-    assert attention._takes_varlen(half[0], half[2], window, None)
+    assert attention._can_run_varlen(half[0], half[2], window, None)
     got = varlen_attention(*half, on_gpu, 0.1, window).float().cpu()
     torch.testing.assert_close(got, rectangle_attention(*(x.float().cpu() for x in half), branches, 0.1, window),
                                atol=2e-2, rtol=2e-2)

@@ -134,7 +134,7 @@ def test_nothing_of_it_is_saved(tmp_path):
 
 def test_tried_once_a_model(monkeypatch):
     model, trials = tiny_model(), []
-    monkeypatch.setattr(flat, "_trial", lambda m: trials.append(1))
+    monkeypatch.setattr(flat, "_try_flat_rows", lambda m: trials.append(1))
     assert needs_padding(model) is None and needs_padding(model) is None and len(trials) == 1
     model.set_attn_implementation("sdpa")
     # switched again, not tried again

@@ -343,11 +343,11 @@ def test_one_of_several_gpus(tmp_path, caplog):
 def test_a_t4_goes_by_rectangles(monkeypatch):
     "Flash attention needs 8.0; asked with half-precision queries of each kind of device"
     monkeypatch.setattr(torch.version, "hip", None)
-    monkeypatch.setattr(attention, "_varlen", lambda: (object(), frozenset({"window_size"})))
+    monkeypatch.setattr(attention, "_varlen_kernel", lambda: (object(), frozenset({"window_size"})))
     def takes(capability, is_cuda=True, D=64):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
         q = SimpleNamespace(shape=(9, 4, D), dtype=torch.float16, is_cuda=is_cuda, device=None)
-        return attention._takes_varlen(q, q, None, None)
+        return attention._can_run_varlen(q, q, None, None)
     assert [takes(c) for c in ((6, 0), (7, 0), (7, 5), (8, 0), (8, 9), (9, 0), (12, 0))] == [False] * 3 + [True] * 4
     assert [takes(c, D=208) for c in ((8, 0), (8, 6), (8, 9), (9, 0), (12, 0))] == [True, False, False, True, False]
     assert not takes((8, 0), is_cuda=False)
@@ -365,7 +365,7 @@ def test_rectangles_in_16_bits(monkeypatch, dtype, atol, options):
     k, v = k[:, :2], v[:, :2]
     want = rectangle_attention(*(x.double() for x in (q, k, v)), branches, 0.25, **options)
     for few in 2**20, 0:
-        monkeypatch.setattr(attention, "FEW", few)
+        monkeypatch.setattr(attention, "FEW_SCORES", few)
         got = rectangle_attention(q, k, v, branches, 0.25, **options)
         torch.testing.assert_close(got.double(), want, atol=atol, rtol=0)
         assert got.dtype == dtype and rectangle_attention(50 * q, 50 * k, v, branches, 0.25, **options).isfinite().all()
