@@ -379,6 +379,10 @@ def _points_of(panel, rows):
             points[2:] = np.nan
     return drawn
 
+def _last_values(drawn, write):
+    "Where each curve ends, in words."
+    return ", ".join(f"{curve.name} {write(points[1][np.isfinite(points[1])][-1])}" for curve, points in drawn)
+
 def panel_image(
     panel: Panel,  # of `plots.training_panels`
     rows,  # log entries
@@ -391,8 +395,8 @@ def panel_image(
     frame, ticks = _frame([points for _, points in drawn], panel.guide, write)
     svg = _text(0, 14, panel.title, 'font-weight="600"') + (_legend(panel.curves) if panel.name == "rewards" else "")
     svg += _axes(frame, ticks, write) + "".join(_curve(curve, points, frame) for curve, points in drawn)
-    ends = [f"{curve.name} {write(points[1][np.isfinite(points[1])][-1])}" for curve, points in drawn]
-    return _image(svg, WIDTH, HEIGHT, f"{panel.title} up to step {frame.steps[1]:,.0f}: {', '.join(ends)}")
+    alt = f"{panel.title} up to step {frame.steps[1]:,.0f}: {_last_values(drawn, write)}"
+    return _image(svg, WIDTH, HEIGHT, alt)
 
 # %% ../nbs/64_dashboard.ipynb #d213
 def _closing_texts(last, prefix):

@@ -98,18 +98,12 @@ def _reward_pictures(r_chosen, r_rejected, margin):
                 points=_bin_marks(reliability(margin), "confidence"))
     return [rewards, margins, sure]
 
-def _accuracy_pictures(known):
-    "Accuracy by difference in length and by source, where those are known and there are several."
-    found = []
-    if {"length_chosen", "length_rejected"} <= set(known):
-        bars = _bin_marks(accuracy_by_length_gap(known), "gap", _gap_label)
-        found.append(dict(id="length_gap", title="Accuracy by length gap", kind="bars", bars=bars,
-                          columns=["length_gap"], xlabel="tokens by which the chosen response is longer",
-                          ylabel="accuracy", line=dict(y=0.5, label="chance")))
-    if len(known) and "source" in known and len(bars := _source_marks(known)) > 1:
-        found.append(dict(id="source", title="Accuracy by source", kind="bars", bars=bars, columns=["source"],
-                          xlabel="", ylabel="accuracy"))
-    return found
+def _length_picture(known):
+    "Accuracy by difference in length."
+    bars = _bin_marks(accuracy_by_length_gap(known), "gap", _gap_label)
+    return dict(id="length_gap", title="Accuracy by length gap", kind="bars", bars=bars, columns=["length_gap"],
+                xlabel="tokens by which the chosen response is longer", ylabel="accuracy",
+                line=dict(y=0.5, label="chance"))
 
 def pictures(
     table: PairScores,  # from `complete`
@@ -117,7 +111,13 @@ def pictures(
     "What there is to see of all pairs; pairs without a reward are left out."
     known = table[np.isfinite(table["reward_margin"].to_numpy(dtype=float))]
     numbers = (known[name].to_numpy(dtype=float) for name in ("reward_chosen", "reward_rejected", "reward_margin"))
-    return _reward_pictures(*numbers) + _accuracy_pictures(known)
+    found = _reward_pictures(*numbers)
+    if {"length_chosen", "length_rejected"} <= set(known):
+        found.append(_length_picture(known))
+    if len(known) and "source" in known and len(bars := _source_marks(known)) > 1:
+        found.append(dict(id="source", title="Accuracy by source", kind="bars", bars=bars, columns=["source"],
+                          xlabel="", ylabel="accuracy"))
+    return found
 
 # %% ../nbs/63_visualizer.ipynb #c020
 def messages(
