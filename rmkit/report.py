@@ -20,7 +20,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from .metrics import headline, summarize
-from .plots import plot_accuracy_by_length_gap, plot_reliability, plot_reward_margins, plot_rewards, plot_training
+from .plots import (CHOSEN, plot_accuracy_by_length_gap, plot_reliability, plot_reward_margins, plot_rewards,
+                         plot_training)
 from .table import PairScores
 from .tokens import find_markers, render, tokenize
 from .words import as_text, clip, percent, visible
@@ -59,8 +60,8 @@ def plot_truth(
     reward_N = np.concatenate([scores["reward_chosen"], scores["reward_rejected"]])
     levels = [level for level in np.unique(true_N) if (true_N == level).sum() >= 10]
     quarters = np.array([np.quantile(reward_N[true_N == level], [.25, .5, .75]) for level in levels]).reshape(-1, 3)
-    ax.fill_between(levels, quarters[:, 0], quarters[:, 2], alpha=.3, color="#0072B2", lw=0)
-    ax.plot(levels, quarters[:, 1], "o-", color="#0072B2")
+    ax.fill_between(levels, quarters[:, 0], quarters[:, 2], alpha=.3, color=CHOSEN, lw=0)
+    ax.plot(levels, quarters[:, 1], "o-", color=CHOSEN)
     ax.set(xlabel="true reward", ylabel="reward", title="Reward and truth")
     return ax
 
