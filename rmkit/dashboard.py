@@ -30,15 +30,15 @@ from matplotlib.ticker import MaxNLocator
 from transformers import TrainerCallback
 
 from . import older_names
-from .browser import json_without_nan, front_end, hear_waiting, hear_while_busy, style
+from .browser import front_end, hear_waiting, hear_while_busy, json_without_nan, style
 from .plots import Curve, curve_points, held_out_sets, Panel, plot_dashboard, training_panels
 from .words import clock, in_notebook, percent, short_number, short_percent, visible
 
 # %% ../nbs/64_dashboard.ipynb #c005_1
 def numbers_of(
-    entry, # of a trainer's `state.log_history`
+    entry,  # of a trainer's `state.log_history`
 ) -> dict[str, float]:
-    "The numbers of a log entry"
+    "The numbers of a log entry."
     return {str(k): float(v) for k, v in entry.items() if isinstance(v, Real) and not isinstance(v, bool)}
 
 # %% ../nbs/64_dashboard.ipynb #c008
@@ -49,245 +49,306 @@ STATUS = dict(waiting="Not started", training="Training", evaluating="Evaluating
 OVER = ("stopped", "finished", "interrupted", "failed")
 
 class RunView:
-    "What a dashboard shows of a run"
-    def __init__(self,
-        title:str="", # the run's name
-        log_history=(), # entries to begin with
-        step:int=0, # where it begins: more than 0 where it was resumed
-        max_steps:int=0, # where it ends
-        epochs:float=0, # passes over the data, by then
+    "What a dashboard shows of a run."
+
+    def __init__(
+        self,
+        title: str = "",  # the run's name
+        log_history=(),  # entries to begin with
+        step: int = 0,  # where it begins: more than 0 where it was resumed
+        max_steps: int = 0,  # where it ends
+        epochs: float = 0,  # passes over the data, by then
     ):
-        self.title, self.first, self.step, self.max_steps, self.epochs = visible(str(title)), step, step, max_steps, epochs
-        self.rows, self.last = [], {} # numbers of each log entry, and the last of each
-        self.looks, self.since = [], {} # means of short stretches of steps, and of all pairs since the last log
+        self.title, self.epochs = visible(str(title)), epochs
+        self.first, self.step, self.max_steps = step, step, max_steps
+        self.rows, self.last = [], {}  # numbers of each log entry, and the last of each
+        self.looks, self.since = [], {}  # means of short stretches of steps, and of all pairs since the last log
         self.status, self.note = "waiting", ""
         self.epoch = self.seconds = 0.0
         self.can_stop = self.reached = False
         self.add(log_history)
 
-    def add(self,
-        entries, # of a log
+    def add(
+        self,
+        entries,  # of a log
     ):
-        "Take in what was logged"
+        "Take in what was logged."
         for row in map(numbers_of, entries):
             self.rows.append(row)
             self.last |= row
 
-# %% ../nbs/64_dashboard.ipynb #d201
-def _is_of(row, view):
-    "Whether a row has means over pairs that this session trained on"
-    return "accuracy" in row and row.get("step", 0) > view.first
-
-@patch
-def finer(self:RunView) -> list:
-    "The looks, where there are more of them than logs"
-    return self.looks if len(self.looks) > sum(_is_of(row, self) for row in self.rows) else []
-
-@patch
-def drawn(self:RunView) -> list:
-    "The rows that curves are drawn of: what is logged, or where that is coarser the looks in its place"
-    if not (finer := self.finer()): return self.rows
-    rows = [{key: x for key, x in row.items() if key == "step" or key not in finer[0]} if _is_of(row, self) else row
-            for row in self.rows]
-    return sorted(rows + finer, key=lambda row: row.get("step", 0))
-
-@patch
-def latest(self:RunView) -> dict:
-    "The latest number of each name"
-    return self.last | self.since if self.status in OVER or not any(_is_of(row, self) for row in self.rows) else self.last
-
-# %% ../nbs/64_dashboard.ipynb #d204
-WATCHED = dict(loss=("loss",), rewards=("min_reward", "mean_reward", "max_reward", "margin"))
-
-def _prefixes(metrics):
-    "What the names of metrics begin with: those of training, and of each held-out set"
-    return {"training": ""} | {name: f"{prefix}_" for name, prefix in held_out_sets(metrics).items()}
-
-def _what_of(what, name):
-    "`loss`, `held-out loss`, `held-out loss (easy)`"
-    of, _, which = name.partition(": ")
-    return " ".join(filter(None, ["held-out" if of == "held out" else "", what, which and f"({visible(which)})"]))
-
-@patch
-def not_finite(self:RunView) -> dict[str, tuple[int, bool]]: # name to the first step, and whether the last value is one
-    "Which losses and rewards were NaN or infinite"
-    rows, last, found = self.rows + ([dict(self.since, step=self.step)] if self.since else []), self.latest(), {}
-    for name, prefix in _prefixes(last).items():
-        for what, keys in WATCHED.items():
-            keys = [prefix + key for key in keys]
-            if keys == ["loss"] and "loss" not in last: keys = ["train_loss"]
-            steps = [(int(row.get("step", 0)), all(math.isfinite(row[key]) for key in keys if key in row))
-                     for row in rows if not set(keys).isdisjoint(row)]
-            bad = [step for step, is_finite in steps if not is_finite]
-            if not bad: continue
-            first = bad[0] if prefix else int(last.get("not_finite_from", bad[0]))
-            found[_what_of(what, name)] = first, not steps[-1][1]
-    return found
-
-@patch
-def word(self:RunView) -> str:
-    "How the run is doing"
-    ended = [name for name, (_, at_the_end) in self.not_finite().items() if at_the_end]
-    if self.status != "finished" or not ended: return STATUS[self.status]
-    return f"Ended without {'' if 'rewards' in ended[0] else 'a '}finite {ended[0]}"
-
-@patch
-def notes(self:RunView) -> str:
-    "What else has to be said"
-    bad = "; ".join(f"{name}, first at step {step:,}" for name, (step, _) in self.not_finite().items())
-    return "\n".join(filter(None, [bad and f"Not finite: {bad}.", self.note]))
-
 # %% ../nbs/64_dashboard.ipynb #c010
 @patch
-def seconds_left(self:RunView) -> float|None:
-    "Until `max_steps`; None before the first step and after the last"
+def seconds_left(self: RunView) -> float | None:
+    "Until `max_steps`; None before the first step and after the last."
     done, left = self.step - self.first, self.max_steps - self.step
     return self.seconds * left / done if done > 0 and left > 0 else None
 
 @patch
-def line(self:RunView) -> str:
-    "Where the run stands, in words"
+def line(self: RunView) -> str:
+    "Where the run stands, in words."
     left, over = self.seconds_left(), self.status in (*OVER, "evaluated")
     parts = [f"step {self.step:,}" + (f" of {self.max_steps:,}" if self.max_steps else "")]
-    if self.epochs: parts.append(f"epoch {self.epoch:.2f} of {self.epochs:g}")
-    if self.seconds: parts.append(f"{clock(self.seconds)} in all" if over else f"{clock(self.seconds)} so far")
-    if left is not None and not over: parts.append(f"about {clock(left)} left")
+    if self.epochs:
+        parts.append(f"epoch {self.epoch:.2f} of {self.epochs:g}")
+    if self.seconds:
+        parts.append(f"{clock(self.seconds)} in all" if over else f"{clock(self.seconds)} so far")
+    if left is not None and not over:
+        parts.append(f"about {clock(left)} left")
     return " · ".join(parts)
+
+# %% ../nbs/64_dashboard.ipynb #d201
+def _is_of_training(row, view):
+    "Whether a row has means over pairs that this session trained on."
+    return "accuracy" in row and row.get("step", 0) > view.first
+
+@patch
+def finer(self: RunView) -> list:
+    "The looks, where there are more of them than logs."
+    return self.looks if len(self.looks) > sum(_is_of_training(row, self) for row in self.rows) else []
+
+# %% ../nbs/64_dashboard.ipynb #se202
+@patch
+def drawn(self: RunView) -> list:
+    "The rows that curves are drawn of: what is logged, or where that is coarser the looks in its place."
+    if not (finer := self.finer()):
+        return self.rows
+    in_looks = finer[0].keys() - {"step"}
+    rows = [{key: x for key, x in row.items() if key not in in_looks} if _is_of_training(row, self) else row
+            for row in self.rows]
+    return sorted(rows + finer, key=lambda row: row.get("step", 0))
+
+@patch
+def latest(self: RunView) -> dict:
+    "The latest number of each name."
+    if self.status in OVER or not any(_is_of_training(row, self) for row in self.rows):
+        return self.last | self.since
+    return self.last
+
+# %% ../nbs/64_dashboard.ipynb #d204
+WATCHED = dict(loss=("loss",), rewards=("min_reward", "mean_reward", "max_reward", "margin"))  # what is said: metrics
+
+def _prefixes(metrics):
+    "What the names of metrics begin with: those of training, and of each held-out set."
+    return {"training": ""} | {name: f"{prefix}_" for name, prefix in held_out_sets(metrics).items()}
+
+def _name_watched(what, name):
+    "`loss`, `held-out loss`, `held-out loss (easy)`."
+    of, _, which = name.partition(": ")
+    return " ".join(filter(None, ["held-out" if of == "held out" else "", what, which and f"({visible(which)})"]))
+
+def _finite_steps(rows, keys):
+    "The step of each row that has one of the metrics, and whether those it has are finite."
+    return [(int(row.get("step", 0)), all(math.isfinite(row[key]) for key in keys if key in row))
+            for row in rows if not set(keys).isdisjoint(row)]
+
+# %% ../nbs/64_dashboard.ipynb #se204
+@patch
+def not_finite(self: RunView) -> dict[str, tuple[int, bool]]:  # name: the first step, whether the last is one
+    "Which losses and rewards were NaN or infinite."
+    last, found = self.latest(), {}
+    rows = self.rows + ([dict(self.since, step=self.step)] if self.since else [])
+    for name, prefix in _prefixes(last).items():
+        for what, metrics in WATCHED.items():
+            keys = [prefix + metric for metric in metrics]
+            if keys == ["loss"] and "loss" not in last:
+                keys = ["train_loss"]
+            steps = _finite_steps(rows, keys)
+            if bad := [step for step, is_finite in steps if not is_finite]:
+                first = bad[0] if prefix else int(last.get("not_finite_from", bad[0]))
+                found[_name_watched(what, name)] = first, not steps[-1][1]
+    return found
+
+@patch
+def word(self: RunView) -> str:
+    "How the run is doing."
+    ended = [name for name, (_, at_the_end) in self.not_finite().items() if at_the_end]
+    if self.status != "finished" or not ended:
+        return STATUS[self.status]
+    return f"Ended without {'' if 'rewards' in ended[0] else 'a '}finite {ended[0]}"
+
+@patch
+def notes(self: RunView) -> str:
+    "What else has to be said."
+    bad = "; ".join(f"{name}, first at step {step:,}" for name, (step, _) in self.not_finite().items())
+    return "\n".join(filter(None, [bad and f"Not finite: {bad}.", self.note]))
 
 # %% ../nbs/64_dashboard.ipynb #c014
 def _interval(metrics, prefix=""):
-    "The interval of an accuracy, in words; empty where it isn't known"
+    "The interval of an accuracy, in words; empty where it isn't known."
     ends = [metrics.get(f"{prefix}accuracy_{end}", math.nan) for end in ("low", "high")]
     return "" if math.isnan(sum(ends)) else " to ".join(map(percent, ends))
 
+def _held_out(last, metric, write):
+    "A metric of each held-out set that has it, in words."
+    return [f"{visible(name)} {write(last[f'{prefix}_{metric}'])}"
+            for name, prefix in held_out_sets(last).items() if f"{prefix}_{metric}" in last]
+
+def _tile(last, name, key, *notes, write=short_number):
+    "A list of one tile; of none where neither the number nor a note is known."
+    value = write(last[key]) if key in last else "–"
+    return [(name, value, " · ".join(notes))] if key in last or notes else []
+
+# %% ../nbs/64_dashboard.ipynb #se205
+def _reward_tiles(last):
+    "The mean rewards of both sides, and how far they spread."
+    means, spreads = ([last.get(f"{of}_reward_{side}") for side in ("chosen", "rejected")] for of in ("mean", "std"))
+    if None in means:
+        return []
+    spread = [] if None in spreads else [f"spread {', '.join(map(short_number, spreads))}"]
+    return [("Chosen, rejected", " · ".join(f"{mean:.2f}" for mean in means), " · ".join(["mean", *spread]))]
+
 @patch
-def tiles(self:RunView) -> list[tuple[str, str, str]]: # name, value, note
-    "The latest numbers, those that were logged"
+def tiles(self: RunView) -> list[tuple[str, str, str]]:  # name, value, note
+    "The latest numbers, those that were logged."
     last = self.latest()
-    def known(*keys): return all(key in last for key in keys)
-    def held_out(metric, write): return [f"{visible(name)} {write(last[f'{prefix}_{metric}'])}" for name, prefix in held_out_sets(last).items() if known(f"{prefix}_{metric}")]
-    def tile(name, key, *notes, write=short_number):
-        return [(name, write(last[key]) if known(key) else "–", " · ".join(notes))] if known(key) or notes else []
+    of_run = "train_loss" in last and "loss" not in last
     interval = [f"95%: {text}"] if (text := _interval(last)) else []
-    spread = [f"spread {short_number(last['std_reward_chosen'])}, {short_number(last['std_reward_rejected'])}"] if known("std_reward_chosen", "std_reward_rejected") else []
-    of_run = ["mean of the run"] if known("train_loss") and not known("loss") else []
-    found = tile("Loss", "train_loss" if of_run else "loss", *of_run, *held_out("loss", short_number))
-    found += tile("Accuracy", "accuracy", *interval, *held_out("accuracy", percent), write=percent)
-    found += tile("Reward margin", "margin", *held_out("margin", short_number))
-    if known("mean_reward_chosen", "mean_reward_rejected"):
-        found.append(("Chosen, rejected", " · ".join(f"{last[f'mean_reward_{which}']:.2f}" for which in ("chosen", "rejected")), " · ".join(["mean", *spread])))
-    found += tile("Learning rate", "learning_rate") + tile("Gradient norm", "grad_norm")
-    found += tile("Pairs/s", "pairs_per_second", *([f"{short_number(last['tokens_per_second'])} tokens/s"] if known("tokens_per_second") else []))
-    peak = ["peak"] if known("memory_gib") else []
-    return found + tile("Memory", "memory_gib", *peak, write=lambda gib: f"{gib:.1f} GiB")
+    tokens = [f"{short_number(last['tokens_per_second'])} tokens/s"] if "tokens_per_second" in last else []
+    return [
+        *_tile(last, "Loss", "train_loss" if of_run else "loss", *["mean of the run"] * of_run,
+               *_held_out(last, "loss", short_number)),
+        *_tile(last, "Accuracy", "accuracy", *interval, *_held_out(last, "accuracy", percent), write=percent),
+        *_tile(last, "Reward margin", "margin", *_held_out(last, "margin", short_number)),
+        *_reward_tiles(last),
+        *_tile(last, "Learning rate", "learning_rate"),
+        *_tile(last, "Gradient norm", "grad_norm"),
+        *_tile(last, "Pairs/s", "pairs_per_second", *tokens),
+        *_tile(last, "Memory", "memory_gib", *["peak"] * ("memory_gib" in last), write=lambda gib: f"{gib:.1f} GiB"),
+    ]
+
+# %% ../nbs/64_dashboard.ipynb #v210
+@patch
+def text(self: RunView) -> str:
+    "A summary to print."
+    head = ": ".join(filter(None, [self.title, self.word()]))
+    rows = [f"  {name:<18}{value:<16}{note}".rstrip() for name, value, note in self.tiles()]
+    return "\n".join([f"{head}, {self.line()}", *rows, *filter(None, [self.notes()])])
+
+@patch
+def figure(self: RunView):
+    "All panels as a matplotlib `Figure`."
+    figure = plot_dashboard(self.drawn(), Figure(figsize=(11, 7.6), layout="constrained"))
+    head = ": ".join(filter(None, [self.title, self.word()]))
+    lines = filter(None, [f"{head[:120]}, {self.line()}", self.notes()])
+    figure.suptitle("\n".join(lines), x=.01, ha="left", fontsize="medium", parse_math=False)
+    return figure
 
 # %% ../nbs/64_dashboard.ipynb #c018_1
 @patch
-def state(self:RunView) -> dict:
-    "All but the entries"
-    share = self.step / self.max_steps if self.max_steps else 0.0
+def _panels(self: RunView):
+    "The panels of `plots.training_panels`, with the curves that there are numbers for."
+    return training_panels(dict.fromkeys([*self.last, *(key for row in self.finer()[:1] for key in row)]))
+
+@patch
+def panels(self: RunView) -> str:  # JSON
+    "The panels, for the browser."
+    return json_without_nan([panel._asdict() | dict(curves=[curve._asdict() for curve in panel.curves])
+                             for panel in self._panels()])
+
+# %% ../nbs/64_dashboard.ipynb #se207
+@patch
+def state(self: RunView) -> dict:
+    "All but the entries."
     word = self.word()
-    status = self.status if word == STATUS[self.status] else "failed"
-    return dict(title=self.title, status=status, word=word, line=self.line(), share=share, note=self.notes(),
+    return dict(title=self.title, status=self.status if word == STATUS[self.status] else "failed", word=word,
+                line=self.line(), share=self.step / self.max_steps if self.max_steps else 0.0, note=self.notes(),
                 tiles=self.tiles(), can_stop=self.can_stop, reached=self.reached)
 
 @patch
-def news(self:RunView,
-    start:int=0, # number of the first entry that is sent
-) -> str: # JSON
-    "What changed"
+def news(
+    self: RunView,
+    start: int = 0,  # number of the first entry that is sent
+) -> str:  # JSON
+    "What changed."
     finer, curves = self.finer(), [curve for panel in self._panels() for curve in panel.curves]
     drawn = {key for curve in curves for key in (curve.key, curve.low, curve.high, curve.spread)}
     keys = ["step", *drawn & set(*finer[:1])]
     looks = {key: [float(f"{row.get(key, math.nan):.5g}") for row in finer] for key in keys} if finer else {}
-    return json_without_nan({"from": start, "rows": self.rows[start:], "looks": looks, "first": self.first, "state": self.state()})
-
-@patch
-def _panels(self:RunView):
-    "The panels of `plots.training_panels`, with the curves that there are numbers for"
-    return training_panels(dict.fromkeys([*self.last, *(key for row in self.finer()[:1] for key in row)]))
-
-@patch
-def panels(self:RunView) -> str: # JSON
-    "The panels, for the browser"
-    return json_without_nan([panel._asdict() | dict(curves=[curve._asdict() for curve in panel.curves])
-                  for panel in self._panels()])
+    return json_without_nan({"from": start, "rows": self.rows[start:], "looks": looks, "first": self.first,
+                             "state": self.state()})
 
 # %% ../nbs/64_dashboard.ipynb #c021
-INK = "#767676" # with the others, at least 4:1 on white and on #111
+INK = "#767676"  # with the others, at least 4:1 on white and on #111
 LINES = dict(training=INK, chosen="#1a7fc1", rejected="#b86e00")
-SETS = "#0a8f6c", "#8f5fc4", "#cc4b86", "#7d7d00" # of the held-out sets, as in `plots.HELD_OUT_COLOURS`
+SETS = "#0a8f6c", "#8f5fc4", "#cc4b86", "#7d7d00"  # of the held-out sets, as in `plots.HELD_OUT_COLOURS`
 
 def _colour(curve):
+    "The colour of a curve on a ground that may be white or black."
     return LINES.get(curve.name) or SETS[curve.colour]
 
 def _stroke(curve):
-    "How a curve is drawn in SVG"
+    "How a curve is drawn in SVG."
     dash = " ".join(map(str, curve.dash))
     return f'fill="none" stroke="{_colour(curve)}" stroke-width="1.8" stroke-dasharray="{dash or "none"}"'
 
 def _path(x_K, y_K):
-    "A line through the points that are finite, with gaps where they aren't"
+    "A line through the points that are finite, with gaps where they aren't."
     known, path, pen = np.isfinite(x_K) & np.isfinite(y_K), [], "M"
     for x, y, there in zip(x_K, y_K, known):
-        if there: path.append(f"{pen}{x:.1f} {y:.1f}")
+        if there:
+            path.append(f"{pen}{x:.1f} {y:.1f}")
         pen = "L" if there else "M"
     return "".join(path)
 
+# %% ../nbs/64_dashboard.ipynb #se208
 def _text(x, y, text, more=""):
+    "A text in SVG."
     return f'<text x="{x:.0f}" y="{y:.0f}" {more}>{escape(text)}</text>'
 
 def _image(svg, width, height, alt):
-    "An SVG as an `img` of its own"
+    "An SVG as an `img` of its own."
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
     file = f'{head}font-family="system-ui, sans-serif" font-size="11" fill="{INK}">{svg}</svg>'
     return (f'<img alt="{escape(visible(alt))}" width="{width}" height="{height}" '
             f'src="data:image/svg+xml;base64,{b64encode(file.encode()).decode()}">')
 
-# %% ../nbs/64_dashboard.ipynb #d210
-WIDTH, HEIGHT = 320, 150 # of a picture, in pixels
-BANDS = 3 # curves of a picture that have bands; where there are more, they can't be told apart
+# %% ../nbs/64_dashboard.ipynb #se210
+WIDTH, HEIGHT = 320, 150  # of a picture, in pixels
 
 class Frame(NamedTuple):
-    "Where a picture's numbers are on its ground"
-    steps: tuple[float, float] # first and last
-    values: tuple[float, float] # lowest and highest
-    left: float # pixels left of the first step
+    "Where a picture's numbers are on its ground."
+    steps: tuple[float, float]  # first and last
+    values: tuple[float, float]  # lowest and highest
+    left: float  # pixels left of the first step
 
-    def x(self,
-        step_K, # steps
+    def x(
+        self,
+        step_K,  # steps
     ):
-        "Pixels from the left"
+        "Pixels from the left."
         (first, last), step_K = self.steps, np.asarray(step_K, float)
         share = (step_K - first) / (last - first) if last > first else .5 + 0 * step_K
         return self.left + share * (WIDTH - 14 - self.left)
 
-    def y(self,
-        value_K, # of a curve
+    def y(
+        self,
+        value_K,  # of a curve
     ):
-        "Pixels from the top"
+        "Pixels from the top."
         low, high = self.values
         return HEIGHT - 22 - (np.asarray(value_K, float) - low) / (high - low) * (HEIGHT - 46)
 
 def _frame(points, guide, write):
-    "The frame that all points fit in, and the ticks of its values"
+    "The frame that all points fit in, and the ticks of its values."
     values = np.concatenate([numbers[1:].ravel() for numbers in points] + [[] if guide is None else [guide]])
     values, steps = values[np.isfinite(values)], np.concatenate([numbers[0] for numbers in points])
     low, high = values.min(), values.max()
     room = (high - low) / 20 or abs(high) / 10 or 1
     low, high = low - room, high + room
     ticks = [tick for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
-    return Frame((steps.min(), steps.max()), (low, high), 12 + 6.4 * max(len(write(tick)) for tick in ticks)), ticks
+    left = 12 + 6.4 * max(len(write(tick)) for tick in ticks)
+    return Frame((steps.min(), steps.max()), (low, high), left), ticks
 
 # %% ../nbs/64_dashboard.ipynb #d211
 def _legend(curves):
-    "What is what among rewards; held-out sets are told apart in the table"
+    "What is what among rewards; held-out sets are told apart in the table."
     places = range(150, WIDTH, 90)
     return "".join(f'<path d="M{x} 10h18" {_stroke(curve)}/>' + _text(x + 23, 14, curve.name)
                    for x, curve in zip(places, curves))
 
 def _axes(frame, ticks, write):
-    "Grid and labels"
+    "Grid and labels."
     (first, last), right = frame.steps, WIDTH - 14
     lines = [f'<path d="M{frame.left:.0f} {frame.y(tick):.1f}H{right}" stroke="{INK}" stroke-opacity=".3"/>'
              + _text(frame.left - 6, frame.y(tick) + 4, write(tick), 'text-anchor="end"') for tick in ticks]
@@ -295,56 +356,80 @@ def _axes(frame, ticks, write):
     return "".join(lines + [_text(frame.x(step), HEIGHT - 6, f"step {step:,.0f}", f'text-anchor="{side}"')
                             for side, step in sides.items()])
 
-def _draw(curve, points, frame):
-    "A curve on its band; a dot where there is one point only"
+def _curve(curve, points, frame):
+    "A curve on its band; a dot where there is one point only."
     x_K, (y_K, low_K, high_K) = frame.x(points[0]), map(frame.y, points[1:])
     band, known = np.isfinite(low_K) & np.isfinite(high_K), np.flatnonzero(np.isfinite(y_K))
     edge = _path(np.r_[x_K[band], x_K[band][::-1]], np.r_[high_K[band], low_K[band][::-1]])
     svg = f'<path d="{edge}Z" fill="{_colour(curve)}" fill-opacity=".15"/>' if edge else ""
     svg += f'<path d="{_path(x_K, y_K)}" {_stroke(curve)}/>'
-    if len(known) > 1: return svg
+    if len(known) > 1:
+        return svg
     return svg + f'<circle cx="{x_K[known[0]]:.1f}" cy="{y_K[known[0]]:.1f}" r="3" fill="{_colour(curve)}"/>'
 
 # %% ../nbs/64_dashboard.ipynb #d218
-def panel_image(
-    panel:Panel, # of `plots.training_panels`
-    rows, # log entries
-) -> str: # an `img`; empty where there is nothing to draw
-    "A panel as a small picture for a page"
+BANDS = 3  # curves of a picture that have bands; where there are more, they can't be told apart
+
+def _points_of(panel, rows):
+    "The curves of a panel that have a value, and their points; bands only where there are few curves."
     drawn = [(curve, curve_points(rows, curve, 80)) for curve in panel.curves]
     drawn = [(curve, points) for curve, points in drawn if np.isfinite(points[1]).any()]
-    if not drawn: return ""
     if len(drawn) > BANDS:
-        for _, points in drawn: points[2:] = np.nan
+        for _, points in drawn:
+            points[2:] = np.nan
+    return drawn
+
+def _last_values(drawn, write):
+    "Where each curve ends, in words."
+    return ", ".join(f"{curve.name} {write(points[1][np.isfinite(points[1])][-1])}" for curve, points in drawn)
+
+def panel_image(
+    panel: Panel,  # of `plots.training_panels`
+    rows,  # log entries
+) -> str:  # an `img`; empty where there is nothing to draw
+    "A panel as a small picture for a page."
+    drawn = _points_of(panel, rows)
+    if not drawn:
+        return ""
     write = short_percent if panel.percent else short_number
     frame, ticks = _frame([points for _, points in drawn], panel.guide, write)
     svg = _text(0, 14, panel.title, 'font-weight="600"') + (_legend(panel.curves) if panel.name == "rewards" else "")
-    svg += _axes(frame, ticks, write) + "".join(_draw(curve, points, frame) for curve, points in drawn)
-    ends = [f"{curve.name} {write(points[1][np.isfinite(points[1])][-1])}" for curve, points in drawn]
-    return _image(svg, WIDTH, HEIGHT, f"{panel.title} up to step {frame.steps[1]:,.0f}: {', '.join(ends)}")
+    svg += _axes(frame, ticks, write) + "".join(_curve(curve, points, frame) for curve, points in drawn)
+    alt = f"{panel.title} up to step {frame.steps[1]:,.0f}: {_last_values(drawn, write)}"
+    return _image(svg, WIDTH, HEIGHT, alt)
 
 # %% ../nbs/64_dashboard.ipynb #d213
+def _closing_texts(last, prefix):
+    "Loss, accuracy, its interval and the reward margin of one set, in words."
+    def known(metric, write):
+        return write(last[prefix + metric]) if prefix + metric in last else ""
+    return [known("loss", short_number), known("accuracy", percent), _interval(last, prefix),
+            known("margin", short_number)]
+
 @patch
-def closing(self:RunView) -> list[tuple]: # curve, then texts: loss, accuracy, its 95% interval, reward margin, step
-    "The closing numbers of training and of each held-out set"
+def closing(self: RunView) -> list[tuple]:  # curve, then texts: loss, accuracy, its 95% interval, reward margin, step
+    "The closing numbers of training and of each held-out set."
     last, found = self.latest(), []
     curves = {curve.name: curve for panel in self._panels() for curve in panel.curves}
     step_of = {key: row["step"] for row in self.rows if "step" in row for key in row}
     for name, prefix in _prefixes(last).items():
-        def of(key, write): return write(last[prefix + key]) if prefix + key in last else ""
-        texts = [of("loss", short_number), of("accuracy", percent), _interval(last, prefix), of("margin", short_number)]
+        texts = _closing_texts(last, prefix)
         step = step_of.get(prefix + "loss", self.step) if prefix else self.step
-        if any(texts): found.append((curves.get(name) or Curve(name, ""), *texts, f"{step:,.0f}"))
+        if any(texts):
+            found.append((curves.get(name) or Curve(name, ""), *texts, f"{step:,.0f}"))
     return found
 
-def _figures(view):
-    "The table of closing numbers, and a line of what else is known"
+# %% ../nbs/64_dashboard.ipynb #se214
+def _closing_row(curve, texts):
+    "A row of the table, with its line."
+    line = _image(f'<path d="M0 6h24" {_stroke(curve)}/>', 24, 12, "")
+    cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
+    return f'<tr><th scope="row" style="text-align: left">{line} {escape(visible(curve.name))}</th>{cells}</tr>'
+
+def _closing_table(view):
+    "The table of closing numbers, and a line of what else is known."
     rows, heads = view.closing(), ("", "Loss", "Accuracy", "95% interval", "Reward margin", "Step")
-    strokes = [_image(f'<path d="M0 6h24" {_stroke(curve)}/>', 24, 12, "") for curve, *_ in rows]
-    body = ""
-    for stroke, (curve, *texts) in zip(strokes, rows):
-        cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
-        body += f'<tr><th scope="row" style="text-align: left">{stroke} {escape(visible(curve.name))}</th>{cells}</tr>'
+    body = "".join(_closing_row(curve, texts) for curve, *texts in rows)
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else ""
     in_table = {"Accuracy", "Reward margin", *(["Loss"] if any(loss for _, loss, *_ in rows) else [])}
@@ -369,64 +454,64 @@ body[data-jp-theme-light="false"] .rmkit-ended img, body.vscode-dark .rmkit-ende
 html[theme="dark"] .rmkit-ended img {filter: brightness(1.5)}
 """
 
-@patch
-def page(self:RunView) -> str:
-    "What stays of a run in a notebook: how it ended, the closing numbers, the curves"
-    rows, panels = self.drawn(), self._panels()
+def _pictures(view):
+    "The four panels to watch, and behind a triangle how it went."
+    rows, panels = view.drawn(), view._panels()
     main, small = ("".join(panel_image(panel, rows) for panel in part) for part in (panels[:4], panels[4:]))
     names = ", ".join(panel.title[0].lower() + panel.title[1:] for panel in panels[4:] if panel.curves)
-    more = f"<details><summary>How it went: {escape(names)}</summary>{small}</details>" if small else ""
-    figures = _figures(self) + main + more
+    return main + (f"<details><summary>How it went: {escape(names)}</summary>{small}</details>" if small else "")
+
+# %% ../nbs/64_dashboard.ipynb #se215
+@patch
+def page(self: RunView) -> str:
+    "What stays of a run in a notebook: how it ended, the closing numbers, the curves."
     bold = "".join(f"<b>{escape(text)}</b> · " for text in (self.title, self.word()) if text)
-    head = f"{bold}{escape(self.line())}"
     note = f"<p>{escape(self.notes())}</p>" if self.notes() else ""
+    figures = _closing_table(self) + _pictures(self)
     return (f'<div class="rmkit-ended mathjax_ignore tex2jax_ignore" dir="auto"><style>{_STAYS}</style>'
-            f'<p>{head}</p>{note}{figures or "<p>Nothing was logged.</p>"}</div>')
-
-# %% ../nbs/64_dashboard.ipynb #v210
-@patch
-def text(self:RunView) -> str:
-    "A summary to print"
-    head = ": ".join(filter(None, [self.title, self.word()]))
-    rows = [f"  {name:<18}{value:<16}{note}".rstrip() for name, value, note in self.tiles()]
-    return "\n".join([f"{head}, {self.line()}", *rows, *filter(None, [self.notes()])])
+            f'<p>{bold}{escape(self.line())}</p>{note}{figures or "<p>Nothing was logged.</p>"}</div>')
 
 @patch
-def figure(self:RunView):
-    "All panels as a matplotlib `Figure`"
-    figure = plot_dashboard(self.drawn(), Figure(figsize=(11, 7.6), layout="constrained"))
-    head = ": ".join(filter(None, [self.title, self.word()]))
-    lines = filter(None, [f"{head[:120]}, {self.line()}", self.notes()])
-    figure.suptitle("\n".join(lines), x=.01, ha="left", fontsize="medium", parse_math=False)
-    return figure
-
-@patch
-def _repr_mimebundle_(self:RunView, include=None, exclude=None):
-    "Page and text"
+def _repr_mimebundle_(self: RunView, include=None, exclude=None):
+    "Page and text."
     return {"text/html": self.page(), "text/plain": self.text()}
 
 # %% ../nbs/64_dashboard.ipynb #c024
+def _find_state(path):
+    "The `trainer_state.json` at a path, in a folder or its last checkpoint; a FileNotFoundError where there is none."
+    def step(file):
+        number = file.parent.name.removeprefix("checkpoint-")
+        return int(number) if number.isdigit() else -1
+    of_checkpoints = sorted(path.glob("checkpoint-*/trainer_state.json"), key=step, reverse=True)
+    found = next((file for file in [path, path/"trainer_state.json", *of_checkpoints] if file.is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"There is no trainer_state.json in {path}, nor in a checkpoint there; give a "
+                                "checkpoint's folder, or call `trainer.save_state()`.")
+    return found
+
 def read_run(
-    source, # `state.log_history`, a `trainer_state.json`, or a folder that holds one or has checkpoints that do
+    source,  # `state.log_history`, a `trainer_state.json`, or a folder that holds one or has checkpoints that do
 ) -> RunView:
-    "The view of a run that is over; a FileNotFoundError where there is no log"
-    if not isinstance(source, (str, Path)): state, title = dict(log_history=list(source)), ""
-    else:
+    "The view of a run that is over; a FileNotFoundError where there is no log."
+    if isinstance(source, (str, Path)):
         path = Path(source)
-        found = sorted(path.glob("checkpoint-*/trainer_state.json"), key=lambda p: int(p.parent.name[11:]) if p.parent.name[11:].isdigit() else -1)
-        file = next((p for p in [path, path/"trainer_state.json", *reversed(found)] if p.is_file()), None)
-        if file is None: raise FileNotFoundError(f"There is no trainer_state.json in {path}, nor in a checkpoint there; give a checkpoint's folder, or call `trainer.save_state()`.")
-        state, title = json.loads(file.read_text(encoding="utf-8")), path.parent.name if path.is_file() else path.name
-    log = state["log_history"]
-    last = {k: v for entry in log for k, v in numbers_of(entry).items()}
-    view = RunView(title, log, max_steps=int(state.get("max_steps") or last.get("step", 0)), epochs=float(state.get("num_train_epochs") or 0))
-    view.step, view.epoch, view.seconds = int(state.get("global_step") or last.get("step", 0)), last.get("epoch", 0.0), last.get("train_runtime", 0.0)
-    untrained = "evaluated" if held_out_sets(view.last) else "waiting"
-    view.status = untrained if not view.step else "finished" if view.step >= view.max_steps else "stopped"
+        state = json.loads(_find_state(path).read_text(encoding="utf-8"))
+        title = path.parent.name if path.is_file() else path.name
+    else:
+        state, title = dict(log_history=list(source)), ""
+    view = RunView(title, state["log_history"], epochs=float(state.get("num_train_epochs") or 0))
+    last = view.last
+    view.max_steps = int(state.get("max_steps") or last.get("step", 0))
+    view.step = int(state.get("global_step") or last.get("step", 0))
+    view.epoch, view.seconds = last.get("epoch", 0.0), last.get("train_runtime", 0.0)
+    if view.step:
+        view.status = "finished" if view.step >= view.max_steps else "stopped"
+    else:
+        view.status = "evaluated" if held_out_sets(last) else "waiting"
     return view
 
 # %% ../nbs/64_dashboard.ipynb #c030
-REPEATED = 20 # entries that a message holds again
+REPEATED = 20  # entries that a message holds again
 
 @cache
 def _widget_class():
@@ -435,275 +520,333 @@ def _widget_class():
     from traitlets import Unicode
 
     class DashboardWidget(AnyWidget):
-        _esm, _css = front_end("dashboard"), style() + (files("rmkit")/"static"/"dashboard.css").read_text(encoding="utf-8")
+        _esm = front_end("dashboard")
+        _css = style() + (files("rmkit")/"static"/"dashboard.css").read_text(encoding="utf-8")
         panels = Unicode("[]").tag(sync=True)
         news = Unicode("{}").tag(sync=True)
     return DashboardWidget
 
 # %% ../nbs/64_dashboard.ipynb #c031c
 class WidgetDisplay:
-    "Shows a `RunView` in a notebook: while the run lasts as a widget, then as a page in its place"
+    "Shows a `RunView` in a notebook: while the run lasts as a widget, then as a page in its place."
+
     def __init__(self):
         self.make = _widget_class()
 
-    def open(self,
-        view:RunView, # to show
-        heard, # called with each message from the browser, a dict
+    def open(
+        self,
+        view: RunView,  # to show
+        heard,  # called with each message from the browser, a dict
     ):
-        "Show it"
+        "Show it."
         from IPython.display import display
         self.view, self.heard = view, heard
         self.widget = self.make(panels=view.panels(), news=view.news())
-        self.widget.on_msg(self._answer)
+        self.widget.on_msg(self._handle_message)
         hear_while_busy(self.widget)
         model = dict(version_major=2, version_minor=0, model_id=self.widget.model_id)
         # ipywidgets 7 would show the widget itself, and forget the id under which it is replaced
         bundle = {"application/vnd.jupyter.widget-view+json": model, "text/plain": view.text()}
         self.handle = display(bundle, raw=True, display_id=True) if in_notebook() else None
 
-    def _answer(self, widget, content, buffers):
-        if content.get("what") != "rows": return self.heard(content)
+    def _handle_message(self, widget, content, buffers):
+        "Send entries that a view lacks; all else is for whoever opened the view."
+        if content.get("what") != "rows":
+            return self.heard(content)
         start = int(content["from"])
         widget.send(json.loads(json_without_nan({"from": start, "rows": self.view.rows[start:]})))
 
-    def tell(self):
-        "Hear what came, and send what changed"
-        hear_waiting()
-        panels = self.view.panels()
-        if panels != self.widget.panels: self.widget.panels = panels
-        self.widget.news = self.view.news(max(0, len(self.view.rows) - REPEATED))
+# %% ../nbs/64_dashboard.ipynb #se217
+@patch
+def tell(self: WidgetDisplay):
+    "Hear what came, and send what changed."
+    hear_waiting()
+    panels = self.view.panels()
+    if panels != self.widget.panels:
+        self.widget.panels = panels
+    self.widget.news = self.view.news(max(0, len(self.view.rows) - REPEATED))
 
-    def close(self):
-        "Put what stays in the widget's place"
-        if self.handle is not None: self.handle.update(self.view._repr_mimebundle_(), raw=True)
-        self.widget.close()
+@patch
+def close(self: WidgetDisplay):
+    "Put what stays in the widget's place."
+    if self.handle is not None:
+        self.handle.update(self.view._repr_mimebundle_(), raw=True)
+    self.widget.close()
 
 # %% ../nbs/64_dashboard.ipynb #d220
 class Stretch(NamedTuple):
-    "Some steps in a row"
-    step: int # the last of them
-    n: int # how many
-    sums: Any # over their pairs; what can be added
-    more: dict # what else is known at the last step
+    "Some steps in a row."
+    step: int  # the last of them
+    n: int  # how many
+    sums: Any  # over their pairs; what can be added
+    more: dict  # what else is known at the last step
+
+def _join(first, second):
+    "Two stretches as one; `first` where there is no second."
+    return Stretch(second.step, first.n + second.n, first.sums + second.sums, second.more) if second else first
 
 class Stretches:
-    "Sums over a run, cut into a few stretches of steps"
-    def __init__(self,
-        most:int=60, # stretches
+    "Sums over a run, cut into a few stretches of steps."
+
+    def __init__(
+        self,
+        most: int = 60,  # stretches
     ):
         self.most, self.length, self.parts = most, 1, []
 
-    def add(self,
-        step:int, # just made
-        sums, # over its pairs
-        **more, # of what else is known
+    def add(
+        self,
+        step: int,  # just made
+        sums,  # over its pairs
+        **more,  # of what else is known
     ):
-        "Take in a step; where there are too many stretches, join each with its neighbour"
+        "Take in a step; where there are too many stretches, join each with its neighbour."
         new = Stretch(step, 1, sums, more)
-        if self.parts and self.parts[-1].n < self.length: new = _joined(self.parts.pop(), new)
+        if self.parts and self.parts[-1].n < self.length:
+            new = _join(self.parts.pop(), new)
         self.parts.append(new)
-        if len(self.parts) <= self.most: return
-        self.length *= 2
-        self.parts = [_joined(*two) for two in zip_longest(self.parts[::2], self.parts[1::2])]
-
-def _joined(first, second):
-    "Two stretches as one; `first` where there is no second"
-    return Stretch(second.step, first.n + second.n, first.sums + second.sums, second.more) if second else first
+        if len(self.parts) > self.most:
+            self.length *= 2
+            self.parts = [_join(*two) for two in zip_longest(self.parts[::2], self.parts[1::2])]
 
 # %% ../nbs/64_dashboard.ipynb #c033
 class Dashboard(TrainerCallback):
-    "Shows a run while it trains, and stops it when asked to"
-    def __init__(self,
-        display=None, # what shows it, with `open`, `tell` and `close` as in `WidgetDisplay`; True for a widget, False for nothing; default: a widget in a notebook
-        share:float=.01, # most of the training time that it takes
+    "Shows a run while it trains, and stops it when asked to."
+
+    def __init__(
+        self,
+        display=None,  # shows it, like a `WidgetDisplay`; True for one, False for nothing; default: one in a notebook
+        share: float = .01,  # most of the training time that it takes
     ):
         display = in_notebook() if display is None else display
         self.display = WidgetDisplay() if display is True else display or None
         self.share, self.outside, self.view = share, None, RunView()
         self.running, self.own_loss = None, False
         self.live = self.stopping = False
-        self.spent, self.quiet_until, self.look_at, self._before = 0.0, 0.0, 0.0, None
+        self.spent, self.quiet_until, self.look_at = 0.0, 0.0, 0.0
+        self._handler_before = None
 
-    def tell(self,
-        now:bool=False, # even if it spoke a moment ago
+    def tell(
+        self,
+        now: bool = False,  # even if it spoke a moment ago
     ):
-        "Send the view's news, if it is time to"
+        "Send the view's news, if it is time to."
         began = time.perf_counter()
-        if self.display is None or not self.live or (began < self.quiet_until and not now): return
+        if self.display is None or not self.live or (began < self.quiet_until and not now):
+            return
         if began >= self.look_at:
             self.look()
-            began = time.perf_counter() # what it waited for was the training's own work
+            began = time.perf_counter()  # what it waited for was the training's own work
             self.look_at = began + 1
         self.view.seconds = began - self.began
         self.display.tell()
-        self._spend(began)
+        self._count_time(began)
 
-    def _spend(self, began):
-        took = time.perf_counter() - began
-        self.spent += took
-        self.quiet_until = began + took + max(.25, took / self.share)
-
-    @property
-    def cost(self):
-        "Share of the run's time that it took so far"
-        return self.spent / self.view.seconds if self.view.seconds else 0.0
-
-# %% ../nbs/64_dashboard.ipynb #d223
+# %% ../nbs/64_dashboard.ipynb #se221
 @patch
-def read(self:Dashboard,
-    running, # `trainer.RunningMetrics`, whose sums are read
-    own_loss:bool=False, # whether the loss is another than the one summed up
-):
-    "Read a trainer's running sums from now on"
-    self.running, self.own_loss = running, own_loss
+def _count_time(self: Dashboard, began):
+    "Add what it took since `began`, and be silent for a while in return."
+    took = time.perf_counter() - began
+    self.spent += took
+    self.quiet_until = began + took + max(.25, took / self.share)
 
-@patch
-def look(self:Dashboard):
-    "Fetch the sums, and put their means into the view"
-    if self.running is None: return
-    def known(means): return {name: x for name, x in means.items() if not (self.own_loss and name == "loss")}
-    parts = [(part, self.running.means_of(part.sums.tolist())) for part in self.stretches.parts]
-    self.view.looks = [dict(known(means), step=part.step, **part.more) for part, means in parts if means]
-    self.view.since = known(self.running.so_far())
-
-@patch
-def on_step_begin(self:Dashboard, args, state, control, **kwargs):
-    "Note the sums, to tell what the step adds to them"
-    if self.running is not None: self._sums = self.running.sums
-
-# %% ../nbs/64_dashboard.ipynb #c034
-@patch
-def on_train_begin(self:Dashboard, args, state, control, **kwargs):
-    "Open the view, with what an earlier run logged where this one goes on"
-    self.began = began = time.perf_counter()
-    name = Path(args.output_dir).name if args.run_name in (None, args.output_dir) else args.run_name
-    self.view = RunView(name, state.log_history, state.global_step, state.max_steps, state.num_train_epochs)
-    self.view.status, self.view.can_stop, self.live, self.stopping, self.spent = "training", True, True, False, 0.0
-    self.stretches, self.look_at, self._sums = Stretches(), 0.0, None
-    self._catch_interrupt()
-    if self.display is not None: self.display.open(self.view, self.heard)
-    self._spend(began)
-
-@patch
-def on_step_end(self:Dashboard, args, state, control, lr_scheduler=None, **kwargs):
-    "Note the step and what it added; stop here if asked to"
-    self.view.step, self.view.epoch = state.global_step, state.epoch or 0.0
-    if self._sums is not None:
-        rate = {} if lr_scheduler is None else dict(learning_rate=float(lr_scheduler.get_last_lr()[0]))
-        self.stretches.add(state.global_step, self.running.sums - self._sums.to(self.running.sums), **rate)
-    if self.stopping: control.should_training_stop = control.should_save = control.should_log = True
-    self.tell()
-
-@patch
-def on_log(self:Dashboard, args, state, control, logs=None, **kwargs):
-    "Take in what was logged"
-    self.view.add(state.log_history[len(self.view.rows):])
-    if "accuracy" in (logs or {}): self.view.since = {} # its pairs are those of the log
-    if self.live and len(self.view.rows) < self.stretches.most: self.look_at = 0.0 # looks may be finer than so few logs
-    if self.live: return self.tell()
-    if self.view.status == "waiting" and held_out_sets(self.view.last): self.view.status = "evaluated"
-    self._outside("on_log", args, state, control, logs=logs, **kwargs)
-
-# %% ../nbs/64_dashboard.ipynb #c036
-@patch
-def _outside(self:Dashboard, event, *args, **kwargs):
-    "Pass an event outside of training on"
-    if self.outside is not None: getattr(self.outside, event)(*args, **kwargs)
-
-@patch
-def on_prediction_step(self:Dashboard, args, state, control, **kwargs):
-    "Say that an evaluation is running"
-    if not self.live: return self._outside("on_prediction_step", args, state, control, **kwargs)
-    if not self.stopping: self.view.status = "evaluating"
-    self.tell()
-
-@patch
-def on_evaluate(self:Dashboard, args, state, control, **kwargs):
-    "Go back to training, or stop"
-    if not self.live: return self._outside("on_evaluate", args, state, control, **kwargs)
-    if self.stopping: control.should_training_stop = control.should_save = True
-    else: self.view.status = "training"
-
-@patch
-def on_predict(self:Dashboard, args, state, control, **kwargs):
-    "As after an evaluation"
-    if not self.live: return self._outside("on_predict", args, state, control, **kwargs)
-    if not self.stopping: self.view.status = "training"
+@patch(as_prop=True)
+def cost(self: Dashboard):
+    "Share of the run's time that it took so far."
+    return self.spent / self.view.seconds if self.view.seconds else 0.0
 
 # %% ../nbs/64_dashboard.ipynb #c038
 @patch
-def heard(self:Dashboard,
-    message:dict, # from the browser
+def heard(
+    self: Dashboard,
+    message: dict,  # from the browser
 ):
-    "Answer to hello and stop; anything that arrives when no run is on came too late"
-    if not self.live: return
+    "Answer to hello and stop; anything that arrives when no run is on came too late."
+    if not self.live:
+        return
     self.view.reached = True
-    if message.get("what") == "stop": self.stop()
-    self.quiet_until = 0.0 # the training's thread speaks, at its next step
+    if message.get("what") == "stop":
+        self.stop()
+    self.quiet_until = 0.0  # the training's thread speaks, at its next step
 
 @patch
-def stop(self:Dashboard):
-    "End the run after the step that it is in, and save a checkpoint"
-    if self.live: self.stopping, self.view.status = True, "stopping"
+def stop(self: Dashboard):
+    "End the run after the step that it is in, and save a checkpoint."
+    if self.live:
+        self.stopping, self.view.status = True, "stopping"
 
 # %% ../nbs/64_dashboard.ipynb #c039
 @patch
-def _catch_interrupt(self:Dashboard):
-    "Until the run is over an interrupt means `stop`; signals reach the main thread only"
-    before = signal.getsignal(signal.SIGINT)
-    if self.display is None or before is None or threading.current_thread() is not threading.main_thread(): return
-    self._before = before
-    signal.signal(signal.SIGINT, self._interrupted)
+def _release_interrupt(self: Dashboard):
+    "Interrupts mean again what they meant."
+    if self._handler_before is not None:
+        signal.signal(signal.SIGINT, self._handler_before)
+    self._handler_before = None
 
 @patch
-def _interrupted(self:Dashboard, number, frame):
-    "Stop after this step; at once if that was asked for already"
+def _handle_interrupt(self: Dashboard, number, frame):
+    "Stop after this step; at once if that was asked for already."
     if self.stopping:
         self._release_interrupt()
         raise KeyboardInterrupt
     self.stop()
 
 @patch
-def _release_interrupt(self:Dashboard):
-    "Interrupts mean again what they meant"
-    if self._before is not None: signal.signal(signal.SIGINT, self._before)
-    self._before = None
+def _catch_interrupt(self: Dashboard):
+    "Until the run is over an interrupt means `stop`; signals reach the main thread only."
+    before = signal.getsignal(signal.SIGINT)
+    if self.display is None or before is None or threading.current_thread() is not threading.main_thread():
+        return
+    self._handler_before = before
+    signal.signal(signal.SIGINT, self._handle_interrupt)
+
+# %% ../nbs/64_dashboard.ipynb #d223
+@patch
+def read(
+    self: Dashboard,
+    running,  # `running.RunningMetrics`, whose sums are read
+    own_loss: bool = False,  # whether the loss is another than the one summed up
+):
+    "Read a trainer's running sums from now on."
+    self.running, self.own_loss = running, own_loss
+
+@patch
+def look(self: Dashboard):
+    "Fetch the sums, and put their means into the view."
+    if self.running is None:
+        return
+    def known(means):
+        return {name: x for name, x in means.items() if not (self.own_loss and name == "loss")}
+    parts = [(part, self.running.means_of(part.sums.tolist())) for part in self.stretches.parts]
+    self.view.looks = [dict(known(means), step=part.step, **part.more) for part, means in parts if means]
+    self.view.since = known(self.running.so_far())
+
+@patch
+def on_step_begin(self: Dashboard, args, state, control, **kwargs):
+    "Note the sums, to tell what the step adds to them."
+    if self.running is not None:
+        self._sums_before = self.running.sums
+
+# %% ../nbs/64_dashboard.ipynb #c034
+@patch
+def on_train_begin(self: Dashboard, args, state, control, **kwargs):
+    "Open the view, with what an earlier run logged where this one goes on."
+    self.began = began = time.perf_counter()
+    name = Path(args.output_dir).name if args.run_name in (None, args.output_dir) else args.run_name
+    self.view = RunView(name, state.log_history, state.global_step, state.max_steps, state.num_train_epochs)
+    self.view.status, self.view.can_stop = "training", True
+    self.live, self.stopping, self.spent = True, False, 0.0
+    self.stretches, self.look_at, self._sums_before = Stretches(), 0.0, None
+    self._catch_interrupt()
+    if self.display is not None:
+        self.display.open(self.view, self.heard)
+    self._count_time(began)
+
+@patch
+def on_step_end(self: Dashboard, args, state, control, lr_scheduler=None, **kwargs):
+    "Note the step and what it added; stop here if asked to."
+    self.view.step, self.view.epoch = state.global_step, state.epoch or 0.0
+    if self._sums_before is not None:
+        rate = {} if lr_scheduler is None else dict(learning_rate=float(lr_scheduler.get_last_lr()[0]))
+        added = self.running.sums - self._sums_before.to(self.running.sums)
+        self.stretches.add(state.global_step, added, **rate)
+    if self.stopping:
+        control.should_training_stop = control.should_save = control.should_log = True
+    self.tell()
+
+# %% ../nbs/64_dashboard.ipynb #c036
+@patch
+def _pass_on(self: Dashboard, event, *args, **kwargs):
+    "Pass an event outside of training on."
+    if self.outside is not None:
+        getattr(self.outside, event)(*args, **kwargs)
+
+@patch
+def on_log(self: Dashboard, args, state, control, logs=None, **kwargs):
+    "Take in what was logged."
+    self.view.add(state.log_history[len(self.view.rows):])
+    if "accuracy" in (logs or {}):
+        self.view.since = {}  # its pairs are those of the log
+    if self.live and len(self.view.rows) < self.stretches.most:
+        self.look_at = 0.0  # looks may be finer than so few logs
+    if self.live:
+        return self.tell()
+    if self.view.status == "waiting" and held_out_sets(self.view.last):
+        self.view.status = "evaluated"
+    self._pass_on("on_log", args, state, control, logs=logs, **kwargs)
+
+# %% ../nbs/64_dashboard.ipynb #se226
+@patch
+def on_prediction_step(self: Dashboard, args, state, control, **kwargs):
+    "Say that an evaluation is running."
+    if not self.live:
+        return self._pass_on("on_prediction_step", args, state, control, **kwargs)
+    if not self.stopping:
+        self.view.status = "evaluating"
+    self.tell()
+
+@patch
+def on_evaluate(self: Dashboard, args, state, control, **kwargs):
+    "Go back to training, or stop."
+    if not self.live:
+        return self._pass_on("on_evaluate", args, state, control, **kwargs)
+    if self.stopping:
+        control.should_training_stop = control.should_save = True
+    else:
+        self.view.status = "training"
+
+@patch
+def on_predict(self: Dashboard, args, state, control, **kwargs):
+    "As after an evaluation."
+    if not self.live:
+        return self._pass_on("on_predict", args, state, control, **kwargs)
+    if not self.stopping:
+        self.view.status = "training"
 
 # %% ../nbs/64_dashboard.ipynb #c040
 @patch
-def on_save(self:Dashboard, args, state, control, **kwargs):
-    "Say where a stopped run can be taken up"
-    if self.stopping: self.view.note = f"Saved in {visible(str(args.output_dir))}/checkpoint-{state.global_step}; train(resume_from_checkpoint=True) goes on from there."
+def on_save(self: Dashboard, args, state, control, **kwargs):
+    "Say where a stopped run can be taken up."
+    if self.stopping:
+        folder = f"{visible(str(args.output_dir))}/checkpoint-{state.global_step}"
+        self.view.note = f"Saved in {folder}; train(resume_from_checkpoint=True) goes on from there."
 
 @patch
-def on_train_end(self:Dashboard, args, state, control, **kwargs):
-    "Leave what stays"
+def finish(
+    self: Dashboard,
+    status: str,  # a key of `STATUS`
+):
+    "The run is over, one way or another; does nothing the second time."
+    if not self.live:
+        return
+    self._release_interrupt()
+    try:
+        self.look()
+    except RuntimeError:  # of a GPU whose error ended the run: it answers nothing more
+        pass
+    self.view.seconds = time.perf_counter() - self.began
+    self.view.status, self.view.can_stop, self.live = status, False, False
+    if self.display is not None:
+        self.display.close()
+
+@patch
+def on_train_end(self: Dashboard, args, state, control, **kwargs):
+    "Leave what stays."
     self.view.step, self.view.epoch = state.global_step, state.epoch or self.view.epoch
     self.finish("stopped" if self.stopping and state.global_step < state.max_steps else "finished")
 
-@patch
-def finish(self:Dashboard,
-    status:str, # a key of `STATUS`
-):
-    "The run is over, one way or another; does nothing the second time"
-    if not self.live: return
-    self._release_interrupt()
-    try: self.look()
-    except RuntimeError: pass # of a GPU whose error ended the run: it answers nothing more
-    self.view.seconds, self.view.status, self.view.can_stop, self.live = time.perf_counter() - self.began, status, False, False
-    if self.display is not None: self.display.close()
-
 # %% ../nbs/64_dashboard.ipynb #c042
 @patch
-def _repr_mimebundle_(self:Dashboard, include=None, exclude=None):
-    "Page and text"
+def _repr_mimebundle_(self: Dashboard, include=None, exclude=None):
+    "Page and text."
     return self.view._repr_mimebundle_()
 
 @patch(cls_method=True)
-def replay(cls:Dashboard,
-    source, # `state.log_history`, a `trainer_state.json`, or the folder of a run or checkpoint
+def replay(
+    cls: Dashboard,
+    source,  # `state.log_history`, a `trainer_state.json`, or the folder of a run or checkpoint
 ):
-    "The dashboard of a run that is over"
+    "The dashboard of a run that is over."
     dashboard = cls(display=False)
     dashboard.view = read_run(source)
     return dashboard

@@ -256,7 +256,7 @@ def test_snippets_are_those_of_a_saved_page(browser):
     prompts = [[dict(role="user", content="begin"), dict(role="user", content=text)] for text in texts]
     prompts[0], prompts[1] = [], ""
     viz = RewardVisualizer(pair_scores(prompts, responses + longs, texts, np.ones(len(texts)), np.zeros(len(texts))))
-    rows = [viz._texts(i) for i in range(len(texts))]
+    rows = [viz._read_texts(i) for i in range(len(texts))]
     page = browser.new_page()
     script = (files("rmkit") / "static" / "rows.js").read_text(encoding="utf-8")
     page.add_script_tag(content=script.replace("export ", ""))
@@ -342,7 +342,7 @@ def test_marks_of_real_pairs(shared_data, name):
 def test_what_a_pair_says_asks_no_model():
     class Silent: tokenizer = None
     viz = RewardVisualizer(FRAME, Silent())
-    assert viz._texts(0)["diff"]["chosen"] == [[1, "4"]] and viz.rows([0]) and viz.search("4")["ids"] == [0]
+    assert viz._read_texts(0)["diff"]["chosen"] == [[1, "4"]] and viz.rows([0]) and viz.search("4")["ids"] == [0]
 
 
 # Files --------------------------------------------------------------------------------------------------------------
@@ -450,7 +450,7 @@ def test_a_saved_page_says_for_how_many_it_has_token_rewards(model, tokenizer, t
     data = saved(viz, tmp_path / "page.html", traces=3)
     assert [row["id"] for row in data["rows"] if row["tokens"]] == [1, 3, 5]
     assert "for the 3 most confidently wrong" in data["rows"][0]["tokens_note"]
-    assert {name: data["rows"][1][name] for name in viz._texts(1)} == viz._texts(1)
+    assert {name: data["rows"][1][name] for name in viz._read_texts(1)} == viz._read_texts(1)
     assert all(row["tokens"] for row in saved(viz, tmp_path / "page.html")["rows"])
     monkeypatch.setattr(visualizer, "TRACE_SECONDS", -1)
     assert not any(row["tokens"] for row in saved(viz, tmp_path / "page.html")["rows"])
@@ -466,7 +466,7 @@ def test_a_saved_page_takes_any_text_and_says_when_it_is_large(tmp_path, monkeyp
     assert [row["chosen"][0]["text"] for row in data["rows"]] == [visible(text) for text in PAYLOADS]
     assert json.dumps("half \ud83d </script>") in json.dumps(data["meta"])
     assert not caplog.records
-    monkeypatch.setattr(visualizer, "LARGE", 1000)
+    monkeypatch.setattr(visualizer, "LARGE_PAGE", 1000)
     with caplog.at_level(logging.WARNING): viz.save(tmp_path / "page.html")
     assert re.search(r"page.html has \d+ MB", caplog.text)
 
