@@ -111,7 +111,7 @@ _moved = {
         "config": "reward_config set_logging_dir warn_of_emulation",
         "start": (
             "one_tokenizer check_model_init loading_arguments FILLED_BY_PEFT has_adapter keep_in_float32 check_dataset "
-            "place_of_rejected check_optimizer"),
+            "place_of_rejected check_optimizer ADDED without"),
         "model": "one_output set_special_tokens take_chat_template train_new_tokens dropout_rates disable_dropout",
         "layout": "is_flat EVAL_TOKENS JoinedBatches",
         "passes": "CONTAINER_LIMITS memory_of guess_budget OUT_OF_MEMORY is_out_of_memory",

@@ -55,7 +55,8 @@ class PairRows(NamedTuple):
         "What is known in one tensor, a row a pair."
         return torch.stack([x for x in self if x is not None], 1)
 
-    def gather(self,
+    def gather(
+        self,
         join: Callable,  # a tensor of each process -> all of them, one below the other
     ):
         "The pairs of all processes on the CPU, in one exchange."
@@ -109,12 +110,14 @@ def _sums_of(rows):
                         both.mean(1).sum(), tokens.sum(), *torch.stack([both, both**2], 2).sum(0).flatten()])
 
 @patch
-def add(self:RunningMetrics,
+def add(
+    self: RunningMetrics,
     rows: PairRows,  # of a batch
 ):
     "Add a batch of pairs."
     table = rows.stack().detach()
-    rows = PairRows(*(table if table.device.type == "mps" else table.double()).unbind(1))  # Apple's GPUs have no doubles
+    if table.device.type != "mps": table = table.double()  # which Apple's GPUs don't have
+    rows = PairRows(*table.unbind(1))
     now, both = _sums_of(rows), rows.rewards
     self.sums = self.sums.to(now) + now
     self.low = torch.minimum(self.low.to(now), both.min())
@@ -123,7 +126,8 @@ def add(self:RunningMetrics,
     self.broken = torch.minimum(self.broken.to(now), torch.where(is_finite, math.inf, self.step).to(now))
 
 @patch
-def take_back(self:RunningMetrics,
+def take_back(
+    self: RunningMetrics,
     before,  # a `copy` of these sums
 ):
     "Forget the pairs added since a copy was made."
@@ -137,7 +141,8 @@ def _mean_and_spread(total, squares, n):
     return mean, math.sqrt(max(0.0, squares / n - mean**2)) if math.isfinite(mean) else math.nan
 
 @patch
-def means_of(self:RunningMetrics,
+def means_of(
+    self: RunningMetrics,
     sums: list,  # over some pairs, in the order of `names`
 ) -> dict:
     "Means over these pairs, `{}` if there are none."
@@ -154,7 +159,7 @@ def means_of(self:RunningMetrics,
     return means
 
 @patch
-def so_far(self:RunningMetrics) -> dict:
+def so_far(self: RunningMetrics) -> dict:
     "Metrics of the pairs since the last log, `{}` if none; nothing is changed."
     metrics, first = self.means_of(self.sums.tolist()), self.broken.item()
     if not metrics: return {}
@@ -163,7 +168,8 @@ def so_far(self:RunningMetrics) -> dict:
 
 # %% ../nbs/71_running.ipynb #mu005
 @patch
-def merge(self:RunningMetrics,
+def merge(
+    self: RunningMetrics,
     accelerator,  # joins the processes
 ):
     "Every process holds the sums of all."
@@ -175,12 +181,12 @@ def merge(self:RunningMetrics,
 
 # %% ../nbs/71_running.ipynb #d101
 @patch(as_prop=True)
-def are_few(self:RunningMetrics) -> bool:
+def are_few(self: RunningMetrics) -> bool:
     "Whether so few pairs came since the last log that their means would be noise beside it; never where one is broken."
     return bool(self.sums[0] < self.logged / 2) and not math.isfinite(self.broken.item())
 
 @patch
-def means(self:RunningMetrics) -> dict:
+def means(self: RunningMetrics) -> dict:
     "Metrics of the pairs since the last call, `{}` if none; adds them to the run's total and starts afresh."
     metrics, seconds = self.so_far(), self.seconds
     sums = dict(zip(self.names, self.sums.tolist()))
@@ -195,13 +201,13 @@ def means(self:RunningMetrics) -> dict:
 
 # %% ../nbs/71_running.ipynb #d002
 @patch
-def on_step_begin(self:RunningMetrics, args, state, control, **kwargs):
+def on_step_begin(self: RunningMetrics, args, state, control, **kwargs):
     "Start the watch where it stands."
     self.step = state.global_step + 1
     if self.clock is None: self.clock = time.perf_counter()
 
 @patch
-def pause(self:RunningMetrics):
+def pause(self: RunningMetrics):
     "Stop the watch, and add what it shows."
     if self.clock is None: return
     if self.sums.device.type != "cpu": torch.accelerator.synchronize(self.sums.device)
@@ -212,13 +218,13 @@ def pause(self:RunningMetrics):
 logger = logging.getLogger(__name__)
 
 @patch
-def on_pre_optimizer_step(self:RunningMetrics, args, state, control, optimizer=None, **kwargs):
+def on_pre_optimizer_step(self: RunningMetrics, args, state, control, optimizer=None, **kwargs):
     "Note the scale of the loss."
     scaler = getattr(optimizer, "scaler", None)
     self.scale = None if scaler is None else scaler.get_scale()
 
 @patch
-def on_optimizer_step(self:RunningMetrics, args, state, control, optimizer=None, **kwargs):
+def on_optimizer_step(self: RunningMetrics, args, state, control, optimizer=None, **kwargs):
     "Count the step as skipped where its scale was lowered."
     if self.scale is None: return
     before, self.scale = self.scale, optimizer.scaler.get_scale()  # a fused optimizer hides it from `step_was_skipped`
@@ -227,7 +233,7 @@ def on_optimizer_step(self:RunningMetrics, args, state, control, optimizer=None,
     self._tell_of_skipped(state.global_step + 1, before)
 
 @patch
-def _tell_of_skipped(self:RunningMetrics, step, before):
+def _tell_of_skipped(self: RunningMetrics, step, before):
     "Warn of the first step that was skipped, at the scale `before`; a RuntimeError where no scale fits."
     if self.scale < 1:
         raise RuntimeError(f"float16 can't train this model: step {step} was skipped at a loss scale of {before:g}, "
@@ -253,7 +259,7 @@ def peak_memory(
 
 # %% ../nbs/71_running.ipynb #c019
 @patch
-def state(self:RunningMetrics) -> dict:
+def state(self: RunningMetrics) -> dict:
     "What a checkpoint keeps; floats survive JSON exactly."
     now = dict(seconds=self.seconds, skipped=self.skipped) if self.sums[0] else None
     if now: now |= {name: getattr(self, name).tolist() for name in ("sums", "low", "high")}
@@ -261,15 +267,16 @@ def state(self:RunningMetrics) -> dict:
     return dict(args={}, attributes=dict(total=dict(self.total), now=now, budget=self.budget, broken=broken))
 
 @patch
-def _take_sums(self:RunningMetrics, now, dtype):
+def _take_sums(self: RunningMetrics, now, dtype):
     "Go on with the sums of a checkpoint, in its log interval."
     if len(now["sums"]) != len(self.names):
-        return logger.warning("The checkpoint is of an older rmkit: the first log covers only the pairs since the resume.")
+        return logger.warning("The checkpoint is of an older rmkit: the first log covers only the pairs since the "
+                              "resume.")
     self.sums, self.low, self.high = (torch.tensor(now[name], dtype=dtype) for name in ("sums", "low", "high"))
     self.seconds, self.skipped = now["seconds"], now.get("skipped", 0)
 
 @patch
-def on_train_begin(self:RunningMetrics, args, state, control, **kwargs):
+def on_train_begin(self: RunningMetrics, args, state, control, **kwargs):
     "Take back the checkpoint's sums, or start from nothing."
     self.__init__()
     saved = state.stateful_callbacks.setdefault(type(self).__name__, self.state())["attributes"]
@@ -388,7 +395,8 @@ class Evaluation:
 
 # %% ../nbs/71_running.ipynb #mu013
 @patch
-def scores(self:Evaluation,
+def scores(
+    self: Evaluation,
     n: int,  # pairs; -1 for all
     tokenizer,  # that the rows were prepared with
 ) -> PairScores | None:
@@ -399,7 +407,8 @@ def scores(self:Evaluation,
     picked = pairs.select(range(n))
     prompts, chosen, rejected = zip(*(pair_texts(row, tokenizer) for row in picked))
     more = {name: picked[name] for name in ("margin", "source") if name in picked.column_names}
-    more |= dict(length_chosen=response_lengths(chosen, tokenizer), length_rejected=response_lengths(rejected, tokenizer))
+    for side, texts in dict(chosen=chosen, rejected=rejected).items():
+        more[f"length_{side}"] = response_lengths(texts, tokenizer)
     return pair_scores(prompts, chosen, rejected, rows.reward_chosen[:n], rows.reward_rejected[:n], **more)
 
 # %% ../nbs/71_running.ipynb #mu016
