@@ -105,10 +105,16 @@ _moved = {
     },
     "trainer": {
         "flat": "margins_of stack_pairs pairs_in tokens_of_pairs rewards_of_pairs",
-        "running": "RunningMetrics pair_rows peak_memory evaluation_metrics SIDE_NAMES rewards_in rows_of_outputs",
+        "running": (
+            "RunningMetrics pair_rows peak_memory evaluation_metrics SIDE_NAMES rewards_in rows_of_outputs tensors_of "
+            "are_probabilities beside join_samples"),
+        "config": "reward_config set_logging_dir warn_of_emulation",
+        "start": (
+            "one_tokenizer check_model_init loading_arguments FILLED_BY_PEFT has_adapter keep_in_float32 check_dataset "
+            "place_of_rejected check_optimizer ADDED without"),
         "model": "one_output set_special_tokens take_chat_template train_new_tokens dropout_rates disable_dropout",
         "layout": "is_flat EVAL_TOKENS JoinedBatches",
-        "passes": "MOST CONTAINER_LIMITS memory_of guess_budget OUT_OF_MEMORY is_out_of_memory",
+        "passes": "CONTAINER_LIMITS memory_of guess_budget OUT_OF_MEMORY is_out_of_memory",
         "checkpoints": "WEIGHTS is_torn last_whole_checkpoint",
         "report": "pipeline_call CARD results_table",
     },

@@ -24,7 +24,7 @@ from rmkit.table import pair_scores
 from rmkit.words import visible
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.checkpoints import is_torn
-from rmkit.running import RunningMetrics
+from rmkit.running import PairRows, RunningMetrics
 from rmkit.visualizer import RewardVisualizer
 
 browser = pytest.fixture(scope="module")(chromium)
@@ -340,7 +340,7 @@ def test_the_step_at_which_it_broke_is_known_and_kept(tmp_path):
 
 def test_rewards_without_a_number_have_no_accuracy():
     run = RunningMetrics()
-    run.add(torch.tensor([[.5, math.nan, 0., 3., 3., math.nan], [.5, 1., 0., 3., 3., math.nan]]))
+    run.add(PairRows(*torch.tensor([[.5, math.nan, 0., 3., 3., math.nan], [.5, 1., 0., 3., 3., math.nan]]).unbind(1)))
     assert all(math.isnan(x) for name, x in run.means().items() if name.startswith(("accuracy", "margin")))
 
 

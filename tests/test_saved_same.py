@@ -274,7 +274,7 @@ def test_padded_columns_of_ones_own_are_compared_without_padding(tmp_path):
              (("input_ids", [5, 6, 7 + (side == "chosen"), 0, 0]), ("attention_mask", [1, 1, 1, 0, 0]))}] * 8
     dataset, collate = Dataset.from_list(rows), lambda rows: rows
     trainer = RewardTrainer(tiny_model(), args(tmp_path), collate, dataset, None, tiny_tokenizer())
-    assert trainer._probes()[0][:2] == [[5, 6, 8], [5, 6, 7]]
+    assert trainer._texts_to_compare()[0][:2] == [[5, 6, 8], [5, 6, 7]]
     trainer.save_model()
 
 
