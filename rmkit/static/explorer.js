@@ -1,5 +1,5 @@
 // The pair explorer as a whole: what is shown, and the tabs. The files that it uses stand in front of it, in one module
-// (see PARTS in rmkit.visualizer).
+// (see `PARTS` in rmkit.browser).
 
 // ---- what is shown changes
 

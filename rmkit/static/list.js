@@ -2,7 +2,6 @@
 
 // ---- cells
 
-const SNIPPETS = ["prompt", "chosen", "rejected"];
 const stepsShown = view => view.table.moves && view.tab === "Over training";
 const numberCell = (view, i, name) => numberText(view.table.columns[name][i]);
 const signedCell = (view, i, name, digits) => signed(view.table.columns[name][i], digits);
@@ -68,7 +67,7 @@ function sortButton(view, text, by, sort) {
 function drawHead(view) {
   const snippetHead = name =>
     element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`}, name[0].toUpperCase() + name.slice(1));
-  redrawn(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)), ...SNIPPETS.map(snippetHead)]);
+  redrawn(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)), ...TEXTS.map(snippetHead)]);
 }
 
 function setSort(view, sort) {
@@ -95,7 +94,7 @@ function rowNode(view, i, at, cells) {
     element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${part}`, dir: "auto"}, snippet ? snippet[part] : "…");
   return element("div", {class: name, role: "option", "data-id": i, tabindex: at === view.cursor ? 0 : -1,
     "aria-selected": String(i === view.open), "aria-posinset": at + 1, "aria-setsize": view.shown.length,
-    onclick: open}, ...cells.map(cell), ...SNIPPETS.map(snippetCell));
+    onclick: open}, ...cells.map(cell), ...TEXTS.map(snippetCell));
 }
 
 function drawRows(view) {
@@ -123,7 +122,7 @@ async function fetchSnippets(view, ids) {
   for (const row of view.nodes.list.children) {
     const snippet = view.snippets.get(Number(row.dataset.id));
     if (!snippet) continue;
-    row.querySelectorAll(".rmkit-snippet").forEach((cell, k) => { cell.textContent = snippet[SNIPPETS[k]]; });
+    row.querySelectorAll(".rmkit-snippet").forEach((cell, k) => { cell.textContent = snippet[TEXTS[k]]; });
   }
 }
 

@@ -201,7 +201,7 @@ function hitsNote(view) {
   const {pair, terms} = view, pattern = hitPattern(terms);
   if (!pattern || !pair.chosen) return null;
   const hits = (part, k) => hitsIn(shownText(view, part, k).text, pattern).length;
-  const counts = PARTS.flatMap(part => pair[part].map((_, k) => hits(part, k)));
+  const counts = TEXTS.flatMap(part => pair[part].map((_, k) => hits(part, k)));
   const note = Math.max(...counts) > MOST_HITS ? `; the first ${countText(MOST_HITS)} in a text are marked` : "";
   const n = counts.reduce((sum, each) => sum + each, 0);
   return element("span", {class: "rmkit-soft rmkit-hits"}, `${counted(n, "hit")} of the search${note}`);
