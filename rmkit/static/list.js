@@ -67,13 +67,13 @@ function sortButton(view, text, by, sort) {
 function drawHead(view) {
   const snippetHead = name =>
     element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`}, name[0].toUpperCase() + name.slice(1));
-  redrawn(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)), ...TEXTS.map(snippetHead)]);
+  redraw(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)), ...TEXTS.map(snippetHead)]);
 }
 
 function setSort(view, sort) {
   view.sort = sort;
   view.leftAt = null;
-  tellPlace(view);
+  sendPlace(view);
   refresh(view);
   showFilters(view);
 }
@@ -144,7 +144,7 @@ function drawPager(view) {
     {"aria-label": name, disabled, "data-keep": name});
   if (pager.contains(active) && isField(active)) return;
   const number = `page ${countText(page + 1)} of ${countText(last + 1)}`;
-  redrawn(view, pager, [
+  redraw(view, pager, [
     to("First page", "« First", 0, page === 0), to("Previous page", "‹ Previous", page - 1, page === 0),
     element("span", {class: "rmkit-pageno"}, number),
     to("Next page", "Next ›", page + 1, page >= last), to("Last page", "Last »", last, page >= last),
@@ -156,7 +156,7 @@ function numberInput(view) {
     const i = Number(event.target.value), last = view.table.n - 1;
     if (event.key !== "Enter" || event.target.value === "") return;
     event.preventDefault();
-    if (!Number.isInteger(i) || i < 0 || i > last) return say(view, `There are pairs 0 to ${countText(last)}.`);
+    if (!Number.isInteger(i) || i < 0 || i > last) return showAlert(view, `There are pairs 0 to ${countText(last)}.`);
     event.target.value = "";
     view.nodes.pair.focus({preventScroll: true});
     openPair(view, i);
@@ -201,7 +201,7 @@ function followOpened(view, i) {
     goTo(view, at, list.contains(activeElement(view)));
   }
   for (const row of list.children) row.setAttribute("aria-selected", String(Number(row.dataset.id) === i));
-  tellPlace(view);
+  sendPlace(view);
   if (!view.review.seen.has(i)) markSeen(view, i);
 }
 

@@ -88,14 +88,14 @@ function correctedText({marks, pair}, part, k) {
   return one?.content ?? one?.text ?? one ?? null;
 }
 
-const sayOfEdit = (view, text) => view.nodes.edit.querySelector(".rmkit-copied")?.replaceChildren(text);
+const showEditStatus = (view, text) => view.nodes.edit.querySelector(".rmkit-copied")?.replaceChildren(text);
 
 // What is kept is no draft any more; what was written while it was sent still is.
 async function changeEdit(view, edit, said) {
   const {pair} = view, draft = draftOf(view), sent = JSON.stringify(draft.texts);
   if (!await change(view, pair.id, {edit})) return;
   if (JSON.stringify(draft.texts) === sent) sendDraft(view, pair.id, draft, null);
-  if (view.pair === pair) sayOfEdit(view, said);
+  if (view.pair === pair) showEditStatus(view, said);
 }
 
 // The fields go back to the original, unless something else is being written there.
@@ -105,7 +105,7 @@ async function takeBack(view) {
   if (!await change(view, pair.id, {edit: null}) || view.pair !== pair) return;
   if (isUntouched) draft.texts = ownTexts(view);
   if (view.show.edit) fillEdit(view);
-  sayOfEdit(view, "The correction is taken back.");
+  showEditStatus(view, "The correction is taken back.");
 }
 
 function keepCorrection(view) {
@@ -115,7 +115,7 @@ function keepCorrection(view) {
   }
   if (Object.keys(edit).length) return changeEdit(view, edit, "Kept as a correction.");
   if (view.marks[pair.id]?.edit) return changeEdit(view, null, "Nothing is changed any more: it is taken back.");
-  sayOfEdit(view, "Nothing is changed, so there is nothing to keep.");
+  showEditStatus(view, "Nothing is changed, so there is nothing to keep.");
 }
 
 // The text of a message as it is read: corrected where a correction is kept, unless the original is asked for.
