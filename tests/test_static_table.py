@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from rmkit.dashboard import RunView
+
 pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 
 STATIC = Path(__file__).resolve().parents[1] / "rmkit" / "static"
@@ -37,8 +39,9 @@ def code_of(name):
 @pytest.fixture(scope="module")
 def page(browser):
     page = browser.new_page()
-    names = ("numbers", "table", "rows", "tokens", "frame", "charts")
-    page.add_script_tag(content="\n".join(map(code_of, names)) + TABLES)
+    codes = [*map(code_of, ("numbers", "table", "rows", "tokens", "frame", "charts")),
+             code_of("dashboard").partition("// ---- one panel")[0]]
+    page.add_script_tag(content="\n".join(codes) + TABLES)
     yield page
     page.close()
 
@@ -272,3 +275,33 @@ def test_tokens(page, call, value):
     ("bandPath({x: [0], low: [0], high: [2]}, [0], x => x, y => y)", "")])
 def test_lines(page, call, value):
     check(page, call, value)
+
+
+# Curves of a run ----------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("call, value", [
+    ("averaged([1, 3, null, 5, NaN, NaN], 3)", [2, 5, None]), ("averaged([1, 2], 2)", [1, 2]),
+    ("averaged(null, 2)", None),
+    ("seriesOf([{step: 1, a: 2, s: 1}, {step: 2}, {step: 3, a: 4}], {name: 'chosen', key: 'a', spread: 's'}, 9, true)",
+     {"name": "chosen", "x": [1, 3], "y": [2, 4], "low": [1, None], "high": [3, None], "colour": "var(--rm-chosen)"}),
+    ("seriesOf([{step: 1, a: 2, l: 1}], {name: 'b', key: 'a', low: 'l', high: 'h', colour: 1, dash: [4, 2]}, 9, true)",
+     {"name": "b", "x": [1], "y": [2], "low": [1], "high": [None], "colour": "var(--rm-set-2)", "dash": "4 2"}),
+    ("seriesOf([{step: 1, a: 2, l: 1, h: 3}], {name: 'b', key: 'a', low: 'l', high: 'h'}, 9, false)",
+     {"name": "b", "x": [1], "y": [2], "colour": "var(--rm-set-1)"})])
+def test_curves(page, call, value):
+    check(page, call, value)
+
+
+@pytest.mark.parametrize("looks", [0, 1, 3])
+def test_curves_are_drawn_of_the_rows_that_python_draws(page, looks):
+    "Logs of an earlier session, what is finer than the logs since, and what was held out"
+    rows = [dict(step=2, loss=0.7, accuracy=0.5), dict(step=4, loss=0.6, accuracy=0.6, learning_rate=0.1),
+            dict(step=4, eval_loss=0.65, eval_accuracy=0.55)]
+    view = RunView("a", rows, step=2)
+    view.looks = [dict(step=3 + k / 2, loss=0.6 + k, accuracy=0.5 + k / 10) for k in range(looks)]
+    news = json.loads(view.news())
+    drawn = page.evaluate("({rows, looks, first}) => drawnRows(rows, looks, first)", news)
+    for key in ("loss", "accuracy", "learning_rate", "eval_loss"):
+        assert [(row["step"], row[key]) for row in drawn if key in row] == [
+            (row["step"], row[key]) for row in view.drawn() if key in row]
+    assert (len(drawn) == len(rows)) == (looks < 2)
