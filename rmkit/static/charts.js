@@ -88,13 +88,13 @@ function lineHover(plot, series, xs, {xlabel = "x", xtext, ytext, onhover}) {
   const {svg, x, top, bottom} = plot, box = readout(plot), rule = svgLine("rmkit-rule", null, top, null, bottom);
   const places = series.map(one => new Map(Array.from(one.x, (value, i) => [value, i])));
   const valueText = value => ytext && finite(value) ? ytext(value) : numberText(value, 3);
-  filled(rule, {visibility: "hidden"}, []);
+  fill(rule, {visibility: "hidden"});
   svg.append(rule);
   const show = i => {
     const value = xs[i], values = series.map((one, s) => one.y[places[s].get(value)]);
     const head = `${xlabel} ${xtext ? xtext(value) : numberText(value, Number.isInteger(value) ? 0 : 3)}`;
     const lines = [head, ...series.map((one, s) => `${one.name}: ${valueText(values[s])}`)];
-    filled(rule, {x1: x(value), x2: x(value), visibility: "visible"}, []);
+    fill(rule, {x1: x(value), x2: x(value), visibility: "visible"});
     box.show(x(value), top + 20, lines);
     onhover?.({x: value, index: i, values, text: lines.join(" · ")});
   };
@@ -294,12 +294,12 @@ function openDots(plot, places, ids, {describe, onopen, onbrush, onhover}) {
   svg.append(cursor.node);
   const show = k => {
     const lines = describe(k);
-    cursor.at(k);
+    cursor.moveTo(k);
     box.show(...places[k], lines);
     onhover?.({id: ids[k], text: lines.join(" · ")});
   };
   const hide = () => {
-    cursor.at(null);
+    cursor.moveTo(null);
     box.hide();
     onhover?.(null);
   };

@@ -1,5 +1,5 @@
-// The view of a training run. The files that it uses stand in front of it, in one module (see PARTS in
-// rmkit.visualizer). A source is {panels(), news(), onchange(callback), onreply(callback), send(message)}: a kernel.
+// The view of a training run. The files that it uses stand in front of it, in one module (see `PARTS` in
+// rmkit.browser). A source is {panels(), news(), onchange(callback), onreply(callback), send(message)}: a kernel.
 //   panels: [{name, title, percent, curves: [{name, key, low, high, spread, colour, dash}]}]
 //   news:   {from, rows, looks, first, state}: log entries from number `from` on, means of short stretches of steps
 //           after step `first` (by column; {} where the log is as fine), and where the run stands, in words

@@ -49,7 +49,7 @@ function decide(view, decision) {
   const next = stays ? null : nextOf(view, i => !marks[i]?.decision && i !== pair.id);
   change(view, pair.id, {decision: isTaken ? "" : decision, seen: true});
   if (next !== null) openPair(view, next);
-  else if (!stays && shown.length) say(view, "All pairs in the list are decided.");
+  else if (!stays && shown.length) showAlert(view, "All pairs in the list are decided.");
 }
 
 function setMark(view, mark) {
@@ -60,7 +60,7 @@ function setMark(view, mark) {
 async function undo(view) {
   const reply = await ask(view, {what: "undo"});
   if (!reply) return;
-  if (reply.pair === null) return say(view, "There is nothing to undo.");
+  if (reply.pair === null) return showAlert(view, "There is nothing to undo.");
   takeReview(view);
   reviewChanged(view);
   openPair(view, reply.pair);
@@ -79,7 +79,7 @@ function nextOf(view, test) {
 
 function nextUnseen(view) {
   const next = nextOf(view, i => !view.review.seen.has(i) && i !== view.open);
-  if (next === null) say(view, "All pairs in the list were seen."); else openPair(view, next);
+  if (next === null) showAlert(view, "All pairs in the list were seen."); else openPair(view, next);
 }
 
 // ---- the bar of decisions
@@ -99,7 +99,7 @@ function drawDecisions(view) {
   if (input && input === activeElement(view)) return showDecided(bar, decision, mark);
   const canUndo = view.review.undo || view.pending.length > 0;
   const back = keyButton("Undo", "U", () => undo(view), {"data-keep": "undo", disabled: !canUndo});
-  redrawn(view, bar, [
+  redraw(view, bar, [
     element("div", {class: "rmkit-bar"}, ...decisionButtons(view, decision), spring(), goOnSwitch(view), back),
     element("div", {class: "rmkit-bar", role: "group", "aria-label": "Marks"}, ...markButtons(view, mark),
       field("Note", noteInput(view, note), "rmkit-inline"))]);

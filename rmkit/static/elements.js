@@ -2,11 +2,11 @@
 //
 //   element(name, attributes, ...children)          an HTML element
 //   svgElement(name, attributes, ...children)       the same in SVG
-//   filled(node, attributes, children)              an element that is there, with more of both
+//   fill(node, attributes, children?)               an element that is there, with more of both
 //
 // `onclick: f` listens, `style: {name: value}` sets, true is an attribute without a value; null and false are left out.
 
-function filled(node, attributes, children) {
+function fill(node, attributes, children = []) {
   for (const [name, value] of Object.entries(attributes ?? {})) {
     if (value === null || value === undefined || value === false) continue;
     if (typeof value === "function") node.addEventListener(name.slice(2), value);
@@ -19,11 +19,11 @@ function filled(node, attributes, children) {
 }
 
 function element(name, attributes, ...children) {
-  return filled(document.createElement(name), attributes, children);
+  return fill(document.createElement(name), attributes, children);
 }
 
 function svgElement(name, attributes, ...children) {
-  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+  return fill(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 }
 
 // `root`, whose keys a notebook leaves alone: JupyterLab and Notebook 7 look upwards from the focused element for this

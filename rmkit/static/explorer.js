@@ -1,27 +1,27 @@
 // The pair explorer as a whole: what is shown, and the tabs. The files that it uses stand in front of it, in one module
-// (see PARTS in rmkit.visualizer).
+// (see `PARTS` in rmkit.browser).
 
 // ---- what is shown changes
 
-const TELL_AFTER = 100; // milliseconds
+const SEND_AFTER = 100; // milliseconds
 
 // What is looked at goes to the kernel, and from there to other views; what it sends back meanwhile is older than this.
-function tellPlace(view) {
+function sendPlace(view) {
   if (view.following) return;
-  clearTimeout(view.telling);
-  view.telling = setTimeout(async () => {
-    view.telling = null;
-    view.untold++;
+  clearTimeout(view.placeTimer);
+  view.placeTimer = setTimeout(async () => {
+    view.placeTimer = null;
+    view.placesUnderWay++;
     const place = {filters: view.filters, sort: view.sort, open: view.open};
     await view.source.ask({what: "place", place}).catch(() => null);
-    view.untold--;
-  }, TELL_AFTER);
+    view.placesUnderWay--;
+  }, SEND_AFTER);
   if (view.source.saved && view.open !== null) history.replaceState(null, "", `#pair=${view.open}`);
 }
 
 // Filters, order and open pair as they were set elsewhere: in another view, or in Python.
 function followPlace(view) {
-  if (view.telling || view.untold) return;
+  if (view.placeTimer || view.placesUnderWay) return;
   const {filters, sort, open = null} = view.source.get("place"), before = JSON.stringify([view.filters, view.sort]);
   view.filters = {...noFilters(), ...filters};
   view.sort = sort?.by ? sort : view.sort;
@@ -39,7 +39,7 @@ function followPlace(view) {
 
 function setFilters(view, filters) {
   view.filters = filters;
-  tellPlace(view);
+  sendPlace(view);
   filtersChanged(view);
 }
 
@@ -66,7 +66,7 @@ function refresh(view) {
 
 function drawPairHead(view) {
   const head = view.pair && view.nodes.pair.querySelector("header");
-  if (head) redrawn(view, head, [...pairHead(view).children]);
+  if (head) redraw(view, head, [...pairHead(view).children]);
 }
 
 // ---- the count, and what is filtered by
@@ -75,7 +75,7 @@ const countOf = ({shown, table}) => `${countText(shown.length)} of ${counted(tab
 
 function drawStatus(view) {
   const chips = chipsOf(view.filters), isFiltered = chips.length > 0;
-  redrawn(view, view.nodes.status, [element("span", {class: "rmkit-count", role: "status"}, countOf(view)),
+  redraw(view, view.nodes.status, [element("span", {class: "rmkit-count", role: "status"}, countOf(view)),
     ...chips.map(([key, label]) => filterChip(view, key, cut(label, 60))),
     isFiltered && button("Clear filters", () => setFilters(view, noFilters()), {"data-keep": "clear"}),
     isFiltered && view.tab === "Overview" && showPairs(view)]);
@@ -116,7 +116,7 @@ function selectTab(view, name, focus = false) {
   const {tabs, panel, overview, training, workbench} = view.nodes, at = tabsOf(view.meta).indexOf(name);
   view.tab = name;
   [...tabs.children].forEach((tab, i) => {
-    filled(tab, {"aria-selected": String(i === at), tabindex: i === at ? 0 : -1}, []);
+    fill(tab, {"aria-selected": String(i === at), tabindex: i === at ? 0 : -1});
   });
   panel.setAttribute("aria-labelledby", tabs.children[at].id);
   if (focus) tabs.children[at].focus();
@@ -218,7 +218,7 @@ function newView(source) {
     // where one is in the list: `leftAt` is where the open pair stood before a decision took it out
     cursor: 0, open: null, leftAt: null, pair: null, snippets: new Map(), asked: new Set(),
     // what the source hasn't confirmed yet
-    pending: [], justSeen: new Set(), telling: null, untold: 0,
+    pending: [], justSeen: new Set(), placeTimer: null, placesUnderWay: 0,
     // how pairs are read
     show: {tokens: false, edit: false, goOn: true, ...readingStore().read()}, switches: {},
     tokens: {by: "value", specials: true}, drafts: new Map(), draftsKept: source.get("drafts"), pictures: new Map()};

@@ -7,13 +7,13 @@ const VERDICT_FILTERS = {right: "Right", wrong: "Wrong", tie: "Tie", none: "No r
 function drawFilterBar(view) {
   const {filters, table, nodes} = view, [first, ...others] = table.facets.values();
   const named = (label, control, name) =>
-    field(label, filled(control, {"data-filter": label.split(" ").at(-1).toLowerCase()}, []), name);
+    field(label, fill(control, {"data-filter": label.split(" ").at(-1).toLowerCase()}), name);
   const choice = (label, options) => {
     const key = label.toLowerCase(), set = value => setFilters(view, {...view.filters, [key]: value});
     return named(label, selectOf([["", "All"], ...Object.entries(options)], filters[key], set));
   };
   const sorts = selectOf(sortsOf(table), view.sort.by, by => setSort(view, {by, down: false}));
-  redrawn(view, nodes.filters, [
+  redraw(view, nodes.filters, [
     choice("Verdict", VERDICT_FILTERS), choice("Decision", DECISION_FILTERS), choice("Mark", MARK_FILTERS),
     first && facetMenu(view, first), others.length > 0 && moreFacets(view, others),
     named("Reward from", rewardInput(view, "from"), "rmkit-short"),
@@ -120,9 +120,9 @@ function searchInput(view) {
     autocomplete: "off", spellcheck: "false", oninput: typed, onkeydown: keys});
 }
 
-// The search box keeps what is typed into it while the answer is under way: only the rest is drawn. `tells`: other
+// The search box keeps what is typed into it while the answer is under way: only the rest is drawn. `sends`: other
 // views hear of it.
-async function search(view, text, tells = true) {
+async function search(view, text, sends = true) {
   const turn = ++view.searches;
   const wait = setTimeout(() => { view.nodes.busy.textContent = "Searching all texts…"; }, SLOW);
   const reply = text.trim() ? await ask(view, {what: "search", text}) : {ids: null, terms: []};
@@ -131,7 +131,7 @@ async function search(view, text, tells = true) {
   view.filters = {...view.filters, text: reply.ids ? text : ""};
   view.found = reply.ids ? new Set(reply.ids) : null;
   view.terms = reply.terms ?? [];
-  if (tells) tellPlace(view);
+  if (sends) sendPlace(view);
   refresh(view);
 }
 
@@ -164,7 +164,7 @@ function reviewerField(view) {
 async function exportRows(view, rows, format) {
   const marked = Object.keys(view.marks).map(Number);
   const isEmpty = rows !== "shown" && !marked.length && !view.review.seen.size;
-  if (isEmpty) return say(view, "Nothing is decided yet: open a pair and decide.");
+  if (isEmpty) return showAlert(view, "Nothing is decided yet: open a pair and decide.");
   const ids = rows === "shown" ? Array.from(view.shown) : marked;
   const reply = await ask(view, {what: "export", rows, ids, format});
   if (reply) download(reply);
@@ -175,5 +175,5 @@ async function takeMarks(view, input) {
   if (!file) return;
   const reply = await ask(view, {what: "take_marks", text: await file.text()});
   input.value = "";
-  if (reply) say(view, reply.message ?? null);
+  if (reply) showAlert(view, reply.message ?? null);
 }

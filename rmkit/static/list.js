@@ -2,7 +2,6 @@
 
 // ---- cells
 
-const SNIPPETS = ["prompt", "chosen", "rejected"];
 const stepsShown = view => view.table.moves && view.tab === "Over training";
 const numberCell = (view, i, name) => numberText(view.table.columns[name][i]);
 const signedCell = (view, i, name, digits) => signed(view.table.columns[name][i], digits);
@@ -68,13 +67,13 @@ function sortButton(view, text, by, sort) {
 function drawHead(view) {
   const snippetHead = name =>
     element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`}, name[0].toUpperCase() + name.slice(1));
-  redrawn(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)), ...SNIPPETS.map(snippetHead)]);
+  redraw(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)), ...TEXTS.map(snippetHead)]);
 }
 
 function setSort(view, sort) {
   view.sort = sort;
   view.leftAt = null;
-  tellPlace(view);
+  sendPlace(view);
   refresh(view);
   showFilters(view);
 }
@@ -95,7 +94,7 @@ function rowNode(view, i, at, cells) {
     element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${part}`, dir: "auto"}, snippet ? snippet[part] : "…");
   return element("div", {class: name, role: "option", "data-id": i, tabindex: at === view.cursor ? 0 : -1,
     "aria-selected": String(i === view.open), "aria-posinset": at + 1, "aria-setsize": view.shown.length,
-    onclick: open}, ...cells.map(cell), ...SNIPPETS.map(snippetCell));
+    onclick: open}, ...cells.map(cell), ...TEXTS.map(snippetCell));
 }
 
 function drawRows(view) {
@@ -123,7 +122,7 @@ async function fetchSnippets(view, ids) {
   for (const row of view.nodes.list.children) {
     const snippet = view.snippets.get(Number(row.dataset.id));
     if (!snippet) continue;
-    row.querySelectorAll(".rmkit-snippet").forEach((cell, k) => { cell.textContent = snippet[SNIPPETS[k]]; });
+    row.querySelectorAll(".rmkit-snippet").forEach((cell, k) => { cell.textContent = snippet[TEXTS[k]]; });
   }
 }
 
@@ -145,7 +144,7 @@ function drawPager(view) {
     {"aria-label": name, disabled, "data-keep": name});
   if (pager.contains(active) && isField(active)) return;
   const number = `page ${countText(page + 1)} of ${countText(last + 1)}`;
-  redrawn(view, pager, [
+  redraw(view, pager, [
     to("First page", "« First", 0, page === 0), to("Previous page", "‹ Previous", page - 1, page === 0),
     element("span", {class: "rmkit-pageno"}, number),
     to("Next page", "Next ›", page + 1, page >= last), to("Last page", "Last »", last, page >= last),
@@ -157,7 +156,7 @@ function numberInput(view) {
     const i = Number(event.target.value), last = view.table.n - 1;
     if (event.key !== "Enter" || event.target.value === "") return;
     event.preventDefault();
-    if (!Number.isInteger(i) || i < 0 || i > last) return say(view, `There are pairs 0 to ${countText(last)}.`);
+    if (!Number.isInteger(i) || i < 0 || i > last) return showAlert(view, `There are pairs 0 to ${countText(last)}.`);
     event.target.value = "";
     view.nodes.pair.focus({preventScroll: true});
     openPair(view, i);
@@ -202,7 +201,7 @@ function followOpened(view, i) {
     goTo(view, at, list.contains(activeElement(view)));
   }
   for (const row of list.children) row.setAttribute("aria-selected", String(Number(row.dataset.id) === i));
-  tellPlace(view);
+  sendPlace(view);
   if (!view.review.seen.has(i)) markSeen(view, i);
 }
 

@@ -28,7 +28,7 @@ function pictureCard(view, picture) {
 // What a click on a picture did, below it: the count above may be out of sight.
 function drawPicked(view, id, foot) {
   const clear = button("Clear", () => setPicture(view, id, null), {"data-keep": "clear picture"});
-  redrawn(view, foot, id in view.filters.pictures ? [soft(countOf(view)), showPairs(view), clear] : []);
+  redraw(view, foot, id in view.filters.pictures ? [soft(countOf(view)), showPairs(view), clear] : []);
 }
 
 // ---- filters by a picture

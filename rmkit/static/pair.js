@@ -54,7 +54,7 @@ function drawPair(view) {
   nodes.tokens = element("div", {class: "rmkit-part", tabindex: -1});
   nodes.edit = element("div", {class: "rmkit-part", tabindex: -1});
   // What comes late stands last: it moves nothing away from under a pointer.
-  redrawn(view, part, [pairHead(view), decisionBar(view), nodes.switches, nodes.texts, nodes.facts, pairTools(view),
+  redraw(view, part, [pairHead(view), decisionBar(view), nodes.switches, nodes.texts, nodes.facts, pairTools(view),
     nodes.edit, nodes.tokens]);
   dressTexts(view);
   drawSwitches(view);

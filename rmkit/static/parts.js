@@ -39,7 +39,7 @@ function verdictSign(verdict) {
 
 function textBox(content, label) {
   const box = element("div", {class: "rmkit-text", dir: "auto"}, content);
-  return box.textContent.length > 800 ? filled(box, {tabindex: 0, role: "group", "aria-label": label}, []) : box;
+  return box.textContent.length > 800 ? fill(box, {tabindex: 0, role: "group", "aria-label": label}) : box;
 }
 
 function tableNode(head, rows, name) {
@@ -61,7 +61,7 @@ const isField = node =>
   node.matches?.('textarea, select, input:not([type="radio"]):not([type="checkbox"]):not([type="range"])');
 
 // Draws what a part of the page holds anew; the focus stays with the control of the same name.
-function redrawn(view, part, children) {
+function redraw(view, part, children) {
   const active = activeElement(view), keep = part.contains(active) ? active.dataset.keep ?? "" : null;
   part.replaceChildren(...children.filter(Boolean));
   if (keep === null) return;
@@ -72,8 +72,8 @@ function redrawn(view, part, children) {
 
 // ---- asking, and what is said
 
-function say(view, text) {
-  view.nodes.alert.replaceChildren(...(text ? [isolated(text), button("Dismiss", () => say(view, null))] : []));
+function showAlert(view, text) {
+  view.nodes.alert.replaceChildren(...(text ? [isolated(text), button("Dismiss", () => showAlert(view, null))] : []));
 }
 
 const BUSY_AFTER = 30_000; // milliseconds without an answer
@@ -85,7 +85,7 @@ async function ask(view, request) {
   try {
     return await view.source.ask(request);
   } catch (error) {
-    if (view.alive) say(view, error.message || String(error));
+    if (view.alive) showAlert(view, error.message || String(error));
     return null;
   } finally {
     clearTimeout(busy);

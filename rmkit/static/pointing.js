@@ -69,15 +69,15 @@ function itemKeys(svg, {count, show, hide, select, clear, ranged = false}) {
 
 // A mark that is around the item of a number, or nowhere: `place(node, i)` moves it there.
 function markOf(node, place) {
-  filled(node, {visibility: "hidden"}, []);
-  return {node, at(i) {
+  fill(node, {visibility: "hidden"});
+  return {node, moveTo(i) {
     node.setAttribute("visibility", i === null ? "hidden" : "visible");
     if (i !== null) place(node, i);
   }};
 }
 
 const ringAround = (name, places, radius) => markOf(svgElement("circle", {class: name, r: radius}),
-  (node, i) => filled(node, {cx: places[i][0], cy: places[i][1]}, []));
+  (node, i) => fill(node, {cx: places[i][0], cy: places[i][1]}));
 
 // `selected` is the number of an item, or null; `mark(class)` makes a mark of the kind that the picture has.
 function pickItems(plot, places, {describe, selected, onselect, onhover, itemAt, mark}) {
@@ -86,19 +86,19 @@ function pickItems(plot, places, {describe, selected, onselect, onhover, itemAt,
   svg.append(chosen.node, cursor.node);
   const show = i => {
     const lines = describe(i);
-    cursor.at(i);
+    cursor.moveTo(i);
     box.show(...places[i], lines);
     onhover?.({index: i, text: lines.join(" · ")});
   };
   const hide = () => {
-    cursor.at(null);
+    cursor.moveTo(null);
     box.hide();
     onhover?.(null);
   };
   const under = event => itemAt(pointer(svg, event));
   svg.showSelected = i => {
     picked = i;
-    chosen.at(i);
+    chosen.moveTo(i);
   };
   svg.showSelected(selected);
   svg.addEventListener("pointermove", event => {
@@ -122,7 +122,7 @@ function brushBins(plot, edges, {describe, selected, onselect, onhover}) {
     svgElement("rect", {class: name, y: top, height: bottom - top, visibility: "hidden"}));
   svg.append(chosen, cursor);
   const place = (rect, first, last) =>
-    filled(rect, {x: x(edges[first]), width: x(edges[last + 1]) - x(edges[first]), visibility: "visible"}, []);
+    fill(rect, {x: x(edges[first]), width: x(edges[last + 1]) - x(edges[first]), visibility: "visible"});
   const show = (first, last) => {
     const lines = describe(first, last);
     place(cursor, first, last);
@@ -194,7 +194,7 @@ function dragBox({svg, x, y, left, right, top, bottom}, {onbrush, hover, click, 
     const at = inside(event);
     if (from === null || !isDrag(at)) return hover(pointer(svg, event));
     hide();
-    filled(rect, {...boxBetween(from, at), visibility: "visible"}, []);
+    fill(rect, {...boxBetween(from, at), visibility: "visible"});
   });
   const drop = () => {
     from = null;

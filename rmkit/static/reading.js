@@ -63,8 +63,8 @@ function drawSwitches(view) {
       {"data-keep": name, title: key ? `${says} (${key})` : says, disabled: isDiff && !pair.diff,
         "aria-describedby": isDiff && note ? noteId : null});
   };
-  redrawn(view, nodes.switches, [...READING_SWITCHES.map(press),
-    note && filled(soft(note), {id: noteId}, []), hitsNote(view)]);
+  redraw(view, nodes.switches, [...READING_SWITCHES.map(press),
+    note && fill(soft(note), {id: noteId}), hitsNote(view)]);
 }
 
 // What needs no new drawing: letters and heights.
@@ -105,7 +105,7 @@ function drawTexts(view) {
   const turns = [...part.querySelectorAll(".rmkit-turn")].map(turn => turn.open);
   const boxes = boxesOf(part).map(box => [scrolledShare(box), box.style.height]);
   view.drawnFrom = drawnFrom(view);
-  redrawn(view, part, pair.failed ? [failedTexts(view)] : [correctionBar(view), promptPart(view), responsesPart(view)]);
+  redraw(view, part, pair.failed ? [failedTexts(view)] : [correctionBar(view), promptPart(view), responsesPart(view)]);
   setTurns(part, (turn, last, k) => turns[k] ?? turn.open);
   boxesOf(part).forEach((box, k) => {
     const [share, height] = boxes[k] ?? [0, ""];
@@ -201,7 +201,7 @@ function hitsNote(view) {
   const {pair, terms} = view, pattern = hitPattern(terms);
   if (!pattern || !pair.chosen) return null;
   const hits = (part, k) => hitsIn(shownText(view, part, k).text, pattern).length;
-  const counts = PARTS.flatMap(part => pair[part].map((_, k) => hits(part, k)));
+  const counts = TEXTS.flatMap(part => pair[part].map((_, k) => hits(part, k)));
   const note = Math.max(...counts) > MOST_HITS ? `; the first ${countText(MOST_HITS)} in a text are marked` : "";
   const n = counts.reduce((sum, each) => sum + each, 0);
   return element("span", {class: "rmkit-soft rmkit-hits"}, `${counted(n, "hit")} of the search${note}`);

@@ -1,5 +1,7 @@
 // Pairs as rows: snippets, search, files of pairs and of decisions. Functions of data alone, as Python has them, too.
 
+const TEXTS = ["prompt", "chosen", "rejected"]; // of a pair
+
 // ---- snippets
 
 function cut(text, most) {
@@ -23,9 +25,9 @@ function termsOf(text) {
 }
 
 // All that is searched of a pair: its texts, its values of the dataset's categories, and what else is known of it.
-function searchable({prompt, chosen, rejected, details = []}, i, facets = []) {
+function searchable({details = [], ...row}, i, facets = []) {
   const labels = facets.map(({codes, names}) => codes ? names[codes[i]] ?? "" : "");
-  const texts = [prompt, chosen, rejected].map(allText);
+  const texts = TEXTS.map(part => allText(row[part]));
   return [...texts, ...labels, ...details.map(([, value]) => value)].join("\n").toLowerCase();
 }
 
@@ -88,7 +90,7 @@ function rowOfLine(line, k) {
 
 const plain = value => Array.isArray(value)
   ? value.map(message => message.content ?? message.text ?? "").join("\n") : String(value ?? "");
-const textKey = row => JSON.stringify(["prompt", "chosen", "rejected"].map(column => plain(row[column])));
+const textKey = row => JSON.stringify(TEXTS.map(column => plain(row[column])));
 
 // row -> the number of the pair that it is of, told by its key, or by its texts. Where several pairs are the same, it
 // is the one with the row's own number.

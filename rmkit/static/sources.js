@@ -125,8 +125,8 @@ function reviewLine({meta}, {entries, said, seen, reviewer}, id) {
 }
 
 function exportedFile(data, state, which, ids) {
-  const told = new Set([...Object.keys(state.said).map(Number), ...state.seen]);
-  const list = which === "review" ? [...told].sort((a, b) => a - b).map(id => reviewLine(data, state, id))
+  const spokenOf = new Set([...Object.keys(state.said).map(Number), ...state.seen]);
+  const list = which === "review" ? [...spokenOf].sort((a, b) => a - b).map(id => reviewLine(data, state, id))
     : ids.map(id => exportedRow(data, state.entries, id));
   state.unsaved = false;
   return {name: FILES[which], mime: "application/jsonl", text: linesOf(list)};

@@ -50,7 +50,7 @@ const flipTokens = view => view.pair && flipPart(view, "tokens");
 function drawTokens(view) {
   const {pair: {traces}, nodes, show} = view;
   if (!show.tokens) return nodes.tokens.replaceChildren();
-  if (traces) return redrawn(view, nodes.tokens, tracesParts(view, traces));
+  if (traces) return redraw(view, nodes.tokens, tracesParts(view, traces));
   nodes.tokens.replaceChildren(
     element("p", {class: "rmkit-hint", role: "status"}, "Reading both responses token by token…"));
   askTokens(view);
@@ -168,7 +168,7 @@ function tokenBlock({tokens, state, status, draw}, side, shown, scale) {
     "aria-label": `Tokens of ${side}`}, ...shown.map((i, k) => tokenNode(trace, i, state.by, scale, k === 0)));
   const tell = event => {
     const i = event.target.dataset?.i;
-    if (i !== undefined) tellToken(status, trace, Number(i), side);
+    if (i !== undefined) describeToken(status, trace, Number(i), side);
   };
   const fold = () => {
     state[side] = !state[side];
@@ -193,7 +193,7 @@ function tokenNode(trace, i, by, {centre, span}, isFirst) {
     "aria-label": blank?.name, "data-sign": blank?.sign, style: {"--rm-away": Math.abs(away).toFixed(2)}}, text);
 }
 
-function tellToken(status, {text, reward, special, start}, i, side) {
+function describeToken(status, {text, reward, special, start}, i, side) {
   const step = tokenValue({reward}, i, "step");
   const place = i < start ? `prompt token ${i + 1} of ${start}` : `token ${i - start + 1} of ${text.length - start}`;
   status.replaceChildren(`${side}, ${place}: `,

@@ -54,7 +54,7 @@ function showStep(view) {
     setPicture(view, "became", {step: view.step, became: side, label: `became ${side} by ${text}`}),
   {disabled: n === 0, "data-keep": side});
   const since = `Since step ${countText(moves.steps[0])}:`;
-  redrawn(view, sides, [soft(`${countText(right)} right, ${countText(wrong)} wrong. ${since}`),
+  redraw(view, sides, [soft(`${countText(right)} right, ${countText(wrong)} wrong. ${since}`),
     became("right", becameRight), became("wrong", becameWrong)]);
   drawRows(view);
 }

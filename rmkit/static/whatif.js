@@ -1,7 +1,5 @@
 // What if: a pair's texts corrected, or edited and scored again.
 
-const PARTS = ["prompt", "chosen", "rejected"];
-
 // A reader without a model can still correct a text.
 const canEdit = ({meta: {can}}) => Boolean(can?.score || can?.mark);
 
@@ -20,14 +18,14 @@ const lines = text => text.replace(/\r\n?/g, "\n");
 function ownTexts(view) {
   const {pair} = view;
   const own = part => pair[part].map(({text}, k) => lines(correctedText(view, part, k) ?? text));
-  return Object.fromEntries(PARTS.map(part => [part, own(part)]));
+  return Object.fromEntries(TEXTS.map(part => [part, own(part)]));
 }
 
 // Texts as they are being written, here or in another view; else as they were kept, or the pair's own.
 function draftOf(view) {
   const {pair, drafts, draftsKept} = view, sent = draftsKept?.[pair.id];
   if (!drafts.has(pair.id)) drafts.set(pair.id, {texts: null, history: [], scored: null, unsent: 0, timer: null});
-  const draft = drafts.get(pair.id), fits = sent && PARTS.every(part => sent[part]?.length === pair[part].length);
+  const draft = drafts.get(pair.id), fits = sent && TEXTS.every(part => sent[part]?.length === pair[part].length);
   draft.texts ??= fits ? structuredClone(sent) : ownTexts(view);
   return draft;
 }
@@ -71,13 +69,13 @@ function resetDraft(view) {
 function changesOf(pair, texts) {
   const nameOf = (part, k) => part === "prompt" ? `prompt, turn ${k + 1}`
     : pair[part].length > 1 ? `${part}, message ${k + 1}` : part;
-  return PARTS.flatMap(part => pair[part].flatMap(({text}, k) =>
+  return TEXTS.flatMap(part => pair[part].flatMap(({text}, k) =>
     texts[part][k] === lines(text) ? [] : [nameOf(part, k)]));
 }
 
 // What was changed as it is asked and kept: null where a text is as it was.
 function editedMessages(pair, texts) {
-  return Object.fromEntries(PARTS.map(part => [part, pair[part].map(({role, text}, k) =>
+  return Object.fromEntries(TEXTS.map(part => [part, pair[part].map(({role, text}, k) =>
     ({role, text: texts[part][k] === lines(text) ? null : texts[part][k]}))]));
 }
 
@@ -90,14 +88,14 @@ function correctedText({marks, pair}, part, k) {
   return one?.content ?? one?.text ?? one ?? null;
 }
 
-const sayOfEdit = (view, text) => view.nodes.edit.querySelector(".rmkit-copied")?.replaceChildren(text);
+const showEditStatus = (view, text) => view.nodes.edit.querySelector(".rmkit-copied")?.replaceChildren(text);
 
 // What is kept is no draft any more; what was written while it was sent still is.
 async function changeEdit(view, edit, said) {
   const {pair} = view, draft = draftOf(view), sent = JSON.stringify(draft.texts);
   if (!await change(view, pair.id, {edit})) return;
   if (JSON.stringify(draft.texts) === sent) sendDraft(view, pair.id, draft, null);
-  if (view.pair === pair) sayOfEdit(view, said);
+  if (view.pair === pair) showEditStatus(view, said);
 }
 
 // The fields go back to the original, unless something else is being written there.
@@ -107,17 +105,17 @@ async function takeBack(view) {
   if (!await change(view, pair.id, {edit: null}) || view.pair !== pair) return;
   if (isUntouched) draft.texts = ownTexts(view);
   if (view.show.edit) fillEdit(view);
-  sayOfEdit(view, "The correction is taken back.");
+  showEditStatus(view, "The correction is taken back.");
 }
 
 function keepCorrection(view) {
   const {pair} = view, edited = editedMessages(pair, draftOf(view).texts), edit = {};
-  for (const part of PARTS) {
+  for (const part of TEXTS) {
     if (edited[part].some(({text}) => text !== null)) edit[part] = edited[part].map(({text}) => text);
   }
   if (Object.keys(edit).length) return changeEdit(view, edit, "Kept as a correction.");
   if (view.marks[pair.id]?.edit) return changeEdit(view, null, "Nothing is changed any more: it is taken back.");
-  sayOfEdit(view, "Nothing is changed, so there is nothing to keep.");
+  showEditStatus(view, "Nothing is changed, so there is nothing to keep.");
 }
 
 // The text of a message as it is read: corrected where a correction is kept, unless the original is asked for.
@@ -152,7 +150,7 @@ function correctionBar(view) {
 function drawEdit(view) {
   const {nodes, show, pair, meta: {can}} = view;
   if (!show.edit || !canEdit(view) || !pair.chosen) return nodes.edit.replaceChildren();
-  const areas = PARTS.map(part => element("div", {class: `rmkit-edit rmkit-edit-${part}`},
+  const areas = TEXTS.map(part => element("div", {class: `rmkit-edit rmkit-edit-${part}`},
     ...pair[part].map((_, k) => editArea(view, part, k))));
   nodes.result = element("div", {class: "rmkit-result", "aria-live": "polite"});
   const attributes = {class: "rmkit-whatif", "aria-label": can.score ? "Edit and rescore" : "Edit",
@@ -276,6 +274,6 @@ function historyTable(view, history) {
 function copyRow(view) {
   const {texts} = draftOf(view), {pair, nodes} = view;
   const edited = part => pair[part].map(({role}, k) => ({role, content: texts[part][k]}));
-  const row = Object.fromEntries(PARTS.map(part => [part, edited(part)]));
+  const row = Object.fromEntries(TEXTS.map(part => [part, edited(part)]));
   return copyText(JSON.stringify(row), "Preference row", nodes.edit.querySelector(".rmkit-copied"));
 }
