@@ -100,7 +100,7 @@ def counts(faults):
 
 
 def test_the_rules_are_kept(faults):
-    new = [f"{name}: {rule}: {len(places)}, of which known {known}\n    " + "\n    ".join(places)
+    new = [f"{name}: {rule}: {len(places)}, of which known {known}\n    " + "\n    ".join(dict.fromkeys(places))
            for name, rules in faults.items() for rule, places in rules.items()
            if len(places) > (known := DEBTS.get(name, {}).get(rule, 0))]
     assert not new, "\n".join(new)
