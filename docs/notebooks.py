@@ -37,6 +37,7 @@ def execute(path: Path, folder: Path):
     notebook.cells = [cell for cell in cells if not NOT_RUN.search(cell.source)]
     offline = dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     environment = os.environ | offline | dict(HF_HOME=str(folder / "hub"), PYTHONHASHSEED="0")
+    environment.pop("MPLBACKEND", None)  # pictures go where a notebook's go, whatever the caller draws with
     place = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=HANGS, kernel_name="python3", resources=place)
     client.execute(env=environment)

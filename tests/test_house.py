@@ -17,7 +17,7 @@ from chapters import Cell, Chapter, ROOT
 from chapters import notebooks as paths
 from fastcore.docments import docments
 from readme import readme
-from stubs import stubs
+from stubs import patched_into, stub, stubs
 
 NOTEBOOKS = paths()
 NUMBERED = [path for path in NOTEBOOKS if re.match(r"\d+_", path.name)]
@@ -64,6 +64,86 @@ def test_stubs_are_current():
     ours = {path.name: meaning(path.read_text(encoding="utf-8")) for path in (ROOT / "rmkit").glob("*.pyi")}
     stale = sorted(name for name in fresh.keys() | ours.keys() if fresh.get(name) != ours.get(name))
     assert not stale, f"rmkit/{', rmkit/'.join(stale)} differ from their modules: run `make prepare`"
+
+
+PATCHING = '''
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from .data import load_rows, tokenize as _tokenize
+__all__ = ["A"]
+LIMIT = 3
+class A(Base):
+    "An A."
+    kind = "a"
+    def __init__(self, size: int, *, call: Callable | None = None, names=()):
+        self.size, self.call, self._own, self.parts = size, call, 1, []
+@dataclass
+class B:
+    x: int
+    y: list = field(default_factory=list)
+    _z: int = 0
+def made(a: int) -> A: return A(a)
+def _private(): return 1
+@patch
+def grow(self: A, by: float = 1.5):
+    "Grow."
+    self.grown = True
+@patch(as_prop=True)
+def area(self: A | B) -> float: return 2.0
+@patch(cls_method=True)
+def of(cls: B, text: str): return cls(1)
+'''
+ITS_STUB = '''\
+from collections.abc import Callable
+from dataclasses import dataclass
+from .data import load_rows as load_rows
+
+__all__ = ['A']
+LIMIT: int
+class A(Base):
+    """An A."""
+    kind: str
+    size: int
+    call: Callable | None
+    parts: list
+    grown: bool
+
+    def __init__(self, size: int, *, call: Callable | None=None, names=...) -> None:
+        ...
+
+    def grow(self, by: float=1.5) -> None:
+        """Grow."""
+
+    @property
+    def area(self) -> float:
+        ...
+
+@dataclass
+class B:
+    x: int
+    y: list = ...
+
+    @property
+    def area(self) -> float:
+        ...
+
+    @classmethod
+    def of(cls, text: str):
+        ...
+
+def made(a: int) -> A:
+    ...
+'''
+
+
+def test_a_stub_puts_methods_into_their_classes():
+    "Signatures, docstrings, fields and attributes stay; bodies, private names and imports that nobody needs go"
+    patches = {}
+    for node in ast.parse(PATCHING).body:
+        for owner in patched_into(node):
+            patches.setdefault(owner, []).append(node)
+    assert stub(PATCHING, patches).partition("\n")[2] == ITS_STUB
 
 
 @pytest.mark.parametrize("name", MODULES)

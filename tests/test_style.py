@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from chapters import chapters, DEFINITIONS, ROOT
-from measure import assertion_cells, assertions_per_cell, exported_cells, function_sizes, runs, used_before
+from chapters import Cell, Chapter, chapters, DEFINITIONS, ROOT
+from measure import (assertion_cells, assertions_per_cell, exported_cells, function_sizes, longest_run, measures, runs,
+                     used_before)
 
 BOOK = [chapter for chapter in chapters() if chapter.exported]
 FILES = sorted(path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).glob("*.py"))
@@ -99,7 +100,7 @@ def counts(faults):
 
 
 def test_the_rules_are_kept(faults):
-    new = [f"{name}: {rule}: {len(places)}, of which known {known}\n    " + "\n    ".join(places)
+    new = [f"{name}: {rule}: {len(places)}, of which known {known}\n    " + "\n    ".join(dict.fromkeys(places))
            for name, rules in faults.items() for rule, places in rules.items()
            if len(places) > (known := DEBTS.get(name, {}).get(rule, 0))]
     assert not new, "\n".join(new)
@@ -110,3 +111,42 @@ def test_no_debt_is_kept_that_was_paid(faults):
     paid = [f"{name}: {rule}: {known}, now {now.get(name, {}).get(rule, 0)}"
             for name, rules in DEBTS.items() for rule, known in rules.items() if known > now.get(name, {}).get(rule, 0)]
     assert not paid, "take these out of tests/style_debts.json:\n" + "\n".join(paid)
+
+
+# What is counted ----------------------------------------------------------------------------------------------------
+
+def a_chapter(*sources, name="20_model.ipynb"):
+    return Chapter(Path(name), [Cell("code", f"c{i}", source) for i, source in enumerate(sources)])
+
+
+def test_runs_end_at_an_example_that_the_reader_sees():
+    chapter = a_chapter("#| export\nimport a", "#| export\nA = 1", "#| export\nB = 2", "#| hide\nassert A", "import b",
+                        "#| exporti\nC = 3", "A + B", "#| export\nD = 4")
+    assert [[cell.source[-5:] for cell in run] for run in runs(chapter)] == [["A = 1", "B = 2", "C = 3"], ["D = 4"]]
+    assert longest_run(chapter) == 3 and chapter.number == 20 and chapter.title == "model"
+
+
+def test_names_used_before_they_are_defined():
+    chapter = a_chapter(
+        "#| export\ndef f(late, *, g=1):\n    return late + g + h() + h() + len(other)",
+        "#| export\nclass A:\n    def m(self):\n        return self.n() + self.k",
+        "#| export\ndef h(): return 1\ndef late(): return 2\ndef k(): return 3",
+        "#| export\n@patch\ndef n(self: A): return self.m()")
+    assert [(cell.id, name) for cell, name in used_before(chapter)] == [("c0", "h"), ("c1", "n")]
+
+
+def test_measures_count_what_they_say():
+    inner, long = "#| export\ndef f():\n\n    def g(): return 1\n    return g", "#| export\nx = '" + "a" * 120 + "'"
+    told = measures([a_chapter(inner, "assert f()", "test_eq(1, 1)", "f()", "%time f()", long)])
+    assert list(told.values()) == ["1 / 2", "2 / 2 / 3", "30 / 41", "1 / 0 / 0 of 4", "1.00", "1 / 1", "0.0"]
+
+
+def test_faults_have_their_places():
+    long = "def f():\n" + "    pass\n" * 40
+    chapter = a_chapter("#| export\n" + long, *(f"#| export\ndef a{i}(): pass" for i in range(3)),
+                        "#| export\n" + "\n".join(f"def b{i}(): pass" for i in range(4)))
+    assert {rule: places for rule, places in faults_of(chapter).items() if places} == {
+        "exported cell over 40 lines": ["c0, 41 lines"], "function over 40 lines": ["f, 41 lines"],
+        "exported cell of more than 3 definitions": ["c4, 4"],
+        "more than 3 exported cells without an example": ["c0 to c4, 5 cells"],
+        "assertion cells missing": ["0.00 for each exported cell"] * 4}
