@@ -220,7 +220,7 @@ def unreadable(
     columns, wrong = dict(zip(("prompt 0", "response 0"), names)), {}
     for row, (prompt, answer) in enumerate(zip(*(rows[name] for name in names))):
         try:
-            model._ids([prompt], [answer])
+            model._encode([prompt], [answer])
         except (TypeError, ValueError) as error:
             wrong[row] = re.sub("^(prompt|response) 0", lambda found: f"column '{columns[found[0]]}'", str(error))
     return wrong
