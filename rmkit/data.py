@@ -235,7 +235,8 @@ def _as_number(
 # %% ../nbs/12_data.ipynb #p041
 def read_cell(
     text: str,  # a cell
-) -> list | dict | None:  # the list or dictionary that it writes as JSON or as Python does; None where it doesn't
+) -> list | dict | None:  # None where it writes neither
+    "The list or dictionary that a text writes, as JSON or as Python does."
     for read in (json.loads, literal_eval) if text.lstrip()[:1] in ("[", "{") else ():
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
             return read(text)
@@ -1283,11 +1284,13 @@ def _two_columns(
     if not given.keys() & {"chosen", "rejected"}:
         return _better_and_worse(sample)
     two = given.get("chosen", "chosen"), given.get("rejected", "rejected")
+    remedy = "Name the other one too: chosen_column='...', rejected_column='...'."
     for name in two:
         if name not in sample:
             found = f"no such column among {_own_names(sample)}"
-            raise bad_row(name, found, "both columns of answers", "missing column",
-                          "Name the other one too: chosen_column='...', rejected_column='...'.")
+            raise bad_row(name, found, "both columns of answers", "missing column", remedy)
+    if two[0] == two[1]:
+        raise bad_row(two[0], "one column for both answers", "a column for each", "missing column", remedy)
     return two
 
 
