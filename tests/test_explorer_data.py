@@ -446,6 +446,7 @@ def saved(viz, path, **how):
 
 
 def test_a_saved_page_says_for_how_many_it_has_token_rewards(model, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(visualizer, "TRACE_SECONDS", 3600)  # a slow machine is no reason
     viz = RewardVisualizer(pd.concat([FRAME] * 4), RewardModel(model, tokenizer))
     data = saved(viz, tmp_path / "page.html", traces=3)
     assert [row["id"] for row in data["rows"] if row["tokens"]] == [1, 3, 5]
