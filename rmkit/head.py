@@ -201,6 +201,12 @@ def _types_of(ids_BL: torch.Tensor, separator: int) -> torch.Tensor:
     return (is_sep_BL.cumsum(1) > is_sep_BL).long()
 
 # %% ../nbs/02_head.ipynb #m060
+def _check_types(tokenizer, ids, types):
+    "ValueError where a tokenizer marks two texts otherwise than by its first separator."
+    if types != _types_of(torch.tensor([ids]), tokenizer.sep_token_id)[0].tolist():
+        raise ValueError(f"text_pair: {type(tokenizer).__name__} marks the tokens of two texts as {types}; expected "
+                         "0 up to the first separator and 1 behind it")
+
 def set_text_pair(
     model: nn.Module,  # an encoder; its config is set
     tokenizer: PreTrainedTokenizerBase,  # that goes with it
@@ -211,9 +217,7 @@ def set_text_pair(
     ids, types = both["input_ids"], both.get("token_type_ids")
     if types is None or not any(types):
         return
-    if types != _types_of(torch.tensor([ids]), tokenizer.sep_token_id)[0].tolist():
-        raise ValueError(f"text_pair: {type(tokenizer).__name__} marks the tokens of two texts as {types}; expected "
-                         "0 up to the first separator and 1 behind it")
+    _check_types(tokenizer, ids, types)
     config.reward_separator = tokenizer.sep_token_id
 
 # %% ../nbs/02_head.ipynb #he010

@@ -12,16 +12,19 @@ import torch
 from torch.nn.functional import logsigmoid, relu
 
 # %% ../nbs/01_losses.ipynb #c006
+def _check_one_shape(**tensors):
+    "ValueError where tensors that belong to the same pairs have different shapes."
+    shapes = {name: tuple(t.shape) for name, t in tensors.items() if t is not None}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"expected one shape for all, (B,), and found {shapes}; squeeze the odd one first")
+
 def reward_difference(
     r_chosen_B: torch.Tensor,  # rewards of the chosen responses
     r_rejected_B: torch.Tensor,  # rewards of the rejected responses
     margin_B: torch.Tensor | None = None,  # label margins, in units of reward
 ) -> torch.Tensor:  # (B,) what is left of the difference after the margin
     "`r_chosen_B - r_rejected_B - margin_B`; a ValueError where the shapes differ, instead of a silent broadcast."
-    tensors = dict(r_chosen_B=r_chosen_B, r_rejected_B=r_rejected_B, margin_B=margin_B)
-    shapes = {name: tuple(t.shape) for name, t in tensors.items() if t is not None}
-    if len(set(shapes.values())) > 1:
-        raise ValueError(f"expected one shape for all, (B,), and found {shapes}; squeeze the odd one first")
+    _check_one_shape(r_chosen_B=r_chosen_B, r_rejected_B=r_rejected_B, margin_B=margin_B)
     difference_B = r_chosen_B - r_rejected_B
     return difference_B if margin_B is None else difference_B - margin_B.to(difference_B)
 

@@ -710,10 +710,14 @@ def _load_tokenizer(
             continue
     return AutoTokenizer.from_pretrained(paths[-1], **kwargs)
 
-def _load_base(path, base_path, seed, hub, scoring, **kwargs):
-    "The base of an adapter as a classifier, and why its rewards would be random; an OSError says what needed it."
+def _load_base(path, config_file, seed, hub, scoring, **kwargs):
+    "The base of an adapter as a classifier, its name, and why its rewards would be random."
+    base_path, beside = _base_of(path, config_file)
+    if beside:
+        kwargs["adapter_kwargs"] = {"subfolder": "base-only"}  # or transformers puts the adapter on by itself
     try:
-        return _load_classifier(base_path, seed, hub, scoring, **kwargs)
+        base, why_random = _load_classifier(base_path, seed, hub, scoring, **kwargs)
+        return base, base_path, why_random
     except OSError as error:
         raise OSError(f"the adapter in {path} needs its base {base_path}: {error}") from error
 
@@ -730,11 +734,8 @@ def _load_adapter(
 ) -> tuple[PeftModel, PreTrainedTokenizerBase]:
     "The base, prepared, with its adapter; ValueError when the base is unknown or no head was saved."
     _refuse_virtual_tokens(PeftConfig.from_pretrained(path, **hub))
-    base_path, beside = _base_of(path, config_file)
-    if beside:
-        kwargs["adapter_kwargs"] = {"subfolder": "base-only"}  # or transformers puts the adapter on by itself
     base_hub = {k: v for k, v in hub.items() if k != "revision"}
-    base, why_random = _load_base(path, base_path, seed, base_hub, scoring, **kwargs)
+    base, base_path, why_random = _load_base(path, config_file, seed, base_hub, scoring, **kwargs)
     if tokenizer is None:
         tokenizer = _load_tokenizer((path, base_path), trust_remote_code=kwargs["trust_remote_code"], **base_hub)
     for file in _files(path, (READS_FILE,), hub):

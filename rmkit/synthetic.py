@@ -200,6 +200,12 @@ def _task_of(users):
                      "ask as make_prompts does, for example 'Name 3 animals.'")
 
 # %% ../nbs/00_synthetic.ipynb #c023
+def _manners(text):
+    "How often an answer is vague or rude, and whether it is kind."
+    return Counter({"vague": sum(len(re.findall(rf"\b{w}\b", text)) for w in VAGUE),
+                    "rude": sum(text.count(s) for s in RUDE_LEADS + RUDE),
+                    "polite": int(any(s in text for s in POLITE))})
+
 def find_faults(
     prompt: str | list[dict],  # a request, as text or as messages
     response: str | list[dict],  # any answer to it, as text or as messages
@@ -209,10 +215,7 @@ def find_faults(
     text = response if isinstance(response, str) else response[-1]["content"]
     task, slots = _task_of(users)
     faults = task.faults(slots, [w for w in re.findall(r"\w+", text.lower()) if w in TOPIC_OF])
-    faults["vague"] = sum(len(re.findall(rf"\b{w}\b", text)) for w in VAGUE)
-    faults["rude"] = sum(text.count(s) for s in RUDE_LEADS + RUDE)
-    faults["polite"] = int(any(s in text for s in POLITE))
-    return +faults  # without those that occur no time
+    return faults + _manners(text)  # without those that occur no time
 
 # %% ../nbs/00_synthetic.ipynb #c024
 def true_reward(
@@ -328,7 +331,7 @@ def _choose(liked, label_noise, rng):
 
 # %% ../nbs/00_synthetic.ipynb #id019
 def _new_pair(rng, split, *, label_noise, length_bias, near_duplicates, prompt_turns, prompt_length):
-    "One labelled pair, with the truth about it."
+    "A pair with its truth."
     task, slots, prompt = _new_prompt(rng, split, prompt_turns, prompt_length)
     texts = _new_responses(task, slots, rng, 2, near_duplicates)
     rewards = [true_reward(prompt, text) for text in texts]
@@ -386,17 +389,21 @@ def _vocabulary():
     return [PAD, BOS, EOS, *ROLES, *letters, *sorted(words - set(letters))]
 
 # %% ../nbs/00_synthetic.ipynb #c048
-def tiny_tokenizer() -> PreTrainedTokenizerFast:
-    "A new tokenizer of some 500 tokens, with a chat template; plain text gets the begin-of-text too."
+def _word_tokenizer():
+    "Text to ids and back: a whole word, or its bytes."
     vocab = {token: i for i, token in enumerate(_vocabulary())}
-    tokenizer = Tokenizer(models.BPE(vocab, merges=[], ignore_merges=True))  # a whole word, or its bytes
+    tokenizer = Tokenizer(models.BPE(vocab, merges=[], ignore_merges=True))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", pair=f"{BOS} $A $B", special_tokens=[(BOS, vocab[BOS])])
+    return tokenizer
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    "A new tokenizer of some 500 tokens, with a chat template; plain text gets the begin-of-text too."
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=BOS, eos_token=EOS, pad_token=PAD, additional_special_tokens=ROLES,
-        model_max_length=512, padding_side="right")
+        tokenizer_object=_word_tokenizer(), bos_token=BOS, eos_token=EOS, pad_token=PAD,
+        additional_special_tokens=ROLES, model_max_length=512, padding_side="right")
     fast.chat_template = CHAT_TEMPLATE
     return fast
 
