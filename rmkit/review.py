@@ -102,11 +102,7 @@ def _id_text(value):
     return json.dumps(value, sort_keys=True, default=str) if isinstance(value, (list, dict)) else str(value)
 
 def _keys_of_column(values, key):
-    "Ids as keys; a ValueError where the column `key` that they are of has gaps, or gives two pairs the same."
-    gaps = [i for i, value in enumerate(values) if is_missing(value) or value == ""]
-    if gaps:
-        raise ValueError(f"column {key!r} has no value in {len(gaps)} rows, first in row {gaps[0]}; "
-                         "fill the gaps, or leave `key` out: a pair is then known by what it says.")
+    "Ids as keys; a ValueError where the column `key` that they are of gives two pairs the same."
     rows_of = defaultdict(list)
     for i, value in enumerate(values):
         rows_of[_id_text(value)].append(i)
@@ -126,6 +122,10 @@ def pair_keys(
         return _content_keys(table)
     if key not in table:
         raise ValueError(f"the table has no column {key!r} to know its pairs by; found {sorted(map(str, table))}.")
+    gaps = [i for i, value in enumerate(table[key]) if is_missing(value) or value == ""]
+    if gaps:
+        raise ValueError(f"column {key!r} has no value in {len(gaps)} rows, first in row {gaps[0]}; "
+                         "fill the gaps, or leave `key` out: a pair is then known by what it says.")
     return _keys_of_column(table[key], key)
 
 # %% ../nbs/55_review.ipynb #c003
@@ -295,7 +295,7 @@ def _place_lines(self: Review, lines):
 def _take_in(self: Review, lines):
     "Bring the entries up to date with further lines."
     placed = self._place_lines(lines)
-    entries, reviewers, seen = dict(self.entries), dict(self.reviewers), set(self.seen)  # others may be reading them
+    entries, reviewers, seen = dict(self.entries), dict(self.reviewers), set(self.seen)  # others may read them
     for line, place in placed:
         self._add_line(line, place)
         if line["reviewer"] == self.reviewer and "seen" in line and not isinstance(place, str):
@@ -369,7 +369,7 @@ def _choose_entry(self: Review, row):
     (self.outdated.add if is_outdated else self.outdated.discard)(row)
     own = said.pop(self.reviewer, None)
     others = [who for who, entry in said.items() if entry]
-    if others and (own is None or own.keys() == NOTHING.keys() and not own["mark"]):  # a note alone decides nothing
+    if others and (own is None or own.keys() == NOTHING.keys() and not own["mark"]):  # a note decides nothing
         return others[-1], said[others[-1]] | ({"note": own["note"]} if own else {})
     return self.reviewer, own or {}
 
@@ -386,17 +386,22 @@ def _whole_lines(data):
 
 # %% ../nbs/55_review.ipynb #sp557
 @patch
+def _read_new(self: Review):
+    "Lines that were added to the file; None where it is another file than the one known."
+    last = b"".join(self._raw[-1:])
+    with self.path.open("rb") as file:
+        file.seek(self._offset - len(last))
+        return _whole_lines(file.read()) if file.read(len(last)) == last else None
+
+@patch
 def refresh(self: Review) -> int:  # lines that were new (all of them where the file is another one)
     "Take in what another notebook or process has written since."
     with self._lock:
-        is_there, last = bool(self.path) and self.path.exists(), b"".join(self._raw[-1:])
-        if not is_there:
-            return self._start_over() if last else 0
-        with self.path.open("rb") as file:
-            file.seek(self._offset - len(last))
-            if file.read(len(last)) != last:
-                return self._start_over()
-            new = _whole_lines(file.read())
+        if not self.path or not self.path.exists():
+            return self._start_over() if self._raw else 0
+        new = self._read_new()
+        if new is None:
+            return self._start_over()
         lines = [_read_line(raw, number, self.path) for number, raw in enumerate(new, len(self._raw) + 1)]
         self._offset += sum(map(len, new))
         self._raw += new
@@ -433,6 +438,17 @@ def _append_lines(self: Review, lines):
         raise OSError(f"can't write decisions to {self.path} ({error}). Give a path that can be written; what is in a "
                       "file that can only be read comes in by `take`.") from error
 
+# %% ../nbs/55_review.ipynb #sp570
+@patch
+def _warn_of_what_is_left_out(self: Review):
+    "Say how many of the file's entries are of no use for this table."
+    if self.lost:
+        logger.warning(f"{self.lost} entries in {self.path} are about pairs that are not in this table; they stay "
+                       "in the file")
+    if self.outdated:
+        logger.warning(f"{len(self.outdated)} decisions in {self.path} were about other texts of the same id, and are "
+                       "not carried out: rows " + ", ".join(map(str, sorted(self.outdated)[:5])))
+
 @patch
 def _open_file(self: Review):
     "Read the file, and see that it can be written."
@@ -444,12 +460,7 @@ def _open_file(self: Review):
     self.refresh()
     if os.path.getsize(self.path) > self._offset:
         logger.warning(f"the last line of {self.path} was cut off while it was written; what it said is lost")
-    if self.lost:
-        logger.warning(f"{self.lost} entries in {self.path} are about pairs that are not in this table; they stay "
-                       "in the file")
-    if self.outdated:
-        logger.warning(f"{len(self.outdated)} decisions in {self.path} were about other texts of the same id, and are "
-                       "not carried out: rows " + ", ".join(map(str, sorted(self.outdated)[:5])))
+    self._warn_of_what_is_left_out()
 
 @patch
 def _keep_lines(self: Review, lines):
@@ -505,6 +516,18 @@ def _check_change(fields):
 
 # %% ../nbs/55_review.ipynb #v113
 @patch
+def _what_changes(self: Review, row, fields):
+    "What a line has to say for a row to be as wanted; nothing where it is so already."
+    entry, said = self.entries.get(row, {}), {}
+    wanted = _entry_of(entry | {name: value for name, value in fields.items() if name in STATE})
+    is_mine = self.reviewers.get(row, self.reviewer) == self.reviewer
+    if set(fields) & set(STATE) and (wanted != entry or not is_mine):
+        said = NOTHING | wanted
+    if "seen" in fields and bool(fields["seen"]) != (row in self.seen):
+        said["seen"] = bool(fields["seen"])
+    return said
+
+@patch
 def change(
     self: Review,
     row: int,  # of the table, from 0
@@ -515,14 +538,7 @@ def change(
     _check_change(fields)
     with self._lock:
         self.refresh()
-        entry, said = self.entries.get(row, {}), {}
-        wanted = _entry_of(entry | {name: value for name, value in fields.items() if name in STATE})
-        is_mine = self.reviewers.get(row, self.reviewer) == self.reviewer
-        if set(fields) & set(STATE) and (wanted != entry or not is_mine):
-            said = NOTHING | wanted
-        if "seen" in fields and bool(fields["seen"]) != (row in self.seen):
-            said["seen"] = bool(fields["seen"])
-        if said:
+        if said := self._what_changes(row, fields):
             self._keep_lines([self._make_line(row, said)])
 
 # %% ../nbs/55_review.ipynb #c064
@@ -597,6 +613,14 @@ def _compare_with(self: Review, other):
 
 # %% ../nbs/55_review.ipynb #sp558
 @patch
+def _read_elsewhere(self: Review, path_or_text):
+    "A review of the same table, with the lines of a file or of a text."
+    other = copy(self)
+    other._forget_lines()
+    other._take_in(_lines_of(path_or_text))
+    return other
+
+@patch
 def take(
     self: Review,
     path_or_text: str | Path,  # a file of another's (or one's own, from a saved page), or its text
@@ -604,9 +628,7 @@ def take(
     "Take in what was said elsewhere; one's own newer word stays. A ValueError for a line that isn't a review's."
     with self._lock:
         self.refresh()
-        other, before = copy(self), dict(self.entries)
-        other._forget_lines()
-        other._take_in(_lines_of(path_or_text))
+        other, before = self._read_elsewhere(path_or_text), dict(self.entries)
         lines, verdicts = self._compare_with(other)
         self._warn_of_own(lines)
         self._keep_lines(lines)
@@ -673,17 +695,19 @@ def _misread(rows, format):
     return None
 
 # %% ../nbs/55_review.ipynb #sp560
+def _rename_what_is_read_twice(dataset):
+    "Pairs with other names for columns that are read beside prompt, chosen and rejected, and are in the prompt by now."
+    others = set(dataset.column_names) - {*PAIR_TEXTS}
+    twice = {name: f"{name}_given" for _, name in _format_of(dataset).columns if name in others}
+    for old, new in twice.items():
+        logger.info(f"column {old!r} is called {new!r}: what it says is in the prompt already")
+    return dataset.rename_columns(twice)
+
 def _read_as_it_stands(dataset):
-    "Pairs with other names for columns that would be read a second time; a ValueError where that doesn't help."
-    format, fault = _format_of(dataset), _misread(dataset.to_list(), _format_of(dataset))
-    if fault:
-        others = set(dataset.column_names) - {*PAIR_TEXTS}
-        twice = {name: f"{name}_given" for _, name in format.columns if name in others}
-        dataset = dataset.rename_columns(twice)
-        fault = _misread(dataset.to_list(), _format_of(dataset))
-        for old, new in twice.items():
-            logger.info(f"column {old!r} is called {new!r}: what it says is in the prompt already")
-    if fault:
+    "Pairs that are read as they stand, if under other names; a ValueError where that doesn't help."
+    if _misread(dataset.to_list(), _format_of(dataset)):
+        dataset = _rename_what_is_read_twice(dataset)
+    if fault := _misread(dataset.to_list(), _format_of(dataset)):
         raise ValueError(f"these pairs can't be brought back to a dataset that is read as they were: row {fault[0]}, "
                          f"{fault[1]}. Correct the dataset they came from instead, by the rows of `changes`.")
     return dataset
@@ -721,14 +745,20 @@ def _edited(original, text, part):
     raise ValueError(f"the edited {part} is {'text' if isinstance(text, str) else 'messages'}, and the {part} is "
                      f"{'text' if isinstance(original, str) else f'{len(original)} messages'}")
 
-def _carry_out(row, entry, sides, format):
-    "One row as it was decided; a ValueError for an edit that can't be carried out."
-    for part, text in entry.get("edit", {}).items():
+def _with_edits(row, edit):
+    "One row with its texts as they were edited; a ValueError for an edit that can't be carried out."
+    for part, text in edit.items():
         if part not in row or id_columns(row):
             raise ValueError("the dataset holds token ids, and an edit is a text")
         row = row | {part: _edited(row[part], text, part)}
-    if entry.get("edit") and _what_is_said(row["chosen"]) == _what_is_said(row["rejected"]):
+    if edit and _what_is_said(row["chosen"]) == _what_is_said(row["rejected"]):
         raise ValueError("the edited answer is the same as the other one")
+    return row
+
+# %% ../nbs/55_review.ipynb #sp571
+def _carry_out(row, entry, sides, format):
+    "One row as it was decided; a ValueError for an edit that can't be carried out."
+    row = _with_edits(row, entry.get("edit", {}))
     if entry.get("decision") == "swap":
         row = row | {one: row[other] for two in sides for one, other in (two, two[::-1])}
         row = row | ({"margin": 0.0} if "margin" in row else {})
