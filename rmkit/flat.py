@@ -156,7 +156,7 @@ _tried = WeakKeyDictionary()  # the answer of `needs_padding` for each model
 def needs_padding(
     model: nn.Module,  # with one output, perhaps wrapped
 ) -> str | None:  # the reason, to be read after "because"; None: flat rows are exact
-    "Whether a model can only be run on padded rows. Tried once a model, which then takes flat rows as well."
+    "Whether a model can only be run on padded rows. Tried once a model, which then takes flat rows, too."
     base = unwrap(model)
     if base not in _tried:
         before = base.config.get_text_config()._attn_implementation

@@ -64,7 +64,7 @@ def _in_a_row(
 
 # %% ../nbs/40_layout.ipynb #c034
 def lay_out(
-    groups: Sequence[Sequence[Sequence[int]]],  # G groups of texts (token ids) that may begin alike
+    groups: Sequence[Sequence[Sequence[int]]],  # G groups of texts (token ids)
     share_prefix: bool = True,  # False: no padding, but every text in full
 ) -> dict[str, Any]:  # the table above
     "Groups of texts in one flat row, what a group shares only once."

@@ -66,7 +66,7 @@ class Snapshots(TrainerCallback):
 def moves(
     self: Snapshots,
     n: int,  # pairs of the table that is looked at
-) -> dict | None:  # steps, margins of each step, mean and standard deviation of P(chosen) over steps
+) -> dict | None:  # steps, margins of each, mean and standard deviation of P(chosen) over steps
     """How the reward margins moved, for the browser; None before the first snapshot, a ValueError for another number of
     pairs."""
     if not self.steps:
