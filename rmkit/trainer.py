@@ -875,6 +875,30 @@ def create_scheduler(self: RewardTrainer, num_training_steps, optimizer=None):
     if not is_sharded and "layerwise" not in str(self.args.optim): check_optimizer(self.model, self.optimizer)
     return Trainer.create_scheduler(self, num_training_steps, optimizer)
 
+# %% ../nbs/74_trainer.ipynb #m102
+def _without_padding(row, name):
+    "The ids of a column, less those that the row's mask hides."
+    mask = row.get(name.replace("input_ids", "attention_mask")) if "input_ids" in name else None
+    return [i for i, is_real in zip(row[name], mask) if is_real] if mask else row[name]
+
+@patch
+def _first_rows(self: RewardTrainer) -> list:
+    "Two rows of the data; none of a stream, which would be read again."
+    sets = [d for each in (self.eval_dataset, self.train_dataset)
+            for d in (each.values() if isinstance(each, dict) else [each])]
+    dataset = next((d for d in sets if isinstance(d, Dataset) and len(d)), None)
+    return [] if dataset is None else list(dataset.select(range(min(2, len(dataset)))))
+
+@patch
+def _texts_to_compare(self: RewardTrainer) -> tuple:
+    "Token ids of a few texts of the data, and what they were before."
+    rows, texts = self._first_rows(), []
+    for row in rows:
+        if row.get("chosen") is None or row.get("rejected") is None: continue
+        prompt, *answers = pair_texts(row, self.processing_class)
+        texts += [prompt + answer if type(prompt) is type(answer) else answer for answer in answers]
+    return [_without_padding(row, name) for row in rows for name in id_columns(rows[0])], texts
+
 # %% ../nbs/74_trainer.ipynb #c072
 @patch
 def _save(self: RewardTrainer, output_dir=None, state_dict=None):
@@ -899,30 +923,6 @@ def save_model(self: RewardTrainer, output_dir=None, _internal_call=False):
         return logger.warning(f"{folder} is saved; its rewards weren't compared: the model is spread over processes.")
     with self.accelerator.autocast():
         check_saved(self.model, self.processing_class, folder, *self._texts_to_compare(), date=self._read_on)
-
-# %% ../nbs/74_trainer.ipynb #m102
-def _without_padding(row, name):
-    "The ids of a column, less those that the row's mask hides."
-    mask = row.get(name.replace("input_ids", "attention_mask")) if "input_ids" in name else None
-    return [i for i, is_real in zip(row[name], mask) if is_real] if mask else row[name]
-
-@patch
-def _first_rows(self: RewardTrainer) -> list:
-    "Two rows of the data; none of a stream, which would be read again."
-    sets = [d for each in (self.eval_dataset, self.train_dataset)
-            for d in (each.values() if isinstance(each, dict) else [each])]
-    dataset = next((d for d in sets if isinstance(d, Dataset) and len(d)), None)
-    return [] if dataset is None else list(dataset.select(range(min(2, len(dataset)))))
-
-@patch
-def _texts_to_compare(self: RewardTrainer) -> tuple:
-    "Token ids of a few texts of the data, and what they were before."
-    rows, texts = self._first_rows(), []
-    for row in rows:
-        if row.get("chosen") is None or row.get("rejected") is None: continue
-        prompt, *answers = pair_texts(row, self.processing_class)
-        texts += [prompt + answer if type(prompt) is type(answer) else answer for answer in answers]
-    return [_without_padding(row, name) for row in rows for name in id_columns(rows[0])], texts
 
 # %% ../nbs/74_trainer.ipynb #c075
 CARD_SETTINGS = ("learning_rate", "per_device_train_batch_size", "gradient_accumulation_steps", "num_train_epochs",
