@@ -1,22 +1,22 @@
 # Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
 from .config import RewardConfig as RewardConfig
 from .data import prepare_dataset as prepare_dataset
-from .data import load_rows as load_rows
+from .files import load_rows as load_rows
 from .data import split_by_prompt as split_by_prompt
-from .data import BadRowError as BadRowError
+from .words import BadRowError as BadRowError
 from .collator import RewardDataCollatorWithPadding as RewardDataCollatorWithPadding
 from .collator import DataCollatorForPreference as DataCollatorForPreference
-from .collator import PrefixSharingCollator as PrefixSharingCollator
+from .layout import PrefixSharingCollator as PrefixSharingCollator
 from .model import load_reward_model as load_reward_model
 from .model import merge as merge
 from .metrics import compute_accuracy as compute_accuracy
 from .scoring import RewardModel as RewardModel
-from .scoring import PairScores as PairScores
+from .table import PairScores as PairScores
 from .visualizer import RewardVisualizer as RewardVisualizer
-from .visualizer import Snapshots as Snapshots
+from .snapshots import Snapshots as Snapshots
 from .dashboard import Dashboard as Dashboard
 from .trainer import RewardTrainer as RewardTrainer
-from .trainer import disable_dropout as disable_dropout_in_model
+from .model import disable_dropout as disable_dropout_in_model
 
 __version__: str
 __all__ = [

@@ -1,22 +1,23 @@
 # Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 __all__ = [
-    'CALL',
-    'FEW',
+    'CALL_COST',
+    'FEW_SCORES',
     'NO_MASK',
     'HARMLESS',
     'ATTENTION_LAYERS',
     'Branches',
     'varlen_attention',
-    'Rectangle',
     'rectangles',
+    'Rectangle',
+    'Plan',
     'rectangle_attention',
     'FlatAttentionError',
     'flat_attention',
@@ -25,7 +26,7 @@ __all__ = [
 ]
 @dataclass
 class Branches:
-    """How the texts of a flat row lie in it (see `rmkit.collator.lay_out`)"""
+    """How the texts of a flat row lie in it (see `rmkit.layout.lay_out`)."""
     keys_M: torch.Tensor
     cu_q: torch.Tensor
     cu_k: torch.Tensor
@@ -34,7 +35,7 @@ class Branches:
 
     @classmethod
     def of(cls, flat: dict[str, Any]) -> 'Branches':
-        """The branches of a flat batch"""
+        """The branches of a flat batch."""
 
     @property
     def ends_R(self) -> torch.Tensor:
@@ -44,8 +45,8 @@ class Branches:
     def is_shared(self) -> bool:
         ...
 
-    def plan(self, width: int) -> tuple[list[Rectangle], torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The rectangles of this batch, as tensors on its device"""
+    def plan(self, width: int) -> Plan:
+        """The rectangles of this batch, as tensors on its device."""
 
 def varlen_attention(
     query_NHD: torch.Tensor,
@@ -55,22 +56,29 @@ def varlen_attention(
     scale: float,
     window: int | None=None,
 ) -> torch.Tensor:
-    """Attention of each text, by the variable-length kernel of `torch.nn.attention`"""
+    """Attention of each text, by the variable-length kernel of `torch.nn.attention`."""
 
-CALL: int
+CALL_COST: int
+def rectangles(sizes_R2: np.ndarray, width: int) -> tuple[list[tuple], np.ndarray]:
+    """The fewest, least wasteful rectangles for the texts of a row; and where each query of the row comes out."""
+
 @dataclass
 class Rectangle:
-    """Texts of similar length, gathered for one call"""
+    """Texts of similar length, gathered for one call."""
     keys_SK: torch.Tensor
     n_queries: int
     lengths_S2: np.ndarray
     whole: bool
     masks: dict[tuple, torch.Tensor] = ...
 
-def rectangles(sizes_R2: np.ndarray, width: int) -> tuple[list[tuple[np.ndarray, int, np.ndarray, bool]], np.ndarray]:
-    """The fewest, least wasteful rectangles for the texts of a row"""
+class Plan(NamedTuple):
+    """The rectangles of a batch, as tensors on its device."""
+    rectangles: list[Rectangle]
+    queries_P: torch.Tensor
+    keys_P: torch.Tensor
+    come_out_N: torch.Tensor
 
-FEW: Any
+FEW_SCORES: Any
 def rectangle_attention(
     query_NHD: torch.Tensor,
     key_NhD: torch.Tensor,
@@ -80,10 +88,10 @@ def rectangle_attention(
     window: int | None=None,
     softcap: float | None=None,
 ) -> torch.Tensor:
-    """Attention of each text, in rectangles of similar length"""
+    """Attention of each text, in rectangles of similar length."""
 
 class FlatAttentionError(NotImplementedError):
-    """The model's attention can't run over a flat row"""
+    """The model's attention can't run over a flat row."""
 
 NO_MASK: tuple
 HARMLESS: set
@@ -101,11 +109,11 @@ def flat_attention(
     fallback: Callable[..., Any]=...,
     **kwargs
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """An attention function for `transformers.AttentionInterface` that takes flat rows; FlatAttentionError where it can't"""
+    """An attention function for `transformers.AttentionInterface` that takes flat rows; a FlatAttentionError if not."""
 
 ATTENTION_LAYERS: set
 def why_padded(model: PreTrainedModel) -> str | None:
-    """Why a model can't run over a flat row, as far as its code and config tell"""
+    """Why a model can't run over a flat row, as far as its code and config tell."""
 
 def use_flat_attention(model: PreTrainedModel) -> PreTrainedModel:
-    """Switch to attention that takes flat rows, and padded ones as before; nothing of it is saved with the model"""
+    """Switch to attention that takes flat rows, and padded ones as before; nothing of it is saved with the model."""

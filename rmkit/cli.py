@@ -265,8 +265,9 @@ def number_rows(
     "Rows that know their place in the file."
     return (rows.remove_columns(ROW) if ROW in rows.column_names else rows).add_column(ROW, list(range(len(rows))))
 
-def _score_pairs(rows, model, args):
-    "The rewards of both responses of a pair, by column; UsageError when rows hold no pairs, or several each."
+# %% ../nbs/81_cli.ipynb #cl031
+def _scored_table(rows, model, args):
+    "The table of scored pairs, with `ROW`; UsageError when the rows hold no pairs, or several each."
     from rmkit.words import BadRowError
     try:
         scores = model.score_pairs(number_rows(rows), **args.reading())
@@ -278,8 +279,7 @@ def _score_pairs(rows, model, args):
                          "--rejected_column") from None
     if scores[ROW].duplicated().any():
         raise UsageError("a row gives several pairs (rankings, best-of-n); bring it to rows of a prompt and a response")
-    columns = {name: dict(zip(scores[ROW], scores[name].tolist())) for name in ("reward_chosen", "reward_rejected")}
-    return {name: [rewards.get(row) for row in range(len(rows))] for name, rewards in columns.items()}
+    return scores
 
 def score_rows(
     rows,  # a `Dataset`
@@ -291,7 +291,9 @@ def score_rows(
     answer = next((name for name in ("response", "completion") if name in names), None)
     if answer and prompt in names:
         return dict(reward=score_responses(rows, model, (prompt, answer), args.on_bad_row, args.batch_size))
-    return _score_pairs(rows, model, args)
+    scores = _scored_table(rows, model, args)
+    columns = {name: dict(zip(scores[ROW], scores[name].tolist())) for name in ("reward_chosen", "reward_rejected")}
+    return {name: [rewards.get(row) for row in range(len(rows))] for name, rewards in columns.items()}
 
 # %% ../nbs/81_cli.ipynb #c030
 ROW_FILES = (".jsonl", ".csv", ".parquet")
@@ -418,25 +420,25 @@ def check_adapter(
     if args.lora_r is not None and args.lora_alpha is not None and args.lora_alpha < 1:
         raise UsageError(f"--lora_alpha {args.lora_alpha}: give 1 or more")
 
+def _four_bits(config):
+    "Weights in 4 bits, multiplied in the run's precision."
+    from transformers import BitsAndBytesConfig
+    dtype = "float16" if config.fp16 else "bfloat16" if config.bf16 else "float32"
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
+
 def lora_of(
     args: TrainArguments,  # the command's own arguments
-    config,  # the run's `RewardConfig`: four-bit weights are multiplied in its precision
+    config,  # the run's `RewardConfig`
 ) -> dict:  # `peft_config` and `quantization_config` for `RewardTrainer`
     "The adapter that the arguments ask for; UsageError where they don't fit together."
     check_adapter(args)
     if args.lora_r is None:
         return {}
     from peft import LoraConfig
-    from transformers import BitsAndBytesConfig
-    lora = LoraConfig(
-        task_type="SEQ_CLS", r=args.lora_r, lora_alpha=args.lora_alpha or 2 * args.lora_r,
-        lora_dropout=args.lora_dropout or 0.0,
-        target_modules=args.lora_target_modules.split(",") if args.lora_target_modules else "all-linear")
-    if not args.load_in_4bit:
-        return dict(peft_config=lora)
-    dtype = "float16" if config.fp16 else "bfloat16" if config.bf16 else "float32"
-    quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
-    return dict(peft_config=lora, quantization_config=quantization)
+    modules = args.lora_target_modules.split(",") if args.lora_target_modules else "all-linear"
+    lora = LoraConfig(task_type="SEQ_CLS", r=args.lora_r, lora_alpha=args.lora_alpha or 2 * args.lora_r,
+                      lora_dropout=args.lora_dropout or 0.0, target_modules=modules)
+    return dict(peft_config=lora, **(dict(quantization_config=_four_bits(config)) if args.load_in_4bit else {}))
 
 # %% ../nbs/81_cli.ipynb #c037
 def check_test_size(
@@ -479,6 +481,13 @@ def train_and_test_rows(
     return dict(train_dataset=parts["train"], eval_dataset=parts["test"]), places
 
 # %% ../nbs/81_cli.ipynb #c038
+def _load_rows_checked(args, config):
+    "The rows of `train_and_test_rows`, after what can be checked without them."
+    check_test_size(args.test_size, args.eval_dataset is not None)
+    check_model(args.model)
+    check_place(config.output_dir, is_folder=True)
+    return train_and_test_rows(args, config)
+
 def make_trainer(
     args: TrainArguments,  # the command's own arguments
     config,  # a `RewardConfig`
@@ -487,11 +496,7 @@ def make_trainer(
     from safetensors import SafetensorError
     from rmkit.trainer import RewardTrainer
     from rmkit.words import BadRowError
-    adapter = lora_of(args, config)
-    check_test_size(args.test_size, args.eval_dataset is not None)
-    check_model(args.model)
-    check_place(config.output_dir, is_folder=True)
-    rows, places = train_and_test_rows(args, config)
+    adapter, (rows, places) = lora_of(args, config), _load_rows_checked(args, config)
     try:
         return RewardTrainer(args.model, config, **rows, **adapter)
     except BadRowError as error:
@@ -503,6 +508,13 @@ def make_trainer(
         raise UsageError(f"can't set up the training of {args.model}: {str(error).splitlines()[0]}") from error
 
 # %% ../nbs/81_cli.ipynb #cl024
+def _tell_result(metrics, folder):
+    "Print the held-out accuracy, where there is one, and what to do with the folder."
+    if metrics:
+        print("Held-out accuracy {eval_accuracy:.1%} (95% interval {eval_accuracy_low:.1%} to {eval_accuracy_high:.1%})"
+              "; the better length rule has {eval_length_rule:.1%}".format(**metrics))
+    print(f"Saved in {folder}. Next: rmkit eval --model {shlex.quote(folder)} --dataset HELD_OUT --output report.html")
+
 def train(
     words: list[str],  # arguments, as on the command line
 ):
@@ -516,13 +528,8 @@ def train(
     trainer.save_model()
     trainer.save_state()
     trainer.create_model_card(dataset_name=args.dataset)
-    if not trainer.is_world_process_zero():
-        return
-    if metrics:
-        print("Held-out accuracy {eval_accuracy:.1%} (95% interval {eval_accuracy_low:.1%} to {eval_accuracy_high:.1%})"
-              "; the better length rule has {eval_length_rule:.1%}".format(**metrics))
-    print(f"Saved in {config.output_dir}. Next: rmkit eval --model {shlex.quote(config.output_dir)} "
-          "--dataset HELD_OUT --output report.html")
+    if trainer.is_world_process_zero():
+        _tell_result(metrics, config.output_dir)
 
 # %% ../nbs/81_cli.ipynb #c040
 def _training_text(state, pairs, seconds, logged):
@@ -568,6 +575,14 @@ def training_line(
 # %% ../nbs/81_cli.ipynb #c041
 PAIRS, HELD_OUT = 40_000, 2_000  # of the demo
 
+def _demo_config(args):
+    "Settings of the demo's training: a minute on two cores."
+    from rmkit.config import RewardConfig
+    return RewardConfig(
+        args.output_dir, per_device_train_batch_size=64, per_device_eval_batch_size=256, num_train_epochs=1,
+        learning_rate=4e-3, lr_scheduler_type="linear", logging_steps=0.02, save_strategy="no", seed=args.seed,
+        use_cpu=True, disable_tqdm=True, report_to="none")
+
 def demo_trainer(
     args: DemoArguments,  # of the command
     console,  # a rich `Console`
@@ -576,17 +591,12 @@ def demo_trainer(
     "A trainer for the tiny model on new pairs, quiet but for one line."
     import torch
     from transformers import PrinterCallback
-    from rmkit.config import RewardConfig
     from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
     from rmkit.trainer import RewardTrainer
     torch.set_num_threads(min(4, torch.get_num_threads()))  # more get in each other's way in a model this small
-    config = RewardConfig(
-        args.output_dir, per_device_train_batch_size=64, per_device_eval_batch_size=256, num_train_epochs=1,
-        learning_rate=4e-3, lr_scheduler_type="linear", logging_steps=0.02, save_strategy="no", seed=args.seed,
-        use_cpu=True, disable_tqdm=True, report_to="none")
-    trainer = RewardTrainer(
-        tiny_model(args.seed), config, train_dataset=make_pairs(PAIRS // (30 if args.quick else 1), seed=args.seed),
-        eval_dataset=held_out, processing_class=tiny_tokenizer(), callbacks=[training_line(console)])
+    pairs = make_pairs(PAIRS // (30 if args.quick else 1), seed=args.seed)
+    trainer = RewardTrainer(tiny_model(args.seed), _demo_config(args), train_dataset=pairs, eval_dataset=held_out,
+                            processing_class=tiny_tokenizer(), callbacks=[training_line(console)])
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -627,15 +637,25 @@ def own_name() -> str:
 # %% ../nbs/81_cli.ipynb #c044
 INTRODUCTION = """\
 [bold]rmkit demo[/bold]: labellers with a known true reward, and some noise, chose between two answers to small \
-requests. A model sees nothing but their choices. How much of the true reward does it find?"""
+requests. A model sees nothing but their choices. How much of the true reward does it find?
 
-def _train_demo(trainer, folder, held_out):
-    "Train, test and save; beside the model stand its card and the held-out pairs."
+[bold]Data[/bold]"""
+
+def _train_demo(args, console):
+    "Train, test and save; beside the model stand its card and the held-out pairs. Gives both back."
+    from rmkit.synthetic import make_pairs
+    start, folder = time.perf_counter(), Path(args.output_dir)
+    held_out = make_pairs(HELD_OUT // (4 if args.quick else 1), seed=args.seed, split="test")
+    trainer = demo_trainer(args, console, held_out)
+    console.print(f"  {len(trainer.train_dataset):,} pairs to train on, {len(held_out):,} held out (other requests), "
+                  f"in {time.perf_counter() - start:.0f} s\n\n[bold]Training[/bold]\n"
+                  f"  a Llama of {trainer.model.num_parameters():,} parameters, from scratch, on the CPU")
     trainer.train()
     trainer.evaluate(num_print_samples=0)
     trainer.save_model()
     trainer.create_model_card()
     write_rows(held_out, str(folder/"held_out.jsonl"))
+    return trainer, held_out
 
 def _report_demo(trainer, folder, scores, seed, seconds):
     "Write the report; its path."
@@ -653,17 +673,9 @@ def demo(
     args, = parse("demo", words, DemoArguments)
     check_place(args.output_dir, is_folder=True)
     be_quiet()
-    from rmkit.synthetic import make_pairs
     start, console, folder = time.perf_counter(), make_console(), Path(args.output_dir)
     console.print(INTRODUCTION)
-    console.print("\n[bold]Data[/bold]")
-    held_out = make_pairs(HELD_OUT // (4 if args.quick else 1), seed=args.seed, split="test")
-    trainer = demo_trainer(args, console, held_out)
-    console.print(f"  {len(trainer.train_dataset):,} pairs to train on, {len(held_out):,} held out (other requests), "
-                  f"in {time.perf_counter() - start:.0f} s")
-    console.print("\n[bold]Training[/bold]")
-    console.print(f"  a Llama of {trainer.model.num_parameters():,} parameters, from scratch, on the CPU")
-    _train_demo(trainer, folder, held_out)
+    trainer, held_out = _train_demo(args, console)
     console.print("\n[bold]Held-out results, by the model as saved and loaded again[/bold]")
     scores = load_model(str(folder)).score_pairs(held_out, progress=False)
     show_results(scores, console)

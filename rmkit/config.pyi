@@ -2,9 +2,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+import torch
 from transformers import TrainingArguments
+from .head import unwrap as unwrap
 
 __all__ = [
+    'logger',
+    'FOLLOWED',
+    'LEFT',
     'OLDER',
     'OLDER_VALUES',
     'OTHER_SPELLINGS',
@@ -12,6 +17,7 @@ __all__ = [
     'OlderFields',
     'half_precision',
     'native_precision',
+    'warn_of_emulation',
     'OlderField',
     'renamed',
     'one_value',
@@ -21,14 +27,20 @@ __all__ = [
     'refused',
     'take_other_spellings',
     'read_numbers',
-    'RewardConfig',
     'check_config',
+    'RewardConfig',
+    'reward_config',
+    'set_logging_dir',
 ]
+logger: Any
 def half_precision(device: str, capability: tuple[int, int] | None=None, has_bf16: bool=False) -> str | None:
     """The 16-bit numbers that a device multiplies itself, without emulation."""
 
 def native_precision() -> str | None:
     """`half_precision` of the device that this process would train on."""
+
+def warn_of_emulation(model: torch.nn.Module, args) -> None:
+    """Warn where four-bit weights are multiplied in bfloat16 on a GPU that has none."""
 
 @dataclass(eq=False)
 class OlderField:
@@ -55,7 +67,7 @@ class OlderField:
         ...
 
     def adds_nothing(self, value, config, given: set[str] | None) -> bool:
-        """Whether today's field says the same, or was given and this one wasn't; a ValueError where they contradict."""
+        """Whether today's field says the same, or was given and this one wasn't; an error where they contradict."""
 
     def warn(self, value, turned, stacklevel: int) -> None:
         """Warn of an older name; a ValueError where ignoring it would change the result."""
@@ -78,7 +90,9 @@ def gone(kind, *defaults, since) -> OlderField:
 def refused(kind, *defaults, instead) -> OlderField:
     """It can't be followed any more, and a run without it would be another run."""
 
-OLDER: dict
+FOLLOWED: dict
+LEFT: dict
+OLDER: Any
 OLDER_VALUES: list
 OTHER_SPELLINGS: list
 def take_other_spellings(config) -> None:
@@ -107,33 +121,57 @@ class OlderFields(_OlderNames):
     ...
 
 @dataclass
-class RewardConfig(OlderFields, TrainingArguments):
-    """Arguments of `RewardTrainer`: those of `transformers.TrainingArguments`, TRL's `RewardConfig`, and rmkit's own"""
+class _Defaults:
+    """Defaults that differ from `TrainingArguments`."""
     learning_rate: float = ...
     warmup_steps: float = ...
     logging_steps: float = ...
     bf16: bool = ...
     fp16: bool = ...
+
+@dataclass
+class _ModelFields:
+    """What the model is loaded with."""
     model_init_kwargs: dict[str, Any] | str | None = ...
     trust_remote_code: bool = ...
     chat_template_path: str | None = ...
     disable_dropout: bool = ...
+
+@dataclass
+class _TextFields:
+    """How rows become tokens, before their columns are named."""
     dataset_num_proc: int | None = ...
     eos_token: str | None = ...
     pad_token: str | None = ...
     max_length: int | None = ...
+
+@dataclass
+class _ColumnFields:
+    """Columns by their names, where they aren't found."""
     prompt_column: str | None = ...
     system_column: str | None = ...
     chosen_column: str | None = ...
     rejected_column: str | None = ...
     winner_column: str | None = ...
     first_wins_column: str | None = ...
+
+@dataclass
+class _RowFields:
+    """What becomes of rows, and of the batches that they make."""
     text_pair: bool | None = ...
     overlong: str = ...
     on_bad_row: str = ...
     pad_to_multiple_of: int | str | None = ...
+
+@dataclass
+class _LossFields:
+    """Which loss."""
     loss_type: str = ...
     center_rewards_coefficient: float | None = ...
+
+@dataclass
+class _SpeedFields:
+    """Speed and memory, and what is seen of a run."""
     padding_free: str = ...
     share_prefix: bool = ...
     tokens_per_micro_batch: str = ...
@@ -141,6 +179,13 @@ class RewardConfig(OlderFields, TrainingArguments):
     use_liger_kernel: bool = ...
     activation_offloading: bool = ...
     dashboard: str = ...
+
+def check_config(cfg) -> None:
+    """Raise a ValueError for values out of range and for fields that contradict one another."""
+
+@dataclass
+class RewardConfig(_SpeedFields, _LossFields, _RowFields, _ColumnFields, _TextFields, _ModelFields, _Defaults, OlderFields, TrainingArguments):
+    """Arguments of `RewardTrainer`: those of `transformers.TrainingArguments`, TRL's `RewardConfig`, and rmkit's own."""
 
     def __post_init__(self) -> None:
         ...
@@ -152,5 +197,8 @@ class RewardConfig(OlderFields, TrainingArguments):
     def from_arguments(cls, other) -> RewardConfig:
         """`other` as a `RewardConfig`, or itself where it is one; a TypeError where it is no config."""
 
-def check_config(cfg) -> None:
-    """Raise a ValueError for values out of range and for fields that contradict one another"""
+def reward_config(args: TrainingArguments | None, model=None, max_length: int | None=None) -> RewardConfig:
+    """The run's `RewardConfig`, which loses nothing of another config class (`RewardConfig.from_arguments`)."""
+
+def set_logging_dir(callbacks: list, folder: str | None) -> None:
+    """Have TensorBoard's callback write into `folder`; today's transformers takes it from the environment alone."""

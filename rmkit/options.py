@@ -70,16 +70,20 @@ def _parser_classes(command):
             return action.help + " (default: %(default)s)" * (action.default not in (None, False, SUPPRESS, []))
     return Parser, Formatter
 
+def _description(classes):
+    "What stands at the top of --help: the docstring of the command's own class."
+    about, _, examples = classes[0].__doc__.partition("\n\n")
+    more = "\n\nEvery other field of transformers.TrainingArguments is an option too." if len(classes) > 1 else ""
+    return f"{about}\n\n{examples.rstrip()}{more}"
+
 def make_parser(
     command: str,  # "train", "eval", ...
     *classes,  # dataclasses of its arguments, the command's own first
 ):  # an `HfArgumentParser`
     "The parser of one command; raises UsageError where argparse would exit."
     Parser, Formatter = _parser_classes(command)
-    about, _, examples = classes[0].__doc__.partition("\n\n")
-    more = "\n\nEvery other field of transformers.TrainingArguments is an option too." if len(classes) > 1 else ""
-    parser = Parser(classes, prog=f"rmkit {command}", description=f"{about}\n\n{examples.rstrip()}{more}",
-                    allow_abbrev=False, usage="%(prog)s [options]", formatter_class=Formatter)
+    parser = Parser(classes, prog=f"rmkit {command}", description=_description(classes), allow_abbrev=False,
+                    usage="%(prog)s [options]", formatter_class=Formatter)
     parser.add_argument("--config", metavar="FILE",
                         help="YAML file with any of these options; those of the command line win.")
     _show_usual(parser)
@@ -125,6 +129,16 @@ def _config_file(words):
     parser.add_argument("--config")
     return parser.parse_known_args(words)[0].config
 
+def _check_parsed(command, parser, args, unknown, config):
+    "UsageError for an option that doesn't exist, and for a list where a file gives one instead of a text."
+    if unknown:
+        name = unknown[0].split("=")[0]
+        known = [option for action in parser._actions for option in action.option_strings]
+        raise UsageError(f"unknown option {name}.{nearest(name, known)} See `rmkit {command} --help`.")
+    for f in fields(args):
+        if isinstance(getattr(args, f.name), list) and f.type in (str, str | None):
+            raise UsageError(f"{config}: '{f.name}' holds a list; give one value")
+
 def parse(
     command: str,  # "train", "eval", ...
     words: list[str],  # what follows it on the command line
@@ -135,13 +149,7 @@ def parse(
     words = (options_of(config, parser) if config else []) + words
     *parsed, _, unknown = parser.parse_args_into_dataclasses(
         words, return_remaining_strings=True, look_for_args_file=False)
-    if unknown:
-        name = unknown[0].split("=")[0]
-        known = [option for action in parser._actions for option in action.option_strings]
-        raise UsageError(f"unknown option {name}.{nearest(name, known)} See `rmkit {command} --help`.")
-    for f in fields(classes[0]):  # a config file can hold anything
-        if isinstance(getattr(parsed[0], f.name), list) and f.type in (str, str | None):
-            raise UsageError(f"{config}: '{f.name}' holds a list; give one value")
+    _check_parsed(command, parser, parsed[0], unknown, config)
     return parsed
 
 # %% ../nbs/80_options.ipynb #op009

@@ -4,34 +4,38 @@ from collections.abc import Mapping
 from pathlib import Path
 import pandas as pd
 from datasets import Dataset
+from . import older_names as older_names
 from .data import (
     BETTER_WORSE as BETTER_WORSE,
-    CONTENT_KEYS as CONTENT_KEYS,
-    ROLE_KEYS as ROLE_KEYS,
-    ROLES as ROLES,
-    BadRowError as BadRowError,
-    Format as Format,
-    are_messages as are_messages,
-    as_table as as_table,
-    as_text as as_text,
     column_words as column_words,
-    drop_none as drop_none,
+    CONTENT_KEYS as CONTENT_KEYS,
     find_format as find_format,
+    Format as Format,
     id_columns as id_columns,
     is_tie as is_tie,
-    message_text as message_text,
+    ROLE_KEYS as ROLE_KEYS,
+    ROLES as ROLES,
     to_pairs as to_pairs,
     twin_columns as twin_columns,
     unwrap_number as unwrap_number,
-    well_formed as well_formed,
 )
-from .scoring import OWN_COLUMNS as OWN_COLUMNS, is_missing as is_missing, visible as visible
+from .files import as_table as as_table
+from .table import OWN_COLUMNS as OWN_COLUMNS, PAIR_TEXTS as PAIR_TEXTS
+from .tokens import well_formed as well_formed
+from .words import (
+    are_messages as are_messages,
+    as_text as as_text,
+    BadRowError as BadRowError,
+    drop_none as drop_none,
+    is_missing as is_missing,
+    message_text as message_text,
+    visible as visible,
+)
 
 __all__ = [
-    'logger',
     'MARKS',
     'DECISIONS',
-    'PAIR_TEXTS',
+    'logger',
     'STATE',
     'OWN',
     'NOTHING',
@@ -49,15 +53,15 @@ __all__ = [
     'changes',
     'restore',
 ]
-logger: Any
 MARKS: tuple
 DECISIONS: tuple
-PAIR_TEXTS: tuple
 def pair_keys(table: pd.DataFrame, key: str | None=None) -> list[str]:
     """A name for every pair. A ValueError where the column isn't there, has gaps, or gives two pairs the same name."""
 
+logger: Any
 STATE: tuple
 OWN: set
+NOTHING: dict
 class Review:
     """What people said about the pairs of a table. ValueError or OSError for a file that can't be read or written."""
     keys: Any
@@ -112,7 +116,6 @@ class Review:
     def text(self) -> str:
         """All that is known, as the text of a file."""
 
-NOTHING: dict
 def with_texts(original, texts: list[str | None], part: str):
     """A prompt or a response with some of its texts replaced. A ValueError where the messages don't match."""
 
@@ -140,3 +143,5 @@ def changes(
 PAIRS: Format
 def restore(dataset: Dataset, changes: pd.DataFrame, rows: list[int] | None=None) -> Dataset:
     """Undo what was done. A ValueError where the dataset isn't what these changes made, in that order."""
+
+__getattr__: Any

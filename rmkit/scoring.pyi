@@ -4,92 +4,43 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 import numpy as np
-import pandas as pd
 import torch
 from datasets import Dataset, IterableDataset
 from transformers import PreTrainedTokenizerBase
-from .collator import lay_out as lay_out, shared_length as shared_length
-from .data import (
-    IDS as IDS,
-    are_messages as are_messages,
-    as_text as as_text,
+from . import older_names as older_names
+from .data import id_columns as id_columns, IDS as IDS, prepare_dataset as prepare_dataset
+from .flat import flat_rewards as flat_rewards, needs_padding as needs_padding, pad_rows as pad_rows
+from .head import reads_text_pairs as reads_text_pairs, set_text_pair as set_text_pair, unwrap as unwrap
+from .layout import lay_out as lay_out, shared_length as shared_length
+from .model import (
+    check_model_class as check_model_class,
+    check_token_ids as check_token_ids,
+    limit_length as limit_length,
+    load_reward_model as load_reward_model,
+    position_limit as position_limit,
+)
+from .table import (
+    OWN_COLUMNS as OWN_COLUMNS,
+    PAIR_TEXTS as PAIR_TEXTS,
+    pair_scores as pair_scores,
+    PairScores as PairScores,
+    sigmoid as sigmoid,
+    TokenRewards as TokenRewards,
+)
+from .tokens import (
     common_prefix_length as common_prefix_length,
     cut_prompt as cut_prompt,
-    drop_none as drop_none,
     find_markers as find_markers,
     find_pair_markers as find_pair_markers,
-    id_columns as id_columns,
-    prepare_dataset as prepare_dataset,
     prompt_length as prompt_length,
     render as render,
     tokenize as tokenize,
     well_formed as well_formed,
 )
-from .metrics import wins as wins
-from .model import (
-    check_model_class as check_model_class,
-    check_token_ids as check_token_ids,
-    flat_rewards as flat_rewards,
-    limit_length as limit_length,
-    load_reward_model as load_reward_model,
-    needs_padding as needs_padding,
-    position_limit as position_limit,
-    reads_text_pairs as reads_text_pairs,
-    set_text_pair as set_text_pair,
-    unwrap as unwrap,
-)
+from .words import are_messages as are_messages, as_text as as_text, drop_none as drop_none, visible as visible
 
-__all__ = [
-    'logger',
-    'TABLE_COLUMNS',
-    'READS',
-    'OWN_COLUMNS',
-    'PairScores',
-    'sigmoid',
-    'pair_scores',
-    'visible',
-    'clip',
-    'is_missing',
-    'in_notebook',
-    'RewardModel',
-    'Ranking',
-    'TokenRewards',
-    'pair_texts',
-    'response_lengths',
-    'further_columns',
-]
+__all__ = ['logger', 'READS_PER_TOKEN', 'RewardModel', 'Ranking', 'pair_texts', 'response_lengths', 'further_columns']
 logger: Any
-class PairScores(pd.DataFrame):
-    """A data frame with one row a pair of responses, which shows itself for reading. Made by `pair_scores`."""
-
-    def show(self, n: int=4, title: str | None=None, max_chars: int=400) -> None:
-        """Show the first pairs, as HTML in a notebook and as text in a terminal."""
-
-    def as_html(self, n: int=4, title: str | None=None, max_chars: int=400) -> str:
-        """The first pairs as a table for a page."""
-
-    def __repr__(self):
-        ...
-
-TABLE_COLUMNS: tuple
-def sigmoid(x_N) -> np.ndarray:
-    """The logistic function, without overflow; NaN for NaN."""
-
-def pair_scores(prompts, chosen, rejected, r_chosen, r_rejected, **more) -> PairScores:
-    """Put scored pairs into a table; a ValueError where columns differ in length, or two have the same name."""
-
-def visible(text: str) -> str:
-    """`text` with control characters, bidirectional overrides, invisible characters and lone surrogates as their codes."""
-
-def clip(text: str, max_chars: int) -> tuple[str, str, str]:
-    """Cut the middle out of a long text; the note says how many characters went."""
-
-def is_missing(value) -> bool:
-    """Whether it is None, NaN, NA or NaT."""
-
-def in_notebook():
-    """Whether output goes to a Jupyter front end."""
-
 class RewardModel:
     """A trained reward model that takes text or messages. TypeError or ValueError for a model of another kind."""
     model: torch.nn.Module
@@ -147,20 +98,14 @@ class RewardModel:
         """Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning."""
 
     def as_reward_func(self, name: str='reward_model'):
-        """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is too long."""
+        """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is
+    too long."""
 
-READS: int
+READS_PER_TOKEN: int
 class Ranking(NamedTuple):
     """Responses in order."""
     order: np.ndarray
     rewards: np.ndarray
-
-class TokenRewards(NamedTuple):
-    """A reward at every token."""
-    tokens: list[str]
-    rewards: np.ndarray
-    special: np.ndarray
-    start: int
 
 def pair_texts(row: Mapping, tokenizer: PreTrainedTokenizerBase) -> tuple:
     """What a pair says; what the model read, special tokens and all, where only ids are known."""
@@ -168,6 +113,7 @@ def pair_texts(row: Mapping, tokenizer: PreTrainedTokenizerBase) -> tuple:
 def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """Tokens of each response by itself, without the template's."""
 
-OWN_COLUMNS: Any
 def further_columns(rows: Sequence[Mapping]) -> dict:
     """What a dataset says of its pairs besides their texts: ids, annotators, subsets. A taken name gets `_given`."""
+
+__getattr__: Any

@@ -1,13 +1,25 @@
 # Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 import numpy as np
 import pandas as pd
 from datasets import Dataset
-from transformers import TrainerCallback
-from .data import as_text as as_text, message_text as message_text
+from . import older_names as older_names
+from .browser import front_end as front_end, hear_while_busy as hear_while_busy, style as style
+from .differences import word_diff as word_diff
+from .filters import (
+    columns as columns,
+    facets as facets,
+    further_facts as further_facts,
+    matches as matches,
+    ordered as ordered,
+    rows_with as rows_with,
+    search_terms as search_terms,
+    searchable as searchable,
+    source_codes as source_codes,
+)
 from .metrics import (
     accuracy_by_length_gap as accuracy_by_length_gap,
     headline as headline,
@@ -15,89 +27,46 @@ from .metrics import (
     summarize as summarize,
 )
 from .plots import bin_edges as bin_edges
-from .review import (
-    DECISIONS as DECISIONS,
-    MARKS as MARKS,
+from .review import changes as changes, corrected as corrected, Review as Review, with_texts as with_texts
+from .scoring import response_lengths as response_lengths, RewardModel as RewardModel
+from .snapshots import quiet_scoring as quiet_scoring
+from .table import (
+    as_series as as_series,
+    complete as complete,
+    pair_scores as pair_scores,
     PAIR_TEXTS as PAIR_TEXTS,
-    Review as Review,
-    changes as changes,
-    corrected as corrected,
-    with_texts as with_texts,
-)
-from .scoring import (
     PairScores as PairScores,
-    RewardModel as RewardModel,
+    short_repr as short_repr,
+)
+from .words import (
+    as_text as as_text,
     in_notebook as in_notebook,
     is_missing as is_missing,
-    pair_scores as pair_scores,
-    response_lengths as response_lengths,
-    sigmoid as sigmoid,
+    message_text as message_text,
+    plain_numbers as plain_numbers,
     visible as visible,
 )
 
 __all__ = [
     'logger',
-    'REWARDS',
-    'NEEDED',
-    'NUMBERS',
-    'CATEGORIES',
-    'WHOLE_NUMBERS',
-    'SORTS',
-    'DERIVED',
-    'WORDS',
-    'COMMON',
-    'ISLAND',
-    'SNIPPET',
-    'READ',
-    'CHOICES',
-    'FILTERS',
-    'LIBRARIES',
-    'PARTS',
+    'SNIPPET_LETTERS',
+    'LETTERS_READ',
     'ASK_MODEL',
     'READER',
-    'SAVED',
-    'START',
-    'TRACES',
+    'SAVED_TRACES',
     'TRACE_SECONDS',
-    'LARGE',
-    'complete',
-    'columns',
-    'facets',
+    'SAVED',
+    'POLICY',
+    'START',
+    'LARGE_PAGE',
     'histogram',
     'pictures',
     'messages',
-    'word_diff',
-    'searchable',
-    'search_terms',
-    'rows_with',
     'traces',
     'RewardVisualizer',
-    'matches',
-    'ordered',
     'exported',
-    'front_end',
-    'style',
-    'hear_while_busy',
-    'Snapshots',
 ]
 logger: Any
-REWARDS: tuple
-NEEDED: Any
-NUMBERS: Any
-def complete(scores) -> PairScores:
-    """The table with what can be derived from it. A TypeError for what is no table; a ValueError that names a missing
-    column, the row and column of a value of the wrong type, or says that there are no rows."""
-
-def columns(table: PairScores) -> dict[str, list]:
-    """What the list is sorted and filtered by."""
-
-CATEGORIES: int
-WHOLE_NUMBERS: int
-SORTS: tuple
-DERIVED: tuple
-def facets(table: PairScores) -> list[dict]:
-    """The dataset's own columns that can be filtered and sorted by, `source` first; a missing value is -1 or None."""
-
 def histogram(
     id: str,
     title: str,
@@ -115,32 +84,16 @@ def pictures(table: PairScores) -> list[dict]:
 def messages(value, role: str) -> list[dict[str, str]]:
     """A prompt or a response, message by message."""
 
-WORDS: int
-COMMON: int
-ISLAND: int
-def word_diff(a: str, b: str) -> dict | None:
-    """Where two texts differ; the pieces of each join to the text. `share` is how much of a text is marked, the mean of
-    both: a view does better without marks where that is most of it."""
-
-def searchable(table: PairScores) -> list[bytes]:
-    """What the search looks through."""
-
-def search_terms(text: str) -> list[str]:
-    """What has to be there, each of them somewhere."""
-
-def rows_with(texts: list[bytes], terms: list[str]) -> list[int]:
-    """The rows in which each term is found."""
-
 def traces(model: RewardModel, prompt, chosen, rejected) -> tuple[dict | None, str | None]:
     """Both branches, token by token."""
 
 class RewardVisualizer:
-    """Scored pairs to sort, filter, read and decide on, and with a model to edit and rescore. Shows itself in a notebook."""
+    """Scored pairs to sort, filter, read and decide on; with a model, to edit and rescore. Shows itself in a notebook."""
     scores: Any
     model: RewardModel | None
+    busy: Callable[[], bool]
     title: str
     page: int
-    busy: Callable[[], bool]
     moves: Any
     review: Review
     filters: dict
@@ -190,12 +143,12 @@ class RewardVisualizer:
     def open(self, i: int) -> None:
         """Open a pair in every view; a ValueError where there is no such row."""
 
-    def filter(self, sort: str | None=None, down: bool=False, **filters) -> np.ndarray:
-        """Show the pairs that pass every filter, here and in every view; those set before go. See `matches`."""
-
     @property
     def shown(self) -> np.ndarray:
         """The rows that pass the filters, in the list's order: `viz.scores.iloc[viz.shown]`."""
+
+    def filter(self, sort: str | None=None, down: bool=False, **filters) -> np.ndarray:
+        """Show the pairs that pass every filter, here and in every view; those set before go. See `matches`."""
 
     def rescore(
         self,
@@ -241,71 +194,17 @@ class RewardVisualizer:
         """Write the view as one self-contained page, in which sorting, filtering, paging and reading work without a kernel.
     A page of more than 50 MB is said to be large."""
 
-SNIPPET: int
-READ: int
-CHOICES: dict
-FILTERS: Any
-def matches(
-    table: PairScores,
-    filters: Mapping,
-    entries: Mapping[int, Mapping]=...,
-    seen: Collection[int]=...,
-    search: Callable[[str], Iterable[int]] | None=None,
-    moves: Mapping | None=None,
-) -> list[int]:
-    """The pairs that pass every filter, as in the view; a ValueError for a filter, a column or a value that isn't known."""
-
-def ordered(
-    table: PairScores,
-    sort: Mapping,
-    entries: Mapping[int, Mapping]=...,
-    moves: Mapping | None=None,
-) -> list[int]:
-    """The pairs in an order; equal ones as in the data, missing values last. A ValueError for a column that isn't there."""
-
+SNIPPET_LETTERS: int
+LETTERS_READ: int
 def exported(table: PairScores, rows, entries: Mapping[int, Mapping]) -> PairScores:
     """Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so."""
 
-LIBRARIES: dict
-PARTS: dict
-def front_end(name: str) -> str:
-    """What runs in the browser: the pictures, and the view that uses them; for the explorer, the libraries too."""
-
-def style() -> str:
-    """The views' style sheet."""
-
-def hear_while_busy(widget) -> None:
-    """Have messages from the browser handled in a thread of their own, so that they are heard while a cell runs (ipykernel 7)."""
-
 ASK_MODEL: tuple
 READER: ThreadPoolExecutor
-SAVED: str
-START: str
-TRACES: int
+SAVED_TRACES: int
 TRACE_SECONDS: int
-LARGE: Any
-class Snapshots(TrainerCallback):
-    """Scores the same pairs again and again while a model is trained."""
-    pairs: Any
-    every: int
-    steps: list
-    margins: list
-    scores: Any
-
-    def __init__(self, pairs, every: int=50) -> None:
-        ...
-
-    def take(self, step: int, model: RewardModel) -> None:
-        """Score the pairs, and remember their reward margins."""
-
-    def moves(self, n: int) -> dict | None:
-        """How the reward margins moved, for the browser; None before the first snapshot, a ValueError for another number of pairs."""
-
-    def on_train_begin(self, args, state, control, **kwargs) -> None:
-        """Before the first step."""
-
-    def on_step_end(self, args, state, control, **kwargs) -> None:
-        """Every so many steps."""
-
-    def on_train_end(self, args, state, control, **kwargs) -> None:
-        """After the last step."""
+SAVED: str
+POLICY: str
+START: str
+LARGE_PAGE: Any
+__getattr__: Any
