@@ -21,7 +21,8 @@ def function_lengths(code):
             opened.append((at, re.search(r"(\)|=>) $", code[:brace.start()]) is not None))
         else:
             start, is_block = opened.pop()
-            if is_block: lengths.append((lines[start].strip(), at - start + 1))
+            if is_block:
+                lengths.append((lines[start].strip(), at - start + 1))
     assert not opened
     return lengths
 
