@@ -50,22 +50,27 @@ RMKIT_DEBUG=1 shows where they come from.
 """
 
 # %% ../nbs/81_cli.ipynb #c021
-def check_model(
-    name: str,  # a folder, or a name on the Hub
-):
-    "Raise UsageError for what looks like a folder and isn't a model's, and for a name that isn't known anywhere."
-    from rmkit.model import find_model
+def _check_folder(name):
+    "UsageError for what looks like a folder and isn't a model's."
     if Path(name).is_dir():
         if not any((Path(name)/file).is_file() for file in ("config.json", "adapter_config.json")):
             raise UsageError(f"the folder {name} holds no model: there is no config.json or adapter_config.json in it")
     elif name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).exists():
         raise UsageError(f"there is no model folder {name}; give a folder, or a name on the Hub such as "
                          "HuggingFaceTB/SmolLM2-135M-Instruct")
+
+def check_model(
+    name: str,  # a folder, or a name on the Hub
+):
+    "Raise UsageError for what looks like a folder and isn't a model's, and for a name that isn't known anywhere."
+    from rmkit.model import find_model
+    _check_folder(name)
     try:
         find_model(name, {})
     except OSError as error:
         raise UsageError(f"can't load the model: {error}") from None
 
+# %% ../nbs/81_cli.ipynb #cl040
 def not_loaded(
     name: str,  # of the model
     error: Exception,  # what transformers said
@@ -267,19 +272,23 @@ def number_rows(
 
 # %% ../nbs/81_cli.ipynb #cl031
 def _scored_table(rows, model, args):
-    "The table of scored pairs, with `ROW`; UsageError when the rows hold no pairs, or several each."
+    "The table of scored pairs, with `ROW`; UsageError when the rows hold no pairs."
     from rmkit.words import BadRowError
     try:
-        scores = model.score_pairs(number_rows(rows), **args.reading())
+        return model.score_pairs(number_rows(rows), **args.reading())
     except BadRowError as error:
         if error.reason != "missing column":
             raise
         raise UsageError(f"found the columns {', '.join(sorted(rows.column_names))}; expected prompt and response, or "
                          "prompt, chosen and rejected. Rename yours, or give --prompt_column, --chosen_column, "
                          "--rejected_column") from None
+
+def _by_row(scores, n):
+    "Both rewards of each of n rows; UsageError when a row holds several pairs."
     if scores[ROW].duplicated().any():
         raise UsageError("a row gives several pairs (rankings, best-of-n); bring it to rows of a prompt and a response")
-    return scores
+    columns = {name: dict(zip(scores[ROW], scores[name].tolist())) for name in ("reward_chosen", "reward_rejected")}
+    return {name: [rewards.get(row) for row in range(n)] for name, rewards in columns.items()}
 
 def score_rows(
     rows,  # a `Dataset`
@@ -291,9 +300,7 @@ def score_rows(
     answer = next((name for name in ("response", "completion") if name in names), None)
     if answer and prompt in names:
         return dict(reward=score_responses(rows, model, (prompt, answer), args.on_bad_row, args.batch_size))
-    scores = _scored_table(rows, model, args)
-    columns = {name: dict(zip(scores[ROW], scores[name].tolist())) for name in ("reward_chosen", "reward_rejected")}
-    return {name: [rewards.get(row) for row in range(len(rows))] for name, rewards in columns.items()}
+    return _by_row(_scored_table(rows, model, args), len(rows))
 
 # %% ../nbs/81_cli.ipynb #c030
 ROW_FILES = (".jsonl", ".csv", ".parquet")
@@ -355,6 +362,13 @@ def score(
         print(f"{len(rows):,} rows with {' and '.join(columns)} written to {args.output}")
 
 # %% ../nbs/81_cli.ipynb #c033
+def _write_numbers(scores, path, by, facts):
+    "Write the summary of each subset as JSON, with what is known of model and data."
+    from rmkit.metrics import summarize
+    subsets = json.loads(summarize(scores, by).to_json(orient="index"))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(facts | dict(subsets=subsets), indent=2), encoding="utf-8")
+
 def write_scores(
     scores,  # a `PairScores`
     path: str,  # .html, .json, or a file of rows
@@ -363,15 +377,12 @@ def write_scores(
 ):
     "Write an evaluation: a page, numbers, or the scored pairs."
     from datasets import Dataset
-    from rmkit.metrics import summarize
     from rmkit.report import write_report
     kind = Path(path).suffix.lower()
     if kind == ".html":
         write_report(path, scores, title=f"Reward model {facts['Model']}", facts=facts, by=by)
     elif kind == ".json":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        subsets = json.loads(summarize(scores, by).to_json(orient="index"))
-        Path(path).write_text(json.dumps(facts | dict(subsets=subsets), indent=2), encoding="utf-8")
+        _write_numbers(scores, path, by, facts)
     else:
         write_rows(Dataset.from_list(scores.to_dict("records")), path)
 
@@ -453,6 +464,7 @@ def check_test_size(
     if not (0 <= size < 1 or size >= 2 and size.is_integer()):
         raise UsageError(f"--test_size {size:g}: give a share from 0 to below 1, or a number of pairs, 2 or more")
 
+# %% ../nbs/81_cli.ipynb #cl042
 def _hold_out(rows, size, args, config):
     "Split rows by prompt; UsageError where nothing would be left on one side."
     from rmkit.data import named_columns, split_by_prompt
@@ -462,7 +474,9 @@ def _hold_out(rows, size, args, config):
     if not len(parts["test"]):
         raise UsageError(f"all rows of {args.dataset} have one prompt, and none can be held out by prompt; give an "
                          "--eval_dataset, or --test_size 0")
-    return parts
+    places = dict(train=parts["train"][ROW], eval=parts["test"][ROW])
+    parts = parts.remove_columns(ROW)
+    return dict(train_dataset=parts["train"], eval_dataset=parts["test"]), places
 
 def train_and_test_rows(
     args: TrainArguments,  # the command's own arguments
@@ -473,12 +487,7 @@ def train_and_test_rows(
     if args.eval_dataset:
         return dict(train_dataset=rows, eval_dataset=load_dataset(args.eval_dataset, args.eval_split)), {}
     size = 0.05 if args.test_size is None else args.test_size
-    if not size:
-        return dict(train_dataset=rows), {}
-    parts = _hold_out(rows, size, args, config)
-    places = dict(train=parts["train"][ROW], eval=parts["test"][ROW])
-    parts = parts.remove_columns(ROW)
-    return dict(train_dataset=parts["train"], eval_dataset=parts["test"]), places
+    return _hold_out(rows, size, args, config) if size else (dict(train_dataset=rows), {})
 
 # %% ../nbs/81_cli.ipynb #c038
 def _load_rows_checked(args, config):
@@ -501,7 +510,7 @@ def make_trainer(
         return RewardTrainer(args.model, config, **rows, **adapter)
     except BadRowError as error:
         place = places.get(getattr(error, "split", None))
-        raise error.at(place[error.row]) if place else error
+        raise (error.at(place[error.row]) if place else error) from None
     except (OSError, RuntimeError, SafetensorError, TypeError) as error:
         if isinstance(error, TypeError) and not config.model_init_kwargs:
             raise  # ours
@@ -704,6 +713,15 @@ def complain(
     return 2
 
 # %% ../nbs/81_cli.ipynb #c047
+def _answer_at_once(words):
+    "Print help or the version, where that is asked for; the exit status, or None."
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(HELP.format(version=version("rmkit")), end="")
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(version("rmkit"))
+        return 0
+
 def _run(command, words):
     "Run one command; UsageError when there is none of that name."
     if command not in COMMANDS:
@@ -717,12 +735,8 @@ def main(
 ) -> int:  # exit status
     "Run a command."
     words = sys.argv[1:] if words is None else words
-    if not words or words[0] in ("-h", "--help", "help"):
-        print(HELP.format(version=version("rmkit")), end="")
-        return 0 if words else 2
-    if words[0] == "--version":
-        print(version("rmkit"))
-        return 0
+    if (status := _answer_at_once(words)) is not None:
+        return status
     try:
         _run(words[0], words[1:])
     except KeyboardInterrupt:

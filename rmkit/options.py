@@ -101,6 +101,14 @@ def _read_entries(path):
         raise UsageError(f"{path} holds a {type(entries).__name__}; expected lines such as `learning_rate: 1e-5`")
     return entries
 
+def _as_word(name, value, action):
+    "One entry as on a command line; None where it can't be spelt there."
+    if value is False and "no" in (action.choices or ()):
+        value = "no"  # YAML reads a bare no as false
+    if value is None or isinstance(value, list):
+        return None
+    return f"--{name}={json.dumps(value) if isinstance(value, dict) else value}"
+
 def options_of(
     path,  # of a YAML file
     parser,  # its options are the keys that are known
@@ -112,13 +120,12 @@ def options_of(
         name = str(key).replace("-", "_")
         if name not in known:
             raise UsageError(f"{path}: unknown key '{key}'.{nearest(name, known)}")
-        if value is False and "no" in (known[name].choices or ()):
-            value = "no"  # YAML reads a bare no as false
-        if value is None or isinstance(value, list):
+        word = _as_word(name, value, known[name])
+        if word is None:
             parser.set_defaults(**{name: value})
             known[name].required = False
         else:
-            words.append(f"--{name}={json.dumps(value) if isinstance(value, dict) else value}")
+            words.append(word)
     return words
 
 # %% ../nbs/80_options.ipynb #c018

@@ -43,7 +43,7 @@ from .metrics import accuracy_by_length_gap, headline, reliability, summarize
 from .plots import bin_edges
 from .review import changes, corrected, Review, with_texts
 from .scoring import response_lengths, RewardModel
-from .snapshots import quiet_scoring
+from .snapshots import quiet_scoring, Snapshots
 from .table import as_series, complete, pair_scores, PAIR_TEXTS, PairScores, short_repr
 from .words import as_text, in_notebook, is_missing, message_text, plain_numbers, visible
 
@@ -158,7 +158,7 @@ class RewardVisualizer:
         self,
         scores: pd.DataFrame,  # one row a pair (see `complete`): of `RewardModel.score_pairs`, a trainer, or elsewhere
         model: RewardModel | None = None,  # rescores edited texts, and gives a reward at each token
-        snapshots: "Snapshots | None" = None,  # the same pairs over training
+        snapshots: Snapshots | None = None,  # the same pairs over training
         title: str = "Reward model",  # above the view
         page: int = 20,  # rows of the list that are on the page at once
         busy: Callable[[], bool] = lambda: False,  # whether the model is in use elsewhere: it is being trained

@@ -29,7 +29,7 @@ from .metrics import (
 from .plots import bin_edges as bin_edges
 from .review import changes as changes, corrected as corrected, Review as Review, with_texts as with_texts
 from .scoring import response_lengths as response_lengths, RewardModel as RewardModel
-from .snapshots import quiet_scoring as quiet_scoring
+from .snapshots import quiet_scoring as quiet_scoring, Snapshots as Snapshots
 from .table import (
     as_series as as_series,
     complete as complete,
@@ -105,7 +105,7 @@ class RewardVisualizer:
         self,
         scores: pd.DataFrame,
         model: RewardModel | None=None,
-        snapshots: 'Snapshots | None'=None,
+        snapshots: Snapshots | None=None,
         title: str='Reward model',
         page: int=20,
         busy: Callable[[], bool]=...,

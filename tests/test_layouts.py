@@ -373,7 +373,8 @@ def test_columns_settle_what_names_do_not_tell():
         prepare([row], columns={"prompt": "z", "chosen": "y", "rejected": "x"})
     with pytest.raises(BadRowError, match="column 'rejected': found no such column.*Name the other one too"):
         prepare([row], columns={"chosen": "y"})
-    with pytest.raises(BadRowError, match="column 'rejected': found one column for both answers.*Name the other one too"):
+    with pytest.raises(BadRowError,
+                       match="column 'rejected': found one column for both answers.*Name the other one too"):
         prepare([{"prompt": Q, "chosen": BAD, "rejected": GOOD}], columns={"chosen": "rejected"})
     with pytest.raises(ValueError, match="columns has .'question'."):
         prepare([row], columns={"question": "q"})
