@@ -153,19 +153,25 @@ def _try_flat_rows(
 # %% ../nbs/42_flat.ipynb #c035
 _tried = WeakKeyDictionary()  # the answer of `needs_padding` for each model
 
+def _find_why_padded(model, base):
+    "Ask what is known of the model, then try it; its attention stays as it was where the trial fails."
+    before = base.config.get_text_config()._attn_implementation
+    reason = own_forward(model) or why_padded(base)
+    if reason is not None or any(p.is_meta for p in base.parameters()):
+        return reason
+    use_flat_attention(base)
+    reason = _try_flat_rows(model)
+    if reason is not None:
+        base.set_attn_implementation(before)
+    return reason
+
 def needs_padding(
     model: nn.Module,  # with one output, perhaps wrapped
 ) -> str | None:  # the reason, to be read after "because"; None: flat rows are exact
     "Whether a model can only be run on padded rows. Tried once a model, which then takes flat rows, too."
     base = unwrap(model)
     if base not in _tried:
-        before = base.config.get_text_config()._attn_implementation
-        _tried[base] = own_forward(model) or why_padded(base)
-        if _tried[base] is None and not any(p.is_meta for p in base.parameters()):
-            use_flat_attention(base)
-            _tried[base] = _try_flat_rows(model)
-            if _tried[base] is not None:
-                base.set_attn_implementation(before)
+        _tried[base] = _find_why_padded(model, base)
     if _tried[base] is None:
         use_flat_attention(base)
     return _tried[base]

@@ -360,6 +360,11 @@ def _still_holds(self: Review, line, row):
     entry = _entry_of(line if is_same else dict(mark=line.get("mark"), note=line.get("note")))
     return self._with_messages(entry, row)
 
+# %% ../nbs/55_review.ipynb #le038
+def _decides_nothing(entry):
+    "Whether an entry is a note alone."
+    return entry.keys() == NOTHING.keys() and not entry["mark"]
+
 @patch
 def _choose_entry(self: Review, row):
     "Whose entry a row shows, and what it is: the reader's own, or else the latest of another's."
@@ -369,7 +374,7 @@ def _choose_entry(self: Review, row):
     (self.outdated.add if is_outdated else self.outdated.discard)(row)
     own = said.pop(self.reviewer, None)
     others = [who for who, entry in said.items() if entry]
-    if others and (own is None or own.keys() == NOTHING.keys() and not own["mark"]):  # a note decides nothing
+    if others and (own is None or _decides_nothing(own)):
         return others[-1], said[others[-1]] | ({"note": own["note"]} if own else {})
     return self.reviewer, own or {}
 

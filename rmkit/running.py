@@ -140,6 +140,10 @@ def _mean_and_spread(total, squares, n):
     mean = total / n
     return mean, math.sqrt(max(0.0, squares / n - mean**2)) if math.isfinite(mean) else math.nan
 
+def _known_interval(accuracy, n):
+    "The 95% interval of an accuracy, NaN where it is none."
+    return wilson_interval(accuracy, n) if math.isfinite(accuracy) else (math.nan, math.nan)
+
 @patch
 def means_of(
     self: RunningMetrics,
@@ -150,14 +154,13 @@ def means_of(
     if not (n := s["pairs"]): return {}
     means = dict(loss=s["loss"] / n, accuracy=s["correct"] / n, ties=s["ties"] / n, margin=s["margin"] / n,
                  mean_reward=s["reward"] / n)
-    is_known = math.isfinite(means["accuracy"])
-    interval = wilson_interval(means["accuracy"], n) if is_known else (math.nan, math.nan)
-    means["accuracy_low"], means["accuracy_high"] = interval
+    means["accuracy_low"], means["accuracy_high"] = _known_interval(means["accuracy"], n)
     for which in ("chosen", "rejected"):
         mean, spread = _mean_and_spread(s[which], s[f"{which}_squared"], n)
         means |= {f"mean_reward_{which}": mean, f"std_reward_{which}": spread}
     return means
 
+# %% ../nbs/71_running.ipynb #le014
 @patch
 def so_far(self: RunningMetrics) -> dict:
     "Metrics of the pairs since the last log, `{}` if none; nothing is changed."
@@ -343,6 +346,14 @@ def tensors_of(
     return tensors[0] if len(tensors) == 1 else tensors or None
 
 # %% ../nbs/71_running.ipynb #c021
+def _table_of(rows):
+    "The columns that `metrics.pair_metrics` reads, of pairs that have rewards; lengths where all are known."
+    rewards_N2 = np.stack([rows.reward_chosen, rows.reward_rejected], 1)
+    table = pd.DataFrame(rewards_N2, columns=["reward_chosen", "reward_rejected"])
+    lengths_N2 = np.stack([rows.tokens_chosen, rows.tokens_rejected], 1)
+    if not np.isnan(lengths_N2).any(): table[["length_chosen", "length_rejected"]] = lengths_N2
+    return table
+
 def evaluation_metrics(
     rows: PairRows,  # arrays of (N,)
     prompts=None,  # N prompts; each pair counts as its own where there are none
@@ -350,10 +361,7 @@ def evaluation_metrics(
     "`metrics.pair_metrics` of the pairs, and their mean loss; without rewards, the loss alone."
     loss = {} if rows.loss is None else dict(loss=float(rows.loss.mean(dtype="float64")))
     if rows.reward_chosen is None: return loss
-    rewards_N2 = np.stack([rows.reward_chosen, rows.reward_rejected], 1)
-    table = pd.DataFrame(rewards_N2, columns=["reward_chosen", "reward_rejected"])
-    lengths_N2 = np.stack([rows.tokens_chosen, rows.tokens_rejected], 1)
-    if not np.isnan(lengths_N2).any(): table[["length_chosen", "length_rejected"]] = lengths_N2
+    table = _table_of(rows)
     if prompts is not None: table["prompt"] = prompts
     return loss | pair_metrics(table)
 
