@@ -650,15 +650,19 @@ requests. A model sees nothing but their choices. How much of the true reward do
 
 [bold]Data[/bold]"""
 
+def _tell_start(console, trainer, n_held_out, seconds):
+    "Print what there is to learn from, and what learns."
+    console.print(f"  {len(trainer.train_dataset):,} pairs to train on, {n_held_out:,} held out (other requests), "
+                  f"in {seconds:.0f} s\n\n[bold]Training[/bold]\n"
+                  f"  a Llama of {trainer.model.num_parameters():,} parameters, from scratch, on the CPU")
+
 def _train_demo(args, console):
     "Train, test and save; beside the model stand its card and the held-out pairs. Gives both back."
     from rmkit.synthetic import make_pairs
     start, folder = time.perf_counter(), Path(args.output_dir)
     held_out = make_pairs(HELD_OUT // (4 if args.quick else 1), seed=args.seed, split="test")
     trainer = demo_trainer(args, console, held_out)
-    console.print(f"  {len(trainer.train_dataset):,} pairs to train on, {len(held_out):,} held out (other requests), "
-                  f"in {time.perf_counter() - start:.0f} s\n\n[bold]Training[/bold]\n"
-                  f"  a Llama of {trainer.model.num_parameters():,} parameters, from scratch, on the CPU")
+    _tell_start(console, trainer, len(held_out), time.perf_counter() - start)
     trainer.train()
     trainer.evaluate(num_print_samples=0)
     trainer.save_model()
@@ -666,6 +670,7 @@ def _train_demo(args, console):
     write_rows(held_out, str(folder/"held_out.jsonl"))
     return trainer, held_out
 
+# %% ../nbs/81_cli.ipynb #cl023
 def _report_demo(trainer, folder, scores, seed, seconds):
     "Write the report; its path."
     from rmkit.report import write_report
@@ -674,7 +679,6 @@ def _report_demo(trainer, folder, scores, seed, seconds):
              "Time": f"{seconds:.0f} s on the CPU, data included", "Seed": seed}
     return write_report(folder/"report.html", scores, trainer.state.log_history, title="rmkit demo", facts=facts)
 
-# %% ../nbs/81_cli.ipynb #cl023
 def demo(
     words: list[str],  # arguments, as on the command line
 ):

@@ -25,8 +25,9 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from . import older_names
+from .collator import pad_rows
 from .data import id_columns, IDS, prepare_dataset
-from .flat import flat_rewards, needs_padding, pad_rows
+from .flat import flat_rewards, needs_padding
 from .head import (reads_text_pairs, rewards as rewards_at_end, set_text_pair, token_rewards as rewards_at_tokens,
                         unwrap)
 from .layout import lay_out, shared_length
@@ -221,7 +222,7 @@ def _score_batches(self: RewardModel, ids_D, batch_size, max_tokens):
     else:
         pad_id, device = self.tokenizer.pad_token_id or 0, next(self.model.parameters()).device
         for batch in _padded_batches([len(ids) for ids in ids_D], batch_size, max_tokens):
-            yield batch, rewards_at_end(self.model, *pad_rows([ids_D[i] for i in batch], pad_id, device))
+            yield batch, rewards_at_end(self.model, *pad_rows([ids_D[i] for i in batch], pad_id, device=device))
 
 @patch
 def _score_ids(self: RewardModel, ids_N, batch_size, max_tokens, progress):
@@ -323,7 +324,7 @@ def token_rewards(
     if ids is None:
         raise ValueError(f"the response is longer than max_length={self.max_length} even without its prompt")
     with _evaluating(self.model):
-        r_BL = rewards_at_tokens(self.model, *pad_rows([ids], 0, next(self.model.parameters()).device))
+        r_BL = rewards_at_tokens(self.model, *pad_rows([ids], 0, device=next(self.model.parameters()).device))
     special = np.isin(ids, self.tokenizer.all_special_ids)
     start = common_prefix_length(ids, before or [])
     return TokenRewards(_token_texts(ids, self.tokenizer), r_BL[0].cpu().numpy(), special, start)
