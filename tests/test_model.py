@@ -128,6 +128,7 @@ def test_rewards_through_ddp_with_lora(monkeypatch):
     model = add_lora(model, LoraConfig(r=2, target_modules=["q_proj"]))
     expected = score(model.eval(), tokenizer)
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    group = torch.distributed.group.WORLD
     try:
         wrapped = torch.nn.parallel.DistributedDataParallel(model)
         batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
@@ -136,6 +137,8 @@ def test_rewards_through_ddp_with_lora(monkeypatch):
         assert close(r.detach(), expected) and head_name(wrapped) == "score"
         assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
     finally: torch.distributed.destroy_process_group()
+    del wrapped, r  # before the group: whoever ends it joins its threads, and DDP would do so with the GIL, which they want
+    del group
 
 
 def test_rewards_keep_autocast_that_accelerate_puts_on_forward():
