@@ -137,7 +137,7 @@ def test_rewards_through_ddp_with_lora(monkeypatch):
         assert close(r.detach(), expected) and head_name(wrapped) == "score"
         assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
     finally: torch.distributed.destroy_process_group()
-    del wrapped, r  # before the group: whoever ends it joins its threads, and DDP would do so with the GIL, which they want
+    del wrapped, r  # before the group: who ends it joins its threads, and DDP would do so with the GIL, which they want
     del group
 
 
