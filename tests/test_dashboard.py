@@ -659,8 +659,9 @@ def test_looks_are_drawn_and_give_way(browser, tmp_path):
 def test_held_out_sets_differ_in_the_browser(browser, tmp_path):
     with Visit(browser, page_of(tmp_path/"page.html", live_view(a_log_of_sets())), 900, 1400) as visit:
         visit.wait_for("[data-panel=loss] .rmkit-legend line", 8)
-        look = "all => all.map(one => [getComputedStyle(one).stroke, one.getAttribute('stroke-dasharray')].join())"
-        looks = visit.page.eval_on_selector_all("[data-panel=loss] .rmkit-legend line", look)
+        # in one turn: a picture that is drawn anew in between would leave lines without a style
+        looks = visit.page.evaluate("""() => [...document.querySelectorAll("[data-panel=loss] .rmkit-legend line")].map(
+            one => [getComputedStyle(one).stroke, one.getAttribute("stroke-dasharray")].join())""")
         assert len(set(looks)) == 8
         visit.shoot("dashboard-seven-sets")
         visit.check()
