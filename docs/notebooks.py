@@ -11,14 +11,13 @@ from pathlib import Path
 from tempfile import gettempdir, TemporaryDirectory
 
 import nbformat
-from chapters import notebooks, ROOT
+from chapters import Cell, notebooks, ROOT
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbdev.clean import nbdev_clean
 
 AT_ONCE = 2
 HANGS = 600  # seconds of one cell; a whole notebook takes under 20 on an idle machine
-NOT_RUN = re.compile(r"^#\|\s*eval:\s*false", re.M)
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a terminal has overwritten, bars that are drawn as text, what a library says of an accelerator that isn't there.
 OVERWRITTEN = re.compile(r"^.*(\r(?!\n)|\x1b\[2K)|\x1b\[(\?25[lh]|\d*A)", re.M)
@@ -34,7 +33,7 @@ def execute(path: Path, folder: Path):
     "A notebook after a run in an empty folder, where it would keep what it downloads: nothing is there before."
     notebook = nbformat.read(path, as_version=4)
     cells = notebook.cells
-    notebook.cells = [cell for cell in cells if not NOT_RUN.search(cell.source)]
+    notebook.cells = [cell for cell in cells if Cell(cell.cell_type, cell.id, cell.source).runs]
     offline = dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     environment = os.environ | offline | dict(HF_HOME=str(folder / "hub"), PYTHONHASHSEED="0")
     environment.pop("MPLBACKEND", None)  # pictures go where a notebook's go, whatever the caller draws with

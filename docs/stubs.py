@@ -12,7 +12,8 @@ from chapters import DEFINITIONS, IMPORTS, ROOT
 FUNCTIONS = DEFINITIONS[:2]
 PACKAGE = ROOT / "rmkit"
 WIDTH = 120
-KEPT_DECORATORS = {"property", "classmethod", "staticmethod", "contextmanager", "overload", "dataclass", "setter"}
+KEPT_DECORATORS = {"property", "cached_property", "setter", "classmethod", "staticmethod", "contextmanager", "overload",
+                   "dataclass"}
 ELLIPSIS = ast.Expr(ast.Constant(...))
 CONTAINERS = {"dict", "list", "set", "tuple"}
 HEAD = "# Written by docs/stubs.py: run `make prepare` after an edit of the notebook.\n"

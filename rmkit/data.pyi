@@ -3,6 +3,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from datasets import Dataset, DatasetDict, IterableDataset, List
 from transformers import PreTrainedTokenizerBase
@@ -117,6 +118,7 @@ class Format:
     def __str__(self):
         ...
 
+    @cached_property
     def names(self) -> dict[str, str]:
         """The column of each role."""
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -381,9 +382,9 @@ class Evaluation:
     batches: list[PairRows] = field(default_factory=list)  # of all processes, on the CPU
     latest: PairRows | None = None  # the batch at hand, where rmkit's own prediction step scored it
 
-    @property
+    @cached_property
     def rows(self) -> PairRows:
-        "All pairs, as arrays; what isn't known of one batch isn't known."
+        "All pairs, as arrays, once all batches are there; what isn't known of one batch isn't known."
         return PairRows(*(None if any(x is None for x in parts) else torch.cat(parts).numpy()
                           for parts in zip(*self.batches)))
 

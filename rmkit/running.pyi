@@ -1,6 +1,7 @@
 # Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 import torch
 from datasets import Dataset
@@ -149,9 +150,9 @@ class Evaluation:
     batches: list[PairRows] = ...
     latest: PairRows | None = None
 
-    @property
+    @cached_property
     def rows(self) -> PairRows:
-        """All pairs, as arrays; what isn't known of one batch isn't known."""
+        """All pairs, as arrays, once all batches are there; what isn't known of one batch isn't known."""
 
     @property
     def pairs(self) -> Dataset | None:

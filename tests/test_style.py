@@ -1,7 +1,4 @@
-"""The style of the house: what `docs/measure.py` counts and what ruff finds.
-
-`style_debts.json` holds what isn't mended yet: chapter or file -> rule -> how many. More fails, and so does fewer: a
-debt that was paid is taken out."""
+"The style of the house: what `docs/measure.py` counts and what ruff finds"
 import ast
 import json
 import math
@@ -9,14 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from chapters import Cell, Chapter, chapters, DEFINITIONS, ROOT
 from measure import (assertion_cells, assertions_per_cell, exported_cells, function_sizes, longest_run, measures, runs,
                      used_before)
 
 BOOK = [chapter for chapter in chapters() if chapter.exported]
 FILES = sorted(path for folder in ("tests", "benchmarks", "docs") for path in (ROOT / folder).glob("*.py"))
-DEBTS = json.loads((ROOT / "tests" / "style_debts.json").read_text(encoding="utf-8"))
 CELL_LINES = 40
 FUNCTION_LINES = 40
 FUNCTION_CHARACTERS = 800  # of nine functions in ten
@@ -90,27 +85,10 @@ def all_faults():
     return found
 
 
-@pytest.fixture(scope="module")
-def faults():
-    return all_faults()
-
-
-def counts(faults):
-    return {name: {rule: len(places) for rule, places in rules.items()} for name, rules in faults.items() if rules}
-
-
-def test_the_rules_are_kept(faults):
-    new = [f"{name}: {rule}: {len(places)}, of which known {known}\n    " + "\n    ".join(dict.fromkeys(places))
-           for name, rules in faults.items() for rule, places in rules.items()
-           if len(places) > (known := DEBTS.get(name, {}).get(rule, 0))]
-    assert not new, "\n".join(new)
-
-
-def test_no_debt_is_kept_that_was_paid(faults):
-    now = counts(faults)
-    paid = [f"{name}: {rule}: {known}, now {now.get(name, {}).get(rule, 0)}"
-            for name, rules in DEBTS.items() for rule, known in rules.items() if known > now.get(name, {}).get(rule, 0)]
-    assert not paid, "take these out of tests/style_debts.json:\n" + "\n".join(paid)
+def test_the_rules_are_kept():
+    broken = [f"{name}: {rule}: {len(places)}\n    " + "\n    ".join(dict.fromkeys(places))
+              for name, rules in all_faults().items() for rule, places in rules.items()]
+    assert not broken, "\n".join(broken)
 
 
 # What is counted ----------------------------------------------------------------------------------------------------
