@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DIRECTIVE = re.compile(r"^#\s*\|\s*([\w-]+)\s*:?[ \t]*(.*)$", re.M)
+DIRECTIVE = re.compile(r"^#[ \t]*\|[ \t]*([\w-]+)[ \t]*:?[ \t]*(.*)$", re.M)
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.M)
 IMPORTS = (ast.Import, ast.ImportFrom)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
