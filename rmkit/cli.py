@@ -465,6 +465,12 @@ def check_test_size(
         raise UsageError(f"--test_size {size:g}: give a share from 0 to below 1, or a number of pairs, 2 or more")
 
 # %% ../nbs/81_cli.ipynb #cl042
+def _for_trainer(parts):
+    "The arguments of `RewardTrainer` out of train and test, and the numbers that their rows have in the file."
+    places = dict(train=parts["train"][ROW], eval=parts["test"][ROW])
+    parts = parts.remove_columns(ROW)
+    return dict(train_dataset=parts["train"], eval_dataset=parts["test"]), places
+
 def _hold_out(rows, size, args, config):
     "Split rows by prompt; UsageError where nothing would be left on one side."
     from rmkit.data import named_columns, split_by_prompt
@@ -474,9 +480,7 @@ def _hold_out(rows, size, args, config):
     if not len(parts["test"]):
         raise UsageError(f"all rows of {args.dataset} have one prompt, and none can be held out by prompt; give an "
                          "--eval_dataset, or --test_size 0")
-    places = dict(train=parts["train"][ROW], eval=parts["test"][ROW])
-    parts = parts.remove_columns(ROW)
-    return dict(train_dataset=parts["train"], eval_dataset=parts["test"]), places
+    return _for_trainer(parts)
 
 def train_and_test_rows(
     args: TrainArguments,  # the command's own arguments

@@ -30,7 +30,7 @@ from matplotlib.ticker import MaxNLocator
 from transformers import TrainerCallback
 
 from . import older_names
-from .browser import front_end, hear_waiting, hear_while_busy, json_without_nan, style
+from .browser import front_end, hear_waiting, hear_while_busy, json_without_nan, style, without_nan
 from .plots import Curve, curve_points, held_out_sets, Panel, plot_dashboard, training_panels
 from .words import clock, in_notebook, percent, short_number, short_percent, visible
 
@@ -466,7 +466,8 @@ def _pictures(view):
 def page(self: RunView) -> str:
     "What stays of a run in a notebook: how it ended, the closing numbers, the curves."
     bold = "".join(f"<b>{escape(text)}</b> · " for text in (self.title, self.word()) if text)
-    note = f"<p>{escape(self.notes())}</p>" if self.notes() else ""
+    notes = self.notes()
+    note = f"<p>{escape(notes)}</p>" if notes else ""
     figures = _closing_table(self) + _pictures(self)
     return (f'<div class="rmkit-ended mathjax_ignore tex2jax_ignore" dir="auto"><style>{_STAYS}</style>'
             f'<p>{bold}{escape(self.line())}</p>{note}{figures or "<p>Nothing was logged.</p>"}</div>')
@@ -554,7 +555,7 @@ class WidgetDisplay:
         if content.get("what") != "rows":
             return self.heard(content)
         start = int(content["from"])
-        widget.send(json.loads(json_without_nan({"from": start, "rows": self.view.rows[start:]})))
+        widget.send(without_nan({"from": start, "rows": self.view.rows[start:]}))
 
 # %% ../nbs/64_dashboard.ipynb #se217
 @patch

@@ -8,6 +8,7 @@ from .browser import (
     hear_while_busy as hear_while_busy,
     json_without_nan as json_without_nan,
     style as style,
+    without_nan as without_nan,
 )
 from .plots import (
     Curve as Curve,

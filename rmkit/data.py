@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/data.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'ROLE_KEYS', 'CONTENT_KEYS', 'ROLES', 'USUAL_ROLES', 'HUMAN', 'ASSISTANT', 'TEXT_KEYS', 'LONG_ENOUGH',
-           'BETTER_WORSE', 'SIDES', 'NOUNS', 'TIES', 'FILLERS', 'TRUTHS', 'IDS', 'ID_COLUMNS', 'LABELS', 'NOT_ANSWERS',
+           'BETTER_WORSE', 'SIDES', 'NOUNS', 'TIES', 'FILLERS', 'TRUTHS', 'ID_COLUMNS', 'IDS', 'LABELS', 'NOT_ANSWERS',
            'CONVERSATIONS', 'WHICH', 'COMPARED', 'VERDICTS', 'RESPONSE_LISTS', 'SCORE_LISTS', 'SCORE_KEYS', 'AMOUNTS',
            'RATED_COLUMNS', 'RATING_COLUMNS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'TRUNCATED', 'SHOWN',
            'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED', 'SHAPE_FAULTS', 'Verdict', 'Format',
@@ -40,7 +40,7 @@ from transformers import PreTrainedTokenizerBase
 
 from . import older_names
 from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, Markers, prompt_length,
-                          render, tokenize)
+                          render, texts_of_parts, tokenize)
 from .words import bad_row, value_in_words, BadRowError, drop_none, message_text
 
 # %% ../nbs/12_data.ipynb #i001
@@ -185,8 +185,7 @@ def _is_blank(
     if isinstance(answer, list):
         last = answer[-1] if answer else {}
         content = last.get("content") or ""
-        parts = content if isinstance(content, list) else [content]
-        texts = [part.get("text", part) if isinstance(part, Mapping) else part for part in parts]
+        texts = texts_of_parts(content if isinstance(content, list) else [content])
         return not last.get("tool_calls") and all(isinstance(text, str) and not text.strip() for text in texts)
     return not answer.strip()
 
@@ -845,13 +844,13 @@ def _read_scores(
     return [sign * _finite_number(score, f"{column}[{i}]") for i, score in enumerate(scores)]
 
 # %% ../nbs/12_data.ipynb #i040
-IDS = ["chosen_ids", "rejected_ids"]
 ID_COLUMNS = [  # today's names, then three older generations
     ("chosen_ids", "rejected_ids"),
     ("chosen_input_ids", "rejected_input_ids"),
     ("input_ids_chosen", "input_ids_rejected"),
     ("input_ids_j", "input_ids_k"),
 ]
+IDS = list(ID_COLUMNS[0])
 
 
 def id_columns(
@@ -1036,11 +1035,18 @@ COMPARED = set("score scores rating reward winner label vote votes win wins pref
                "best".split())
 
 
+def _compared_columns(
+    names: Iterable[str],  # columns of a row
+    sides: tuple[str, str],  # words that tell the answers' columns apart
+) -> list[tuple[str, str]]:  # two columns each, whose names sound like scores of the two answers
+    return [two[:2] for two in twin_columns(names, [sides]) if two[3] & COMPARED]
+
+
 def _scores_agree(
     rows: Sequence[Mapping],  # sampled rows
     verdict: Verdict,  # in numbers, read in one of two ways
 ) -> bool:  # whether two columns of scores name the same winners, in all rows where they name one
-    scores = [two[:2] for two in twin_columns(rows[0], [verdict.sides]) if two[3] & COMPARED]
+    scores = _compared_columns(rows[0], verdict.sides)
     if not scores:
         return False
     as_read = Format("explicit", "text", verdict=verdict)
@@ -1132,8 +1138,8 @@ def _score_columns(
     sample: Mapping,  # a typical row
     sides: tuple[str, str],  # words that tell the answers' columns apart
 ) -> list[tuple[str, str]]:  # two columns of numbers each, in which the answers were scored
-    twins = [two[:2] for two in twin_columns(sample, [sides]) if two[3] & COMPARED]
-    return [two for two in twins if all(_as_number(sample[name]) is not None for name in two)]
+    compared = _compared_columns(sample, sides)
+    return [two for two in compared if all(_as_number(sample[name]) is not None for name in two)]
 
 
 def _find_verdict(
@@ -1903,8 +1909,8 @@ def _add_ids(
     rendered = [pair for pair in pairs if TEXTS in pair]
     texts = [text for pair in rendered for text in pair[TEXTS]]
     ids_list = tokenize(texts, recipe.tokenizer, recipe.markers, recipe.format.kind != "text")
-    for pair, chosen_ids, rejected_ids in zip(rendered, ids_list[::2], ids_list[1::2]):
-        pair |= {"chosen_ids": chosen_ids, "rejected_ids": rejected_ids}
+    for pair, *two in zip(rendered, ids_list[::2], ids_list[1::2]):
+        pair |= dict(zip(IDS, two))
 
 
 def _prepare_batch(
@@ -2065,9 +2071,7 @@ def _rating_score(
     value,  # a mark, or a thumb up or down
     column: str,  # for the error
 ) -> float:  # a finite number
-    if isinstance(value, str):
-        value = {"true": 1, "false": 0}.get(value.lower(), value)
-    return _finite_number(value, column)
+    return _finite_number(TRUTHS.get(value.lower(), value) if isinstance(value, str) else value, column)
 
 
 def _read_rating(
@@ -2225,16 +2229,21 @@ def _are_within(
     return least is None or 0 <= least <= most < n_ids
 
 
+def _columns_in_chunks(
+    dataset: Dataset,  # rows of token ids
+) -> Iterator[pa.ChunkedArray]:  # its columns of ids, some rows at a time
+    batches = dataset.select_columns(list(id_columns(dataset.column_names))).with_format("arrow").iter(10_000)
+    return (column for batch in batches for column in batch.columns)
+
+
 def _ids_to_check(
     dataset: Dataset | IterableDataset,  # rows of token ids
-    names: list[str],  # its columns
     tokenizer: PreTrainedTokenizerBase,  # the model's
 ) -> int | None:  # how many ids the tokenizer has; None where one look at the whole table finds no other
     n_ids = max(tokenizer.get_vocab().values()) + 1
     if isinstance(dataset, IterableDataset):
         return n_ids  # each row is looked at as it comes
-    batches = dataset.select_columns(list(id_columns(names))).with_format("arrow").iter(10_000)
-    return None if all(_are_within(column, n_ids) for batch in batches for column in batch.columns) else n_ids
+    return None if all(_are_within(column, n_ids) for column in _columns_in_chunks(dataset)) else n_ids
 
 # %% ../nbs/12_data.ipynb #f037
 def check_ids(
@@ -2244,7 +2253,7 @@ def check_ids(
     "Look for ids of another vocabulary in rows that nobody prepares, because a data collator takes them as they are."
     if not isinstance(dataset, Dataset) or not id_columns(dataset.column_names):
         return dataset
-    n_ids = _ids_to_check(dataset, dataset.column_names, tokenizer)
+    n_ids = _ids_to_check(dataset, tokenizer)
     for index, row in enumerate(dataset) if n_ids else ():
         for column in id_columns(row):
             if error := _unknown_id(column, row[column], n_ids):
@@ -2256,8 +2265,7 @@ def longest_text(
     dataset: Dataset,  # rows of token ids
 ) -> int:  # tokens; 0 for no rows
     "How long the longest text of a dataset is."
-    batches = dataset.select_columns(list(id_columns(dataset.column_names))).with_format("arrow").iter(10_000)
-    longest = (pc.max(pc.list_value_length(column)).as_py() or 0 for batch in batches for column in batch.columns)
+    longest = (pc.max(pc.list_value_length(column)).as_py() or 0 for column in _columns_in_chunks(dataset))
     return max(longest, default=0)
 
 # %% ../nbs/12_data.ipynb #p081
@@ -2408,7 +2416,7 @@ def _group_or_check(
     report: PrepareReport,  # to fill
 ) -> tuple:  # rows, columns and recipe of what becomes pairs: ratings are grouped, and ids perhaps to be looked at
     if recipe.format.layout == "ids":
-        return rows, names, replace(recipe, n_ids=_ids_to_check(rows, names, recipe.tokenizer))
+        return rows, names, replace(recipe, n_ids=_ids_to_check(rows, recipe.tokenizer))
     return _as_rankings(rows, names, recipe, report) if recipe.format.layout == "ratings" else (rows, names, recipe)
 
 # %% ../nbs/12_data.ipynb #da082

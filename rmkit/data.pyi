@@ -16,6 +16,7 @@ from .tokens import (
     Markers as Markers,
     prompt_length as prompt_length,
     render as render,
+    texts_of_parts as texts_of_parts,
     tokenize as tokenize,
 )
 from .words import (
@@ -42,8 +43,8 @@ __all__ = [
     'TIES',
     'FILLERS',
     'TRUTHS',
-    'IDS',
     'ID_COLUMNS',
+    'IDS',
     'LABELS',
     'NOT_ANSWERS',
     'CONVERSATIONS',
@@ -160,8 +161,8 @@ TRUTHS: dict
 def is_tie(row: Mapping, format: Format) -> bool:
     """Whether neither answer of a pair is better. Raises BadRowError where the row says neither yes nor no."""
 
-IDS: list
 ID_COLUMNS: list
+IDS: list
 def id_columns(names: Iterable[str]) -> tuple[str, str] | tuple[()]:
     """Under which names the token ids of pairs came."""
 

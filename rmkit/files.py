@@ -422,8 +422,9 @@ def _copy_of(
     split: str,
 ) -> Path:  # where the rows of these files are kept, as long as neither they nor their reader change
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    readers = [Path(find_spec(name).origin).stat().st_mtime_ns for name in ("rmkit.data", "rmkit.files")]
-    key = hashlib.sha256(repr((readers, split, stats)).encode()).hexdigest()[:32]
+    readers = [find_spec(f"rmkit.{name}").origin for name in ("tokens", "data", "files")]
+    ages = [Path(reader).stat().st_mtime_ns for reader in readers]
+    key = hashlib.sha256(repr((ages, split, stats)).encode()).hexdigest()[:32]
     return Path(datasets.config.HF_DATASETS_CACHE) / "rmkit" / f"{key}.arrow"
 
 # %% ../nbs/14_files.ipynb #fi019

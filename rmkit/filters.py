@@ -36,13 +36,17 @@ def source_codes(
     "The number of each pair's source, -1 for none, and the sources' names."
     return _codes(table.get("source", []))
 
+# %% ../nbs/56_filters.ipynb #le012
+def _numbers_of(table):
+    "The numbers of all pairs that the table has, by column."
+    return {name: plain_numbers(table[name]) for name in NUMBERS if name in table}
+
 
 def columns(
     table: PairScores,  # from `complete`
 ) -> dict[str, list]:  # numbers of all pairs, by column
     "What the list is sorted and filtered by."
-    found = {name: plain_numbers(table[name]) for name in NUMBERS if name in table}
-    return found | ({"source": source_codes(table)[0]} if "source" in table else {})
+    return _numbers_of(table) | ({"source": source_codes(table)[0]} if "source" in table else {})
 
 # %% ../nbs/56_filters.ipynb #t011
 CATEGORIES = 200  # values that a category has at most
@@ -190,7 +194,7 @@ def _how_far_moved(moves):
 # %% ../nbs/56_filters.ipynb #fi022
 def _all_numbers(table, moves):
     "Every number of the pairs by name, as the browser has it."
-    found = {name: np.array(values, dtype=np.float64) for name, values in columns(table).items() if name != "source"}
+    found = {name: np.array(values, dtype=np.float64) for name, values in _numbers_of(table).items()}
     found["confidence"] = np.maximum(found["p_chosen"], 1 - found["p_chosen"])
     if {"length_chosen", "length_rejected"} <= set(found):
         found["length_gap"] = found["length_chosen"] - found["length_rejected"]
@@ -203,9 +207,9 @@ def _all_numbers(table, moves):
 # %% ../nbs/56_filters.ipynb #t032
 def _column(table, name, numbers):
     "What is filtered and sorted by under a name: a facet; a ValueError for a name that isn't one."
-    own = _facet_columns(table)
     if name in numbers:
         return dict(name=name, kind="number", values=numbers[name])
+    own = _facet_columns(table)
     facet = _facet(name, table[own[name]]) if name in own else None
     if facet is None:
         known = [facet["name"] for facet in facets(table)]

@@ -20,7 +20,7 @@ from torch import nn
 
 from .attention import Branches, FlatAttentionError, NO_MASK, use_flat_attention, why_padded
 from .collator import PairBatch, pad_rows
-from .head import no_cache, check_one_value, watch_head, head_module, own_forward, rewards, unwrap
+from .head import no_cache, check_one_value, evaluating, watch_head, head_module, own_forward, rewards, unwrap
 from .layout import is_flat, lay_out, share_across
 from .model import ROUNDING
 
@@ -83,9 +83,10 @@ def flat_rewards(
     "The reward of each text of a flat row: the same as `rewards` gives for the texts padded."
     flat = _to_device(share_across(flat), next(model.parameters()).device)
     branches, ids_1N = Branches.of(flat), flat["input_ids"]
-    ends_R = branches.ends_R[flat.get("place", ...)]  # in the order of the texts
+    ends_R = branches.ends_R
+    in_order_R = ends_R[flat.get("place", ...)]  # of the texts
     no_mask = torch.ones(NO_MASK, dtype=torch.bool, device=ids_1N.device)
-    with _narrow_last_mlp(model, branches.ends_R), watch_head(model, ends_R) as seen:
+    with _narrow_last_mlp(model, ends_R), watch_head(model, in_order_R) as seen:
         model(input_ids=ids_1N, position_ids=flat["position_ids"], attention_mask=no_mask, branches=branches,
               **no_cache(model))
     return check_one_value(model, seen[-1])[0].squeeze(-1).float()
@@ -101,16 +102,15 @@ def _trial_groups(n_ids):
 
 # %% ../nbs/42_flat.ipynb #c034_1
 def _hidden_states(model, padded, flat):
-    "What the head sees of padded texts and of a flat row; the model is left in the mode it was in."
-    hidden, was_training = [], model.training
+    "What the head sees of padded texts and of a flat row."
+    hidden = []
     handle = head_module(model).register_forward_pre_hook(lambda module, args: hidden.append(args[0]))
     try:
-        with torch.no_grad():
-            rewards(model.eval(), *padded)
+        with evaluating(model):
+            rewards(model, *padded)
             flat_rewards(model, flat)
     finally:
         handle.remove()
-        model.train(was_training)
     return hidden[0], hidden[1]
 
 def _distance_at_ends(padded_RLd, flat_1Nd, texts, flat):

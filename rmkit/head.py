@@ -7,7 +7,7 @@ Docs: https://rmkit.github.io/rmkit/head.html.md"""
 # %% auto #0
 __all__ = ['logger', 'OUTPUTS', 'unwrap', 'added_modules', 'head_name', 'head_module', 'init_head', 'count_outputs',
            'replace_head', 'watch_head', 'no_cache', 'check_one_value', 'set_text_pair', 'reads_text_pairs',
-           'trial_ids', 'own_forward', 'call_own_forward', 'rewards', 'token_rewards']
+           'trial_ids', 'evaluating', 'own_forward', 'call_own_forward', 'rewards', 'token_rewards']
 
 # %% ../nbs/02_head.ipynb #h002
 import inspect
@@ -313,6 +313,19 @@ def _known_values(
         for handle in handles:
             handle.remove()
 
+# %% ../nbs/02_head.ipynb #ev002
+@contextmanager
+def evaluating(
+    model: nn.Module,  # perhaps wrapped
+) -> Iterator[nn.Module]:  # the same
+    "Without gradients and in evaluation mode; the model is left in the mode it was in."
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            yield model.eval()
+    finally:
+        model.train(was_training)
+
 # %% ../nbs/02_head.ipynb #he014
 def _forward_trial(
     model: nn.Module,  # perhaps wrapped, in evaluation mode
@@ -331,15 +344,12 @@ def _forward_trial(
             return f"it doesn't give the value of '{head_name(model)}' at the last token"
 
 def _try_forward(model):
-    "The trial's answer, with the model left as it was; None where the trial fails, which shows when the model is used."
-    was_training = model.training
+    "The trial's answer; None where the trial fails, which shows when the model is used."
     try:
-        with torch.no_grad():
-            return _forward_trial(model.eval())
+        with evaluating(model):
+            return _forward_trial(model)
     except (AttributeError, TypeError, ValueError, IndexError, RuntimeError):
         return None
-    finally:
-        model.train(was_training)
 
 # %% ../nbs/02_head.ipynb #m004
 _reasons = WeakKeyDictionary()  # the answer of `own_forward` for each model
@@ -376,13 +386,10 @@ def _one_by_one(model, ids_BL, mask_BL):
 
 def _padding_changes(model, pad_id):
     "Whether a model's own forward gives a text another reward when padding stands behind it."
-    was_training, ids = model.training, trial_ids(model)
+    ids = trial_ids(model)
     padded = torch.cat([ids, torch.full_like(ids, pad_id)], 1), torch.cat([ids * 0 + 1, ids * 0], 1)
-    try:
-        with torch.no_grad(), _known_values(model, 1):
-            alone, beside = (call_own_forward(model.eval(), *row) for row in ((ids, ids * 0 + 1), padded))
-    finally:
-        model.train(was_training)
+    with evaluating(model), _known_values(model, 1):
+        alone, beside = (call_own_forward(model, *row) for row in ((ids, ids * 0 + 1), padded))
     return not torch.allclose(alone, beside, rtol=1e-2, atol=1e-4)
 
 # %% ../nbs/02_head.ipynb #he016

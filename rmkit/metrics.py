@@ -178,14 +178,12 @@ def summarize(
 _OF_A_BIN = ["accuracy", "low", "high", "pairs", "least", "most"]
 
 
-def _reliability_of_bin(reward_margin_N):
-    "One row of `reliability`."
-    n = len(reward_margin_N)
-    share = accuracy(reward_margin_N)
+def _row_of_bin(name, x_N, wins_N):
+    "One row of a table of bins: the mean of x under its name, accuracy with its interval (Wilson), and what is in it."
+    n, share = len(x_N), wins_N.mean()
     low, high = wilson_interval(share, n)
-    confidence_N = 1 / (1 + np.exp(-np.abs(reward_margin_N)))
-    return dict(confidence=confidence_N.mean(), accuracy=share, low=low, high=high, pairs=n,
-                least=confidence_N.min(), most=confidence_N.max())
+    return {name: x_N.mean(), "accuracy": share, "low": low, "high": high, "pairs": n, "least": x_N.min(),
+            "most": x_N.max()}
 
 
 def reliability(
@@ -197,17 +195,10 @@ def reliability(
     order_N = np.argsort(np.abs(reward_margin_N), kind="stable")
     n_bins = max(1, min(n_bins, len(order_N) // 10))
     bins = np.array_split(reward_margin_N[order_N], n_bins) if len(order_N) else []
-    return pd.DataFrame(list(map(_reliability_of_bin, bins)), columns=["confidence", *_OF_A_BIN])
+    rows = [_row_of_bin("confidence", 1 / (1 + np.exp(-np.abs(margin_N))), wins(margin_N)) for margin_N in bins]
+    return pd.DataFrame(rows, columns=["confidence", *_OF_A_BIN])
 
 # %% ../nbs/30_metrics.ipynb #c050b
-def _accuracy_of_gaps(gap_N, wins_N):
-    "One row of `accuracy_by_length_gap`."
-    n = len(gap_N)
-    share = wins_N.mean()
-    low, high = wilson_interval(share, n)
-    return dict(gap=gap_N.mean(), accuracy=share, low=low, high=high, pairs=n, least=gap_N.min(), most=gap_N.max())
-
-
 def _bin_numbers(x_N, n_bins):
     "The bin of each number, about as many in each; equal numbers share one."
     n_bins = min(n_bins, max(1, len(x_N) // 10))
@@ -223,7 +214,7 @@ def accuracy_by_length_gap(
     gap_N = (table["length_chosen"] - table["length_rejected"]).to_numpy(dtype=float)
     wins_N = wins(table["reward_chosen"] - table["reward_rejected"])
     bin_N = _bin_numbers(gap_N, n_bins)
-    rows = [_accuracy_of_gaps(gap_N[bin_N == i], wins_N[bin_N == i]) for i in np.unique(bin_N)]
+    rows = [_row_of_bin("gap", gap_N[bin_N == i], wins_N[bin_N == i]) for i in np.unique(bin_N)]
     return pd.DataFrame(rows, columns=["gap", *_OF_A_BIN])
 
 # %% ../nbs/30_metrics.ipynb #c050e_1

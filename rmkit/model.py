@@ -42,8 +42,8 @@ from transformers.utils import (ADAPTER_CONFIG_NAME, cached_file, CONFIG_NAME, f
 
 from . import older_names
 from .files import ask_hub
-from .head import (added_modules, call_own_forward, count_outputs, head_module, head_name, init_head, own_forward,
-                        replace_head, rewards, trial_ids, unwrap)
+from .head import (added_modules, call_own_forward, count_outputs, evaluating, head_module, head_name, init_head,
+                        own_forward, replace_head, rewards, trial_ids, unwrap)
 
 # %% ../nbs/20_model.ipynb #c005
 logger = logging.getLogger(__name__)
@@ -69,9 +69,8 @@ _PAD_NAMES = [re.compile(name, re.IGNORECASE) for name in (  # the best first
 
 def _pad_rank(token):
     "How well a token's name says that it is for padding: 0 best; None for not at all, or for pictures."
-    if re.search("image|video|audio|vision", token):
-        return None
-    return next((n for n, name in enumerate(_PAD_NAMES) if name.fullmatch(token)), None)
+    rank = next((n for n, name in enumerate(_PAD_NAMES) if name.fullmatch(token)), None)
+    return None if rank is None or re.search("image|video|audio|vision", token) else rank
 
 def unused_token(
     tokenizer: PreTrainedTokenizerBase,  # whose vocabulary is searched
@@ -642,9 +641,9 @@ def _write_adapter(folder, stored, settings):
 def _with_head(stored, settings, base, head):
     "An adapter's weights and config with a head as PEFT keeps it; the base's own where none was found."
     name = head_name(base)
-    head = head_module(base).state_dict() | head  # none: trained before the adapter was, and left as it was
+    own = head_module(base).state_dict()  # none found: trained before the adapter was, and left as it was
     stored = {key: x for key, x in stored.items() if f".{name}." not in key}
-    stored |= {f"base_model.model.{name}.{part}": x for part, x in head.items()}
+    stored |= {f"base_model.model.{name}.{part}": head.get(part, x) for part, x in own.items()}
     saved = list({*(settings.get("modules_to_save") or []), name})
     return stored, settings | {"task_type": "SEQ_CLS", "modules_to_save": saved}
 
@@ -917,7 +916,7 @@ def take_chat_template(
     before = set(tokenizer.get_vocab().values())
     _copy_template(_template_source(path, trust_remote_code), tokenizer)
     model.config.get_text_config().eos_token_id = tokenizer.eos_token_id
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    if len(tokenizer) > _embedding_rows(model):
         grow_embeddings(model, len(tokenizer))
     return sorted(set(tokenizer.get_vocab().values()) - before)
 
@@ -1312,13 +1311,9 @@ def _reward_pairs(
         ids = torch.tensor([row], device=next(model.parameters()).device)
         return ids, torch.ones_like(ids)
 
-    was_training = model.training
-    try:
-        with torch.no_grad():
-            return [(rewards(model.eval(), *on(model, row)).item(), call_own_forward(saved, *on(saved, row)).item())
-                    for row in rows]
-    finally:
-        model.train(was_training)
+    with evaluating(model):
+        return [(rewards(model, *on(model, row)).item(), call_own_forward(saved, *on(saved, row)).item())
+                for row in rows]
 
 def _how_to_save(model):
     "What to do where a saved model isn't the one in memory."

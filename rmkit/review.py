@@ -32,7 +32,7 @@ from . import older_names
 from .data import (BETTER_WORSE, column_words, CONTENT_KEYS, find_format, Format, id_columns, is_tie, ROLE_KEYS,
                         ROLES, to_pairs, twin_columns, unwrap_number)
 from .files import as_table
-from .table import OWN_COLUMNS, PAIR_TEXTS
+from .table import NUMBERS, OWN_COLUMNS, PAIR_TEXTS
 from .tokens import well_formed
 from .words import are_messages, as_text, BadRowError, drop_none, is_missing, message_text, visible
 
@@ -571,7 +571,7 @@ PAUSE = 300  # seconds
 @patch
 def pace(self: Review) -> float | None:  # seconds; None before the third pair
     "How long the reviewer has lately taken for a pair."
-    own = [said[self.reviewer][-1] for said in self._lines.values() if said.get(self.reviewer)]
+    own = [said[self.reviewer][-1] for said in list(self._lines.values()) if said.get(self.reviewer)]
     times = sorted(map(_time_of, own))[-50:]
     gaps = [(b - a).total_seconds() for a, b in zip(times, times[1:])]
     gaps = [gap for gap in gaps if gap <= PAUSE]
@@ -645,7 +645,7 @@ def take(
 def lines(self: Review) -> list[dict]:
     "All that is known: a line for each entry, and for each pair that was seen."
     found = []
-    for place, said in self._lines.items():
+    for place, said in list(self._lines.items()):
         for line in (own[-1] for own in said.values() if own and _entry_of(own[-1])):
             known = not isinstance(place, str) and self._still_holds(line, place) == _entry_of(line)
             found.append(self._make_line(place, _entry_of(line), line["reviewer"], line["time"]) if known else line)
@@ -657,7 +657,7 @@ def text(self: Review) -> str:
     return "".join(json.dumps(line) + "\n" for line in self.lines())
 
 # %% ../nbs/55_review.ipynb #c081
-DERIVED = {"reward_chosen", "reward_rejected", "reward_margin", "p_chosen", "length_chosen", "length_rejected"}
+DERIVED = {*NUMBERS} - {"margin"}  # columns that scoring added
 
 def _plain_values(column):
     "A column's values as plain ones, and no text among messages."
@@ -710,9 +710,11 @@ def _rename_what_is_read_twice(dataset):
 
 def _read_as_it_stands(dataset):
     "Pairs that are read as they stand, if under other names; a ValueError where that doesn't help."
-    if _misread(dataset.to_list(), _format_of(dataset)):
+    fault = _misread(dataset.to_list(), _format_of(dataset))
+    if fault:
         dataset = _rename_what_is_read_twice(dataset)
-    if fault := _misread(dataset.to_list(), _format_of(dataset)):
+        fault = _misread(dataset.to_list(), _format_of(dataset))
+    if fault:
         raise ValueError(f"these pairs can't be brought back to a dataset that is read as they were: row {fault[0]}, "
                          f"{fault[1]}. Correct the dataset they came from instead, by the rows of `changes`.")
     return dataset

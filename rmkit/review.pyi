@@ -20,7 +20,7 @@ from .data import (
     unwrap_number as unwrap_number,
 )
 from .files import as_table as as_table
-from .table import OWN_COLUMNS as OWN_COLUMNS, PAIR_TEXTS as PAIR_TEXTS
+from .table import NUMBERS as NUMBERS, OWN_COLUMNS as OWN_COLUMNS, PAIR_TEXTS as PAIR_TEXTS
 from .tokens import well_formed as well_formed
 from .words import (
     are_messages as are_messages,
@@ -120,7 +120,7 @@ def with_texts(original, texts: list[str | None], part: str):
     """A prompt or a response with some of its texts replaced. A ValueError where the messages don't match."""
 
 PAUSE: int
-DERIVED: set
+DERIVED: Any
 def original_set(table: pd.DataFrame) -> Dataset:
     """The dataset that was scored, as pairs. A ValueError where it couldn't be read again as it was read then."""
 

@@ -10,7 +10,6 @@ __all__ = ['logger', 'READS_PER_TOKEN', 'RewardModel', 'Ranking', 'pair_texts', 
 # %% ../nbs/50_scoring.ipynb #h002
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -28,8 +27,8 @@ from . import older_names
 from .collator import pad_rows
 from .data import id_columns, IDS, prepare_dataset
 from .flat import flat_rewards, needs_padding
-from .head import (reads_text_pairs, rewards as rewards_at_end, set_text_pair, token_rewards as rewards_at_tokens,
-                        unwrap)
+from .head import (evaluating, reads_text_pairs, rewards as rewards_at_end, set_text_pair,
+                        token_rewards as rewards_at_tokens, unwrap)
 from .layout import lay_out, shared_length
 from .model import check_model_class, check_token_ids, limit_length, load_reward_model, position_limit
 from .table import OWN_COLUMNS, PAIR_TEXTS, pair_scores, PairScores, sigmoid, TokenRewards
@@ -202,17 +201,6 @@ def _padded_batches(
         start = stop
 
 # %% ../nbs/50_scoring.ipynb #c051
-@contextmanager
-def _evaluating(model):
-    "Without gradients and in evaluation mode; the model is left in the mode it was in."
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(was_training)
-
 @patch
 def _score_batches(self: RewardModel, ids_D, batch_size, max_tokens):
     "Yield (indices, their rewards), batch after batch."
@@ -231,7 +219,7 @@ def _score_ids(self: RewardModel, ids_N, batch_size, max_tokens, progress):
     number = {ids: n for n, ids in enumerate(dict.fromkeys(tuple(ids) for ids in ids_N if ids))}
     r_D = np.full(len(number) + 1, np.nan, dtype=np.float32)
     bar = tqdm(total=len(number), desc="Scoring", unit=" responses", delay=2, disable=not progress)
-    with _evaluating(self.model), bar:
+    with evaluating(self.model), bar:
         for at, r_B in self._score_batches([list(ids) for ids in number], batch_size, max_tokens):
             r_D[at] = r_B.cpu().numpy()
             bar.update(len(at))
@@ -323,7 +311,7 @@ def token_rewards(
     check_token_ids(self.model, self.tokenizer, [ids])
     if ids is None:
         raise ValueError(f"the response is longer than max_length={self.max_length} even without its prompt")
-    with _evaluating(self.model):
+    with evaluating(self.model):
         r_BL = rewards_at_tokens(self.model, *pad_rows([ids], 0, device=next(self.model.parameters()).device))
     special = np.isin(ids, self.tokenizer.all_special_ids)
     start = common_prefix_length(ids, before or [])

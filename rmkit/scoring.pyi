@@ -11,7 +11,12 @@ from . import older_names as older_names
 from .collator import pad_rows as pad_rows
 from .data import id_columns as id_columns, IDS as IDS, prepare_dataset as prepare_dataset
 from .flat import flat_rewards as flat_rewards, needs_padding as needs_padding
-from .head import reads_text_pairs as reads_text_pairs, set_text_pair as set_text_pair, unwrap as unwrap
+from .head import (
+    evaluating as evaluating,
+    reads_text_pairs as reads_text_pairs,
+    set_text_pair as set_text_pair,
+    unwrap as unwrap,
+)
 from .layout import lay_out as lay_out, shared_length as shared_length
 from .model import (
     check_model_class as check_model_class,

@@ -85,6 +85,13 @@ def _wrong_count(n, slip, rng):
     "`n`, or with probability `slip` any number from 1 to 8."
     return rng.randint(1, 8) if rng.random() < slip else n
 
+def _slip_words(items, slip, pools, rng):
+    "The words, each with probability `slip` another out of one of the pools."
+    for i in range(len(items)):
+        if rng.random() < slip:
+            items[i] = rng.choice(rng.choice(pools))
+    return items
+
 class ListTask:
     "Name so many members of a topic."
     name = "list"
@@ -100,10 +107,7 @@ class ListTask:
 
     def answer(self, slots, slip, rng):
         items = rng.sample(TOPICS[slots["topic"]], _wrong_count(slots["n"], slip, rng))
-        for i in range(len(items)):
-            if rng.random() < slip / 2:
-                items[i] = rng.choice(rng.choice([VAGUE, VAGUE, items, THINGS]))
-        return ", ".join(items) + "."
+        return ", ".join(_slip_words(items, slip / 2, [VAGUE, VAGUE, items, THINGS], rng)) + "."
 
     def faults(self, slots, words):
         return Counter({"miscount": abs(len(words) - slots["n"]), "repeat": len(words) - len(set(words)),
@@ -125,10 +129,7 @@ class SayTask:
 
     def answer(self, slots, slip, rng):
         items = [slots["word"]] * _wrong_count(slots["n"], slip, rng)
-        for i in range(len(items)):
-            if rng.random() < slip / 3:
-                items[i] = rng.choice(rng.choice([VAGUE, VAGUE, VAGUE, THINGS]))
-        return " ".join(items) + "."
+        return " ".join(_slip_words(items, slip / 3, [VAGUE, VAGUE, VAGUE, THINGS], rng)) + "."
 
     def faults(self, slots, words):
         return Counter({"miscount": abs(len(words) - slots["n"]),
@@ -151,8 +152,7 @@ class UseTask:
         return found and dict(words=[w for w in found.groups() if w])
 
     def answer(self, slots, slip, rng):
-        used = [rng.choice(rng.choice([VAGUE, VAGUE, VAGUE, THINGS])) if rng.random() < slip else w
-                for w in slots["words"]]
+        used = _slip_words(list(slots["words"]), slip, [VAGUE, VAGUE, VAGUE, THINGS], rng)
         if len(used) == 1:
             used.append(rng.choice(THINGS))
         rng.shuffle(used)
@@ -419,7 +419,7 @@ def tiny_config() -> LlamaConfig:
 def _seeded(build, config, seed):
     "`build(config)` with weights that depend on `seed` alone; the global random state is left as it was."
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # the CPU's alone: no other is put back
         return build(config).eval()
 
 # %% ../nbs/00_synthetic.ipynb #id022

@@ -78,10 +78,10 @@ def _gap_label(row):
     least, most = (f"{row[name]:+.0f}" if row[name] else "0" for name in ("least", "most"))
     return least if least == most else f"{least} to {most}"
 
-def _source_marks(table):
-    "A bar for each source, the largest first."
+def _source_marks(table, is_known):
+    "A bar for each source of the pairs with a reward, the largest first; sources are numbered as in the whole table."
     codes, names = source_codes(table)
-    by = summarize(table.assign(source=codes), "source").iloc[:-1]
+    by = summarize(table[is_known].assign(source=np.array(codes)[is_known]), "source").iloc[:-1]
     return [dict(label=names[code] if code >= 0 else "–", y=row.accuracy, low=row.low, high=row.high, n=int(row.pairs),
                  range=None, source=int(code))
             for code, row in by.iterrows()]
@@ -105,19 +105,24 @@ def _length_picture(known):
                 xlabel="tokens by which the chosen response is longer", ylabel="accuracy",
                 line=dict(y=0.5, label="chance"))
 
+# %% ../nbs/63_visualizer.ipynb #le016
+def _source_pictures(table, is_known):
+    "Accuracy by source, where there are several."
+    bars = _source_marks(table, is_known) if "source" in table and is_known.any() else []
+    return [dict(id="source", title="Accuracy by source", kind="bars", bars=bars, columns=["source"], xlabel="",
+                 ylabel="accuracy")] if len(bars) > 1 else []
+
 def pictures(
     table: PairScores,  # from `complete`
 ) -> list[dict]:  # one dict a picture, for `charts.js`
     "What there is to see of all pairs; pairs without a reward are left out."
-    known = table[np.isfinite(table["reward_margin"].to_numpy(dtype=float))]
+    is_known = np.isfinite(table["reward_margin"].to_numpy(dtype=float))
+    known = table[is_known]
     numbers = (known[name].to_numpy(dtype=float) for name in ("reward_chosen", "reward_rejected", "reward_margin"))
     found = _reward_pictures(*numbers)
     if {"length_chosen", "length_rejected"} <= set(known):
         found.append(_length_picture(known))
-    if len(known) and "source" in known and len(bars := _source_marks(known)) > 1:
-        found.append(dict(id="source", title="Accuracy by source", kind="bars", bars=bars, columns=["source"],
-                          xlabel="", ylabel="accuracy"))
-    return found
+    return found + _source_pictures(table, is_known)
 
 # %% ../nbs/63_visualizer.ipynb #c020
 def messages(
@@ -208,8 +213,7 @@ def meta(self: RewardVisualizer) -> dict:
                 can=dict(score=self.model is not None, mark=True, export=True))
 
 # %% ../nbs/63_visualizer.ipynb #se004
-@patch
-def _edit_texts(self: RewardVisualizer, i, edit):
+def _edit_texts(edit):
     "The texts of a correction, message by message."
     return {part: [message["text"] for message in messages(value, "assistant")] for part, value in edit.items()}
 
@@ -223,7 +227,7 @@ def state(
         return dict(filters=self.filters, sort=self.sort, open=self.selected)
     if name == "drafts":
         return self.drafts
-    entries = {i: entry | (dict(edit=self._edit_texts(i, entry["edit"])) if "edit" in entry else {})
+    entries = {i: entry | (dict(edit=_edit_texts(entry["edit"])) if "edit" in entry else {})
                for i, entry in self.review.entries.items()}
     file = self.review.path and visible(self.review.path.name)
     return dict(entries=entries, seen=sorted(self.review.seen), undo=self.review.can_undo, pace=self.review.pace(),

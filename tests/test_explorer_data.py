@@ -18,9 +18,9 @@ from rmkit.words import message_text
 from rmkit.table import pair_scores
 from rmkit.words import visible
 from rmkit.differences import word_diff
-from rmkit.filters import facets, matches, ordered, rows_with, search_terms, searchable
+from rmkit.filters import columns, facets, matches, ordered, rows_with, search_terms, searchable
 from rmkit.table import complete
-from rmkit.visualizer import exported, RewardVisualizer
+from rmkit.visualizer import exported, pictures, RewardVisualizer
 
 CHAT = [dict(role="user", content="2 + 2?")]
 ROWS = [dict(prompt="2 + 2?", chosen="4", rejected="5", reward_chosen=1.0, reward_rejected=-1.0, margin=2),
@@ -480,3 +480,13 @@ def test_snapshots_are_of_the_pairs_that_are_shown(model, tokenizer):
     assert moves["steps"] == [0, 10] and len(moves["margins"][0]) == len(moves["mean"]) == 2
     with pytest.raises(ValueError, match="are of 2 pairs, the table has 1"):
         RewardVisualizer(FRAME[:1], snapshots=snapshots)
+
+
+def test_a_bar_of_a_source_filters_that_source():
+    "Also where all pairs of a source that stands before it have no reward, and so no bar"
+    table = pair_scores(["p"] * 6, ["a"] * 6, ["b"] * 6, [np.nan, np.nan, 1, 2, 3, 4], [0] * 6,
+                        source=["a", "a", "b", "b", "c", "c"])
+    bars = next(picture["bars"] for picture in pictures(complete(table)) if picture["id"] == "source")
+    codes = columns(complete(table))["source"]
+    assert {bar["label"]: [i for i, code in enumerate(codes) if code == bar["source"]] for bar in bars} == {
+        "b": [2, 3], "c": [4, 5]}

@@ -1,6 +1,6 @@
 // The view of a training run. The files that it uses stand in front of it, in one module (see `PARTS` in
 // rmkit.browser). A source is {panels(), news(), onchange(callback), onreply(callback), send(message)}: a kernel.
-//   panels: [{name, title, percent, curves: [{name, key, low, high, spread, colour, dash}]}]
+//   panels: [{name, title, percent, guide, curves: [{name, key, low, high, spread, colour, dash}]}]
 //   news:   {from, rows, looks, first, state}: log entries from number `from` on, means of short stretches of steps
 //           after step `first` (by column; {} where the log is as fine), and where the run stands, in words
 
@@ -55,7 +55,6 @@ function seriesOf(rows, curve, most, banded) {
 const LARGE = ["loss", "accuracy", "margin", "rewards"]; // panels of full size
 const PIXELS_A_POINT = 4;
 const BANDED_CURVES = 3; // in one panel, at most, that have a band around them
-const GUIDES = {accuracy: [0.5], margin: [0]}; // values that are always in sight
 
 function panelOf(name, rows) {
   const title = element("h3"), height = LARGE.includes(name) ? 200 : 120;
@@ -84,7 +83,7 @@ function panelChart(panel, rows, width, height) {
   const values = series.flatMap(one => [one.y, one.low, one.high].filter(Boolean).flat());
   const more = LEGEND_ROW * Math.max(0, legendRows(series, 4, width).length - 2); // many held-out sets
   return lineChart({series, xlabel: "step", width, height: height + more, ytext,
-    ydomain: niceDomain([...values, ...GUIDES[panel.name] ?? []]), label: `${panel.title} by step`});
+    ydomain: niceDomain([...values, panel.guide]), label: `${panel.title} by step`});
 }
 
 // ---- tiles and head

@@ -33,7 +33,7 @@ function reviewChanged(view) {
   const {decision, mark} = view.filters;
   if (decision || mark || view.sort.by in REVIEW_SORTS) {
     const before = view.open === null ? -1 : view.shown.indexOf(view.open);
-    view.shown = matching(view.table, view.filters, view.sort, view.review, view.found);
+    takeShown(view);
     if (before >= 0 && !view.shown.includes(view.open)) view.leftAt = before;
     view.cursor = clamp(view.leftAt ?? view.cursor, 0, Math.max(view.shown.length - 1, 0));
     drawStatus(view);

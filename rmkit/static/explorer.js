@@ -220,7 +220,7 @@ function newView(source) {
     // what the source hasn't confirmed yet
     pending: [], justSeen: new Set(), placeTimer: null, placesUnderWay: 0,
     // how pairs are read
-    show: {tokens: false, edit: false, goOn: true, ...readingStore().read()}, switches: {},
+    show: {goOn: true, ...readingStore().read()}, switches: {},
     tokens: {by: "value", specials: true}, drafts: new Map(), draftsKept: source.get("drafts"), pictures: new Map()};
 }
 

@@ -48,9 +48,9 @@ function actionOf(view, key) {
 
 // What it does with the pair that is open.
 function pairAction(view, key) {
-  const {pair, nodes} = view, small = key.toLowerCase();
+  const {pair, nodes} = view, small = key.toLowerCase(), name = switchOf(small);
   if (!pair || pair.id !== view.open) return null;
-  if (switchOf(small)) return view.switches[switchOf(small)];
+  if (name) return view.switches[name];
   if (!view.meta.can?.mark) return null;
   if (small === "c") return () => nodes.pair.querySelector('[data-keep="note"]')?.focus();
   if (small in DECISION_KEYS) return () => decide(view, DECISION_KEYS[small]);

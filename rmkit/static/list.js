@@ -64,10 +64,10 @@ function sortButton(view, text, by, sort) {
     onclick: () => setSort(view, {by, down: isOn && !sort.down})}, isolated(cut(text, 40)));
 }
 
-function drawHead(view) {
+function drawHead(view, cells) {
   const snippetHead = name =>
     element("span", {class: `rmkit-cell rmkit-snippet rmkit-of-${name}`}, name[0].toUpperCase() + name.slice(1));
-  redraw(view, view.nodes.head, [...listCells(view).map(cell => headCell(view, cell)), ...TEXTS.map(snippetHead)]);
+  redraw(view, view.nodes.head, [...cells.map(cell => headCell(view, cell)), ...TEXTS.map(snippetHead)]);
 }
 
 function setSort(view, sort) {
@@ -101,7 +101,7 @@ function drawRows(view) {
   const {list, none} = view.nodes, size = pageSize(view), start = Math.floor(view.cursor / size) * size;
   const hadFocus = list.contains(activeElement(view)), ids = Array.from(view.shown.slice(start, start + size));
   const cells = listCells(view);
-  drawHead(view);
+  drawHead(view, cells);
   list.replaceChildren(...ids.map((i, k) => rowNode(view, i, start + k, cells)));
   none.hidden = ids.length > 0;
   drawPager(view);

@@ -13,16 +13,15 @@ function drawOverview(view) {
 }
 
 function pictureCard(view, picture) {
-  const {id, kind, title, xlabel, ylabel, note} = picture, {said, onhover} = spokenHover();
+  const {id, kind, title, xlabel, ylabel} = picture, {said, onhover} = spokenHover();
+  const selected = () => selectedIn(picture, view.filters.pictures[id]);
   const draw = {histogram: histogramOf, points: pointsOf, bars: barsOf}[kind];
   const chart = fluid(width => draw(view, picture, {width, xlabel, ylabel, label: title, onhover,
-    selected: selectedIn(picture, view.filters.pictures[id])}));
+    selected: selected()}));
   const foot = element("div", {class: "rmkit-bar rmkit-picked", tabindex: -1});
-  view.pictures.set(id, {chart, selected: () => selectedIn(picture, view.filters.pictures[id]),
-    drawPicked: () => drawPicked(view, id, foot)});
+  view.pictures.set(id, {chart, selected, drawPicked: () => drawPicked(view, id, foot)});
   return element("section", {class: "rmkit-picture rmkit-card", "data-id": id},
-    element("h3", null, isolated(title)), element("div", {class: "rmkit-frame"}, chart), foot,
-    element("p", {class: "rmkit-note"}, isolated(note ?? "")), said);
+    element("h3", null, isolated(title)), element("div", {class: "rmkit-frame"}, chart), foot, said);
 }
 
 // What a click on a picture did, below it: the count above may be out of sight.

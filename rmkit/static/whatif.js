@@ -217,10 +217,9 @@ const SCORES = [["reward of chosen", "reward_chosen", 2], ["reward of rejected",
 function drawResult(view) {
   const {scored, history} = draftOf(view), {result} = view.nodes;
   if (!scored) return result.replaceChildren();
-  const time = finite(scored.seconds) && soft(`, scored in ${numberText(scored.seconds)} s`);
   const scores = tableNode(["", "original", "edited", "change"], scoreRows(view, scored), "rmkit-numbers");
   result.replaceChildren(element("div", {class: "rmkit-rescored"},
-    element("p", null, "Edited: ", verdictSign(verdictOf(scored.reward_margin)), time), scores),
+    element("p", null, "Edited: ", verdictSign(verdictOf(scored.reward_margin))), scores),
   editedParts(view, scored), historyTable(view, history));
 }
 
