@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pkgutil import resolve_name
 
 from chapters import Chapter, DEFINITIONS, notebooks, ROOT
+from stubs import PACKAGE
 from symbols import entries, sources
 
 LIBRARIES = ["torch", "numpy", "pandas", "pandas:DataFrame", "datasets", "datasets:Dataset", "transformers",
@@ -106,8 +107,9 @@ def context_of(page: str) -> Context:
 @cache
 def package_words() -> frozenset:
     "All words of the package's code, its front end included."
-    front = "\n".join(path.read_text(encoding="utf-8") for path in ROOT.glob("rmkit/static/*.[jc]s*"))
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "rmkit").glob("*.py")]
+    front = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("static/*.[jc]s*"))
+    trees = [ast.parse(source.text) for source in sources().values()]
+    trees.append(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
     return frozenset(re.findall(r"\w+", front)).union(*map(words_of, trees))
 
 

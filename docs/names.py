@@ -328,7 +328,7 @@ def target_of_chapter(text: str) -> str:
 
 def target_of(text: str, context: Context) -> str | None:
     "The target of a link, as Markdown has it."
-    text = " ".join(text.split())
+    text = " ".join(text.split()).replace(", ...)", ")")  # further arguments, which Python wouldn't take there
     found = meaning(text, context)
     return found and (found if found.startswith("/") else f"#{found}")
 
