@@ -11,14 +11,13 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from chapters import Cell, Chapter, DIRECTIVE, notebooks, ROOT
+from chapters import Cell, Chapter, DIRECTIVE, notebooks, ROOT, SECONDS
 from readme import ANSI
 
 SITE = "https://rmkit.github.io/rmkit/"
 REPOSITORY = "https://github.com/rmkit/rmkit"
 COLAB = "https://colab.research.google.com/github/rmkit/rmkit/blob/main/"
 NBS = ROOT / "nbs"
-SECONDS = ROOT / "docs" / "seconds.json"  # of each notebook, on two cores; docs/notebooks.py writes it
 PROJECT = {"benchmarks": "benchmarks/README.md", "changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 CODE = re.compile(r"^(?P<fence>[`~]{3,}).*?^(?P=fence)[ \t]*$|(?P<tick>`+)(?!`).+?(?<!`)(?P=tick)(?!`)", re.M | re.S)
 LINK = re.compile(CODE.pattern + r"|(?P<picture>!\[[^\]]*)?\]\((?P<target>[^)\s]+)\)", re.M | re.S)
