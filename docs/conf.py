@@ -30,6 +30,10 @@ html_show_search_summary = False  # it would fetch pages, which a browser forbid
 copybutton_selector = "div:not(.output) > div.highlight > pre"
 copybutton_exclude = ".linenos, .gp, .go"
 notfound_urls_prefix = "/rmkit/"
+notfound_context = dict(title="No page here", body=(
+    '<h1>No page here</h1><p>It may have moved: <a href="/rmkit/search.html">search</a>, look at the '
+    '<a href="/rmkit/index.html">front page</a>, or <a href="https://github.com/rmkit/rmkit/issues">tell us</a> '
+    "where the link was.</p>"))
 ogp_site_url = html_baseurl
 ogp_image = "_static/social-card.png"
 ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image" />']
