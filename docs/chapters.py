@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SECONDS = ROOT / "docs" / "seconds.json"  # of each notebook on two cores: docs/notebooks.py writes it, the site says it
 DIRECTIVE = re.compile(r"^#[ \t]*\|[ \t]*([\w-]+)[ \t]*:?[ \t]*(.*)$", re.M)
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.M)
 IMPORTS = (ast.Import, ast.ImportFrom)
@@ -37,8 +38,8 @@ class Cell:
 
     @cached_property
     def runs(self) -> bool:
-        "Whether the tests run the cell."
-        return self.kind == "code" and self.directives.get("eval") != "false"
+        "Whether the cell is run: one that `needs` a network or a GPU is shown only."
+        return self.kind == "code" and self.directives.get("eval") != "false" and "needs" not in self.directives
 
     @cached_property
     def code(self) -> str:

@@ -17,7 +17,6 @@ import time
 from base64 import b64encode
 from functools import cache
 from html import escape
-from importlib.resources import files
 from itertools import zip_longest
 from numbers import Real
 from pathlib import Path
@@ -30,7 +29,7 @@ from matplotlib.ticker import MaxNLocator
 from transformers import TrainerCallback
 
 from . import older_names
-from .browser import front_end, hear_waiting, hear_while_busy, json_without_nan, style, without_nan
+from .browser import front_end, hear_waiting, hear_while_busy, json_without_nan, save_page, style, without_nan
 from .plots import Curve, curve_points, held_out_sets, Panel, plot_dashboard, training_panels
 from .words import clock, in_notebook, percent, short_number, short_percent, visible
 
@@ -521,8 +520,7 @@ def _widget_class():
     from traitlets import Unicode
 
     class DashboardWidget(AnyWidget):
-        _esm = front_end("dashboard")
-        _css = style() + (files("rmkit")/"static"/"dashboard.css").read_text(encoding="utf-8")
+        _esm, _css = front_end("dashboard"), style("dashboard")
         panels = Unicode("[]").tag(sync=True)
         news = Unicode("{}").tag(sync=True)
     return DashboardWidget
@@ -851,6 +849,18 @@ def replay(
     dashboard = cls(display=False)
     dashboard.view = read_run(source)
     return dashboard
+
+# %% ../nbs/64_dashboard.ipynb #lv202
+@patch
+def save(
+    self: Dashboard,
+    path,  # the .html file to write; its folder is made
+) -> Path:
+    "Write the run so far as one self-contained page, in which curves and steps can be read without a kernel."
+    title, news = self.view.title or "Training run", json.loads(self.view.news())
+    news["state"]["title"] = title
+    data = dict(panels=json.loads(self.view.panels()), news=news)
+    return save_page(path, "dashboard", title, data, self.view.page())
 
 # %% ../nbs/64_dashboard.ipynb #h901
 __getattr__ = older_names("dashboard")

@@ -1,4 +1,5 @@
 # Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
+from pathlib import Path
 from typing import Any, NamedTuple
 from transformers import TrainerCallback
 from . import older_names as older_names
@@ -7,6 +8,7 @@ from .browser import (
     hear_waiting as hear_waiting,
     hear_while_busy as hear_while_busy,
     json_without_nan as json_without_nan,
+    save_page as save_page,
     style as style,
     without_nan as without_nan,
 )
@@ -261,5 +263,8 @@ class Dashboard(TrainerCallback):
     @classmethod
     def replay(cls, source):
         """The dashboard of a run that is over."""
+
+    def save(self, path) -> Path:
+        """Write the run so far as one self-contained page, in which curves and steps can be read without a kernel."""
 
 __getattr__: Any

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 from . import older_names as older_names
-from .browser import front_end as front_end, hear_while_busy as hear_while_busy, style as style
+from .browser import front_end as front_end, hear_while_busy as hear_while_busy, save_page as save_page, style as style
 from .differences import word_diff as word_diff
 from .filters import (
     columns as columns,
@@ -55,9 +55,6 @@ __all__ = [
     'READER',
     'SAVED_TRACES',
     'TRACE_SECONDS',
-    'SAVED',
-    'POLICY',
-    'START',
     'LARGE_PAGE',
     'histogram',
     'pictures',
@@ -203,8 +200,5 @@ ASK_MODEL: tuple
 READER: ThreadPoolExecutor
 SAVED_TRACES: int
 TRACE_SECONDS: int
-SAVED: str
-POLICY: str
-START: str
 LARGE_PAGE: Any
 __getattr__: Any
