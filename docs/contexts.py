@@ -106,12 +106,17 @@ def context_of(page: str) -> Context:
 
 
 @cache
+def module_words() -> frozenset:
+    "All words of the code of the package's modules."
+    return frozenset().union(*(words_of(ast.parse(source.text)) for source in sources().values()))
+
+
+@cache
 def package_words() -> frozenset:
     "All words of the package's code, its front end included."
     front = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("static/*.[jc]s*"))
-    trees = [ast.parse(source.text) for source in sources().values()]
-    trees.append(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
-    return frozenset(re.findall(r"\w+", front)).union(*map(words_of, trees))
+    top = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    return module_words().union(re.findall(r"\w+", front), words_of(top))
 
 
 @cache

@@ -122,7 +122,7 @@ def options(entry) -> list:
         found.append(f":canonical: rmkit.{entry.name}")
     if entry.kind == "property" and entry.returns[0]:
         found.append(f":type: {json.dumps(entry.returns[0])}")
-    if entry.kind == "attribute":
+    if entry.kind == "attribute" and isinstance(entry.node, ast.AnnAssign):
         found.append(f":type: {json.dumps(ast.unparse(entry.node.annotation))}")
     value = ast.unparse(entry.node.value) if entry.kind in ("attribute", "data") and entry.node.value else ""
     if 0 < len(value) <= LONGEST_VALUE and entry.name != "logger":

@@ -115,7 +115,7 @@ class Entry:
     @property
     def returns(self) -> tuple:
         "Type and comment of what a function gives back."
-        if self.kind == "class" or not self.node.returns:
+        if self.kind == "class" or not getattr(self.node, "returns", None):
             return "", ""
         line = self.node.returns.end_lineno
         return ast.unparse(self.node.returns), self.source.comments.get(line, "") if line < body_line(self.node) else ""
@@ -169,9 +169,8 @@ def raised_in(node, helpers: dict, seen=()) -> list:
     found = []
     for part in ast.walk(node):
         if isinstance(part, ast.Raise) and part.exc:
-            found += AN_EXCEPTION.findall(ast.unparse(part.exc).partition("(")[0])
-            if isinstance(part.exc, ast.IfExp):
-                found += AN_EXCEPTION.findall(ast.unparse(part.exc))
+            made = part.exc.func if isinstance(part.exc, ast.Call) else part.exc
+            found += AN_EXCEPTION.findall(ast.unparse(made))
         called = part.func.id if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) else None
         if called in helpers and called not in seen:
             found += raised_in(helpers[called], helpers, (*seen, called))
@@ -200,17 +199,23 @@ def sources() -> dict:
 
 @cache
 def patches() -> dict:
-    "Class -> the public functions that are patched into it, each with the module where it is written."
+    "Class -> name, module and node of the public functions that are patched into it, and of what is set on it later."
     found = {}
     for source in sources().values():
         for node in source.tree.body:
-            for owner in patched_into(node):
-                found.setdefault(owner, []).extend([(source, node)] * (not node.name.startswith("_")))
+            named = [(owner, node.name) for owner in patched_into(node)]
+            named += [(target.value.id, target.attr) for target, _ in assigned(node)
+                      if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)]
+            for owner, name in named:
+                if not name.startswith("_"):
+                    found.setdefault(owner, []).append((name, source, node))
     return found
 
 
 def kind_of(node) -> str:
-    "What a function in a class is: a method or a property."
+    "What a function in a class, or a value that is set on it, is: a method, a property or an attribute."
+    if not isinstance(node, FUNCTIONS):
+        return "property" if ast.unparse(node.value).startswith("property(") else "attribute"
     patch = patch_of(node)
     options = {each.arg for each in patch.keywords} if isinstance(patch, ast.Call) else set()
     names = set(map(decorator, node.decorator_list))
@@ -232,8 +237,8 @@ def members_of(node, source: Source, module: str) -> list:
         elif isinstance(each, FUNCTIONS) and not each.name.startswith("_") and "setter" not in map(
                 decorator, each.decorator_list):
             found[each.name] = Entry(source, module, f"{node.name}.{each.name}", kind_of(each), each)
-    for other, each in patches().get(node.name, []):
-        found[each.name] = Entry(other, module, f"{node.name}.{each.name}", kind_of(each), each)
+    for name, other, each in patches().get(node.name, []):
+        found[name] = Entry(other, module, f"{node.name}.{name}", kind_of(each), each)
     return list(found.values())
 
 
