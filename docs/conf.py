@@ -1,6 +1,7 @@
 "Sphinx: furo over the pages that docs/build_site.py writes"
 import posixpath
 
+from reference import SPHINX
 from sphinx.application import Sphinx
 
 project = "rmkit"
@@ -15,6 +16,7 @@ nb_execution_mode = "off"  # the committed outputs are shown
 myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 4
 mathjax_path = "mathjax/tex-chtml.js"  # docs/finish.py puts it there
+globals().update(SPHINX)  # what the entries of the reference are written for
 
 html_theme = "furo"
 html_theme_options = {

@@ -202,6 +202,7 @@ def index_page() -> str:
     for source in sources().values():
         doc = ast.get_docstring(source.tree).partition("\n\n")[0]
         lines.append(f"| [`rmkit.{source.name}`]({source.name}.md) | {in_cell(prose(doc, 'reference/index'))} |")
+    lines += ["", "```{toctree}", ":hidden:", "", *(source.name for source in sources().values()), "older_names", "```"]
     return "\n".join([*lines, ""])
 
 
