@@ -37,8 +37,8 @@ class Cell:
 
     @cached_property
     def runs(self) -> bool:
-        "Whether the tests run the cell."
-        return self.kind == "code" and self.directives.get("eval") != "false"
+        "Whether the cell is run: one that `needs` a network or a GPU is shown only."
+        return self.kind == "code" and self.directives.get("eval") != "false" and "needs" not in self.directives
 
     @cached_property
     def code(self) -> str:
