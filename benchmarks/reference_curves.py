@@ -249,7 +249,7 @@ def write_tables(
         PAGE / "reference_curves_steps.csv")
     pd.DataFrame([row for run in runs for row in rows_of_real(run)]).round(4).to_csv(
         PAGE / "reference_curves_real.csv", index=False)
-    full = {(f"{run['set']}, rate {run['rate']:g}", run["seed"]): run["losses"] for run in runs if run["what"] == "full"}
+    full = {(run["set"], run["seed"]): run["losses"] for run in runs if run["what"] == "full"}
     pd.DataFrame({key: pd.Series(losses) for key, losses in full.items()}).rename_axis("step").to_csv(
         PAGE / "reference_curves_real_steps.csv")
 

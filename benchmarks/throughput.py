@@ -311,8 +311,8 @@ def show_race(
                      f"{r['worked']:.1f} s, {r['worked_ratio']:.2f}", f"{r['tokens_per_pair']:.0f}",
                      f"{r['gib']:.2f}", f"{r['rate_share']:.0%}", f"{r['first_losses'][0]:.6f}",
                      f"{r['losses'][0][-1]:.6f}"])
-    head = ["", "pairs/s", "ratio (median step; range)", "processor time a step, ratio", "tokens a pair", "peak GiB", "share of matrix rate",
-            "first loss", "last loss"]
+    head = ["", "pairs/s", "ratio (median step; range)", "processor time a step, ratio", "tokens a pair",
+            "peak GiB", "share of matrix rate", "first loss", "last loss"]
     need = next(r["needed_per_pair"] for r in result["contenders"].values() if "failed" not in r)
     rate = f"matrix products run at {result['matrix_rate'] / 1e9:,.0f} Gflop/s"
     return f"**{title}**; {need:.0f} tokens a pair are needed once; {rate}\n\n{table(head, rows)}"
