@@ -257,9 +257,11 @@ def write_tables(
 def name_of(
     run: dict,  # a line of `RUNS`, synthetic
 ) -> str | None:  # None: its steps aren't in the table
-    "What is special about a run of two hundred steps"
-    if run["pairs"] == STEPS * BATCH:
-        return f"noise {run['noise']:g}, rate {run['rate']:g}"
+    "What a run of at least two hundred steps is called: by the noise of its labels, and a learning rate of its own"
+    rate = f", learning rate {run['rate']:g}" * (run["rate"] != RATE)
+    is_one_of_many = run["pairs"] == STEPS * BATCH and run["noise"] in NOISE and not rate
+    if run["steps"] >= STEPS and run["pairs"] != 5_000 and not is_one_of_many:
+        return f"noise {run['noise']:g}{rate}"
 
 
 def rows_of_real(
