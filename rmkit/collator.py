@@ -27,7 +27,7 @@ from .data import ID_COLUMNS, unwrap_number
 def pad_rows(
     ids_B: Sequence[Sequence[int]],  # (B, ...) rows of token ids, of different lengths
     pad_token_id: int,  # what fills the empty cells
-    multiple: int | None = None,  # round the width L up to a multiple of this
+    multiple: int | None = None,  # round the width L up to a multiple of so many tokens
     device: torch.device | str = "cpu",  # of the tensors
 ) -> tuple[torch.Tensor, torch.Tensor]:  # ids (B, L) and mask (B, L), 1 at real tokens; int64
     "Fill rows on the right up to a common width."
@@ -188,7 +188,7 @@ def _further_numbers(rows):
 class DataCollatorForPreference(DataCollatorMixin):
     "Rows with `chosen_ids` and `rejected_ids` -> `input_ids` and `attention_mask` (2B, L), chosen above rejected."
     pad_token_id: int  # id that fills the short rows
-    pad_to_multiple_of: int | None = None  # round the width up to a multiple of this (8 or 64 suits tensor cores)
+    pad_to_multiple_of: int | None = None  # round the width up to a multiple of so many tokens (8 suits tensor cores)
     return_tensors: str = "pt"  # only PyTorch tensors are made
 
     def torch_call(
@@ -207,7 +207,7 @@ class RewardDataCollatorWithPadding:
     tokenizer: PreTrainedTokenizerBase  # pads with its pad token, on its padding side
     padding: bool | str = True  # to the longest row (True, "longest"), to `max_length` ("max_length"), or not (False)
     max_length: int | None = None  # width, in tokens, when `padding="max_length"`
-    pad_to_multiple_of: int | None = None  # round the width up to a multiple of this
+    pad_to_multiple_of: int | None = None  # round the width up to a multiple of so many tokens
     return_tensors: str = "pt"  # kind of array that `tokenizer.pad` makes
 
     def _pad(self, texts):

@@ -264,9 +264,9 @@ def compare(
     b,  # N responses
     **kwargs,  # batch_size, max_tokens, progress: see `score`
 ) -> np.ndarray:  # (N,) float64, P(a is better than b)
-    """How sure the model is that each `a` beats its `b`: the logistic function of the difference of their rewards
-    (Bradley and Terry, 1952). A ValueError for other numbers of `a` and `b`; TypeError and ValueError for what `score`
-    doesn't take."""
+    """How sure the model is that each `a` beats its `b`: the logistic function of the difference of their rewards, by
+    the model of Bradley and Terry (1952). A ValueError for other numbers of `a` and `b`; TypeError and ValueError for
+    what `score` doesn't take."""
     (a, _), (b, _), (prompts, is_single) = map(_as_list, (a, b, prompts))
     if len(a) != len(b):
         raise ValueError(f"{len(a)} responses a and {len(b)} responses b: expected as many of each")

@@ -87,9 +87,9 @@ class RewardModel:
     for messages that the chat template refuses."""
 
     def compare(self, prompts, a, b, **kwargs) -> np.ndarray:
-        """How sure the model is that each `a` beats its `b`: the logistic function of the difference of their rewards
-    (Bradley and Terry, 1952). A ValueError for other numbers of `a` and `b`; TypeError and ValueError for what `score`
-    doesn't take."""
+        """How sure the model is that each `a` beats its `b`: the logistic function of the difference of their rewards, by
+    the model of Bradley and Terry (1952). A ValueError for other numbers of `a` and `b`; TypeError and ValueError for
+    what `score` doesn't take."""
 
     def rank(self, prompt, responses, **kwargs) -> Ranking:
         """The responses to one prompt in order, the best first; equal ones stay in the order given.
