@@ -153,9 +153,10 @@ def details(entry, page: str) -> list:
 
 def returned(entry, page: str) -> list:
     kind, help = entry.returns
-    if not kind or kind == "None":
+    if kind == "None" or not (kind or help):
         return []
-    return [f"**Returns** {link_symbols(f'`{kind}`', page)}{': ' * bool(help)}{prose(help, page)}", ""]
+    named = link_symbols(f"`{kind}`", page) if kind else ""
+    return [f"**Returns** {named}{': ' * bool(kind and help)}{prose(help, page)}", ""]
 
 
 def bases(entry, page: str) -> list:

@@ -73,7 +73,7 @@ def save_page(
     title: str,  # of the page, its control characters made visible
     data,  # what the view's `embedded` takes: dicts, lists, texts, and numbers that are finite
     leftover: str,  # HTML for a reader without scripts
-) -> Path:
+) -> Path:  # of the page
     "Write a view as one self-contained page."
     script = front_end(view) + START
     checksum = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -101,7 +101,7 @@ def without_nan(
 def json_without_nan(
     value,  # dicts, lists, numbers and texts
 ) -> str:
-    "JSON of `without_nan`."
+    "What `without_nan` makes of a value, as JSON."
     return json.dumps(without_nan(value))
 
 # %% ../nbs/62_browser.ipynb #se107
