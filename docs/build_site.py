@@ -11,7 +11,7 @@ from chapters import Chapter, ROOT
 from finish import finish
 from links import complaint, link_symbols
 from live import live_names, live_pages
-from pages import as_myst, Page, pictures, thumbnail, write, written_pages
+from pages import as_myst, broken, Page, pictures, thumbnail, write, written_pages
 from reference import write_reference
 from sphinx.cmd.build import main as sphinx
 
@@ -124,8 +124,8 @@ def build(dest: Path = ROOT / "build" / "site") -> Path:
     run_sphinx(dest)
     add_notebooks(html, pages, dest / "cache")
     finish(html, pages, names)
-    if complaint():
-        sys.exit(f"names in backticks that can't be resolved:\n{complaint()}")
+    if complaint() or broken:
+        sys.exit("\n".join(["the site is built, with faults:", *dict.fromkeys(broken), complaint()]))
     return html
 
 

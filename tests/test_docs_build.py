@@ -118,9 +118,10 @@ def test_links_lead_to_pages_where_there_are_any(written, myst, plain):
     assert (relink(written, page), relink(written, page, twin=True)) == (myst, plain)
 
 
-def test_a_link_that_leads_nowhere_is_an_error(page):
-    with pytest.raises(FileNotFoundError, match="12_date"):
-        relink("[a](../12_date.ipynb)", page)
+def test_a_link_that_leads_nowhere_is_noted(page, monkeypatch):
+    monkeypatch.setattr(pages, "broken", [])
+    relink("[a](../12_date.ipynb) [b](../12_data.ipynb) [c](../../settings.ini)", page)
+    assert pages.broken == ["nbs/tutorials/a_loss.ipynb links to ../12_date.ipynb, which isn't there"]
 
 
 # Twins --------------------------------------------------------------------------------------------------------------
