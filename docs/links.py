@@ -1,12 +1,13 @@
 """Every name of rmkit in backticks becomes a link to its entry in the reference.
 
-What looks like a name of rmkit and is none is noted, and `complaint()` tells of it: a name that was renamed, a method or
-an option that is misspelt. What a bare word means, a page's own code says first: what its module defines, what it
-imports. `looks_ours` is the rule for the rest."""
+What looks like a name of rmkit and is none is noted, and `complaint()` tells of it: a name that was renamed, a method
+or an option that is misspelt. What a bare word means, a page's own code says first: what its module defines, what it
+imports. `looks_ours` of `contexts.py` is the rule for the rest."""
 import re
 from dataclasses import dataclass, replace
 
-from names import context_of, Stale, target_of
+from contexts import context_of
+from names import Stale, target_of
 
 # Whatever of Markdown isn't a code span of running text, and then the code span
 PIECES = re.compile(r"""
@@ -21,12 +22,15 @@ PIECES = re.compile(r"""
   | (?P<code> (?<!`)(?P<tick>`+)(?!`) (?P<text>(?:(?!\n[ ]*\n).)+?) (?<!`)(?P=tick)(?!`))
 """, re.M | re.S | re.X)
 
+THEIRS = re.compile(r"\b(?:TRL|transformers|PEFT|torch|pandas)[\s\d.x]*['’]s?\s+\Z")  # then a name is theirs
+
 
 @dataclass
 class Unresolved:
     page: str
     text: str  # in backticks
-    nearest: list  # names that exist
+    name: str  # the part of it that doesn't exist
+    nearest: list  # names that do
 
 
 unresolved: list = []  # what was found so far
@@ -44,9 +48,11 @@ def link_symbols(
         if not match["code"]:
             return match[0]
         try:
+            if THEIRS.search(markdown, 0, match.start()):
+                return match[0]
             anchor = target_of(match["text"].replace(r"\|", "|"), context)
         except Stale as stale:
-            unresolved.append(Unresolved(page, match["text"], stale.nearest))
+            unresolved.append(Unresolved(page, match["text"], str(stale), stale.nearest))
             return match[0]
         return f"[{match[0]}]({anchor})" if anchor else match[0]
     return PIECES.sub(linked, markdown)
@@ -54,7 +60,7 @@ def link_symbols(
 
 def complaint() -> str:
     "What couldn't be resolved, a line each, and what it may have meant; empty if all could."
-    lines = [f"{each.page}: `{each.text}` is no name of rmkit"
+    lines = [f"{each.page}: `{each.text}`: there is no `{each.name}`"
              + f"; nearest: {', '.join(f'`{name}`' for name in each.nearest)}" * bool(each.nearest)
              for each in unresolved]
     return "\n".join(dict.fromkeys(lines))

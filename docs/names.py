@@ -4,133 +4,41 @@
 like one and isn't. An expression is read as Python, a command as `rmkit --help` has it."""
 import ast
 import builtins
-import keyword
 import re
-from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from inspect import getmro, getsource
 
 import rmkit
-from chapters import Chapter, notebooks, ROOT
-from options_reference import commands, fields_of_config, older_fields, option_anchor
+from chapters import ROOT
+from contexts import Context, imports_of, is_known, looks_ours, notebooks_by_page
+from options_reference import commands, fields_of_config, older_fields, option_anchor, shown
 from symbols import entries, sources
 
 INSTANCES = {  # what a variable of that name is on every page
-    "trainer": "RewardTrainer", "viz": "RewardVisualizer", "rm": "RewardModel", "snapshots": "Snapshots",
+    "trainer": "rmkit.trainer.RewardTrainer",
+    "viz": "rmkit.visualizer.RewardVisualizer",
+    "rm": "rmkit.scoring.RewardModel",
+    "snapshots": "rmkit.snapshots.Snapshots",
 }
-LIBRARIES = ["torch", "transformers", "trl", "peft", "datasets", "accelerate", "numpy", "pandas", "matplotlib",
-             "anywidget", "safetensors", "fastcore.all", "tokenizers", "huggingface_hub"]
-FOREIGN = re.compile(r"(HF|CUDA|OMP|TORCH|NCCL|PYTORCH|PYTHON|VLLM|WANDB|TENSORBOARD|MKL|RAY|ACCELERATE)_[A-Z_]+")
+PERHAPS = {  # what it may be, or an object of another library
+    "model": "rmkit.scoring.RewardModel",
+    "config": "rmkit.config.RewardConfig",
+    "scores": "rmkit.table.PairScores",
+}
 FILE = re.compile(r".*\.(py|pyi|js|css|html|md|ipynb|jsonl?|ya?ml|csv|tsv|parquet|arrow|ini|toml|cff|txt|safetensors|"
                   r"jinja|typed|png|svg|sh|whl|gz)")
 
 
 class Stale(Exception):
-    "A text looks like a name of rmkit and is none."
+    "A text looks like a name of rmkit and is none; `nearest`: names that exist."
 
-    def __init__(self, text: str):
-        super().__init__(text)
-        last = text.rpartition(".")[2]
-        known = [*entries(), *(f"--{name}" for name in fields_of_config())]
-        short = {name.split(".", 2)[2] if name.count(".") > 1 else name: name for name in known}
-        near = get_close_matches(text, short, 3, 0.6) or get_close_matches(last, [
-            name.rpartition(".")[2] for name in short], 3, 0.6)
-        self.nearest = list(dict.fromkeys(near))
-
-
-@dataclass
-class Context:
-    "What a page's code says of bare names."
-    module: str | None = None  # the one that the page is about
-    imported: dict = field(default_factory=dict)  # name -> address, of what its code imports of rmkit
-    words: frozenset = frozenset()  # all that its code says
-    strict: bool = True  # whether a name that nobody knows is stale
-
-    def with_words(self, markdown: str):
-        "The same with the words in a text's own blocks of code."
-        blocks = re.findall(r"^ *(?:```|~~~).*?^ *(?:```|~~~)", markdown, re.M | re.S)
-        return replace(self, words=self.words | {word for block in blocks for word in re.findall(r"\w+", block)})
-
-
-# A page's code ------------------------------------------------------------------------------------------------------
-
-@cache
-def notebooks_by_page() -> dict:
-    "The notebook of each page of the site."
-    folder = ROOT / "nbs"
-    return {(path.parent.relative_to(folder) / Chapter(path, []).title).as_posix(): path for path in notebooks()}
-
-
-def imports_of(tree, module: str | None) -> dict:
-    "Name -> address of what code imports of rmkit."
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").split(".")[0] == "rmkit"):
-            home = ".".join(filter(None, ["rmkit", (node.module or "").removeprefix("rmkit").strip(".")]))
-            found |= {each.asname or each.name: f"{home}.{each.name}" for each in node.names}
-    return found
-
-
-@cache
-def context_of(page: str) -> Context:
-    "What the code of a page says; of a reference page that of its module."
-    name = page.removeprefix("reference/")
-    module = name if name in sources() else None
-    text, trees = "", []
-    if page in notebooks_by_page():
-        chapter = Chapter.read(notebooks_by_page()[page])
-        trees = [ast.Module(cell.body, []) for cell in chapter.code_cells]
-        text = "\n".join([cell.source for cell in chapter.code_cells] + [str(cell.outputs) for cell in chapter.code_cells])
-    elif module:
-        trees = [sources()[module].tree]
-    elif page in HOUSE:
-        text = house_text()
-    imported = {}
-    for tree in trees:
-        imported |= imports_of(tree, module)
-    return Context(module, imported, frozenset(re.findall(r"\w+", text)))
-
-
-HOUSE = ("contributing", "changelog", "benchmarks", "CONTRIBUTING", "CHANGELOG", "benchmarks/README")
-
-
-@cache
-def house_text() -> str:
-    "What the repository's own scripts say, whose names pages about the house may tell."
-    paths = [*ROOT.glob("docs/*.py"), *ROOT.glob("tests/*.py"), *ROOT.glob("benchmarks/*.py"), ROOT / "Makefile"]
-    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
-
-
-@cache
-def package_words() -> frozenset:
-    "All words of the package's source, its front end included."
-    paths = [ROOT / "rmkit" / "__init__.py", *ROOT.glob("rmkit/static/*.js"), *ROOT.glob("rmkit/static/*.css")]
-    texts = [path.read_text(encoding="utf-8") for path in paths] + [source.text for source in sources().values()]
-    return frozenset(re.findall(r"\w+", "\n".join(texts)))
-
-
-@cache
-def library_names(library: str) -> frozenset:
-    "The names that another library has at its top."
-    return frozenset(dir(import_module(library))) if find_spec(library.partition(".")[0]) else frozenset()
-
-
-def is_known(name: str, context: Context) -> bool:
-    "Whether a page's code, the package or a library that it stands on has a name."
-    if not context.strict or name in context.words or name in package_words() or hasattr(builtins, name) or keyword.iskeyword(name):
-        return True
-    return bool(FOREIGN.fullmatch(name)) or any(name in library_names(library) for library in LIBRARIES)
-
-
-def looks_ours(name: str) -> bool:
-    "Whether a bare name is spelt as the package spells its names, and not as a word of a text."
-    if re.fullmatch(r"_*[a-z]\w*_\w+|[A-Z][A-Z0-9]*_\w+|([A-Z][a-z0-9]+){2,}\w*", name):
-        return True
-    classes = [address.rpartition(".")[2] for address, entry in entries().items() if entry.kind == "class"]
-    return bool(re.fullmatch(r"[A-Z][a-z]+", name) and get_close_matches(name, classes, 1, 0.85))
+    def __init__(self, name: str, known=()):
+        super().__init__(name)
+        last = name.rpartition(".")[2]
+        known = list(known) or [*by_name(), *fields_of_config()]
+        self.nearest = get_close_matches(last, known, 3, 0.6)
 
 
 # Names --------------------------------------------------------------------------------------------------------------
@@ -166,29 +74,59 @@ def field_anchor(name: str) -> str | None:
     return None
 
 
-def bare(name: str, context: Context, called=False) -> str | None:
+def bare(name: str, context: Context, called: bool) -> str | None:
     "What a bare name means on a page."
     here = f"rmkit.{context.module}.{name}"
     if here in entries():
         return here
     if name in context.imported:
         return own_address(context.imported[name])
-    found = by_name().get(name, [])
+    is_spelt = called or bool(re.search(r"_|^[A-Z]\w", name))  # as a name, and not as a word
+    return found_by_spelling(name, context, called) if is_spelt else plain(name, context)
+
+
+def found_by_spelling(name: str, context: Context, called: bool) -> str | None:
+    "What a name means that is no plain word: what alone in the package is called so, or a field of the config."
+    found = [address for address in by_name().get(name, []) if not called or is_callable(address)]
     tops = [address for address in found if is_top(address)]
+    mine = [address for address in found if address.startswith(f"rmkit.{context.module}.")]
+    methods = [address for address in found if entries()[address].kind in ("method", "property")]
     if f"rmkit.{name}" in older_addresses():
         return older_addresses()[f"rmkit.{name}"]
-    is_spelt = called or re.search(r"_|^[A-Z]\w", name)
-    if len(tops) == 1 and is_spelt:
-        return tops[0]
-    if not tops and name in fields_of_config() and ("_" in name or is_only_a_field(name)):
+    if not tops and not called and field_anchor(name):
         return field_anchor(name)
-    if not tops and is_spelt:
-        mine = [address for address in found if address.startswith(f"rmkit.{context.module}.")]
-        if len(mine or found) == 1:
-            return (mine or found)[0]
-    if name in older_fields():
-        return field_anchor(name)
-    return f"older-{name.lower()}" if name in rmkit._elsewhere else None
+    chosen = next((some for some in (tops, mine, methods) if len(some) == 1), [None])[0]
+    return chosen or (f"older-{name.lower()}" if name in rmkit._elsewhere else None)
+
+
+def plain(name: str, context: Context) -> str | None:
+    "What a plain word means: a method of the page's module, or what alone in the package is called so; often nothing."
+    if context.about_house and name in sources():
+        return f"rmkit.{name}"
+    found = by_name().get(name, [])
+    mine = [address for address in found if address.startswith(f"rmkit.{context.module}.")]
+    for some in (mine, found if name not in constants() else []):
+        if len(some) == 1 and is_callable(some[0]) and not is_ambiguous(name, context):
+            return some[0]
+    return field_anchor(name) if not found and not is_ambiguous(name, context) else None
+
+
+@cache
+def constants() -> frozenset:
+    "The texts that the package's code holds whole, as names of columns."
+    return frozenset(node.value for source in sources().values() for statement in source.tree.body
+                     if not ast.unparse(statement).startswith("__all__") for node in ast.walk(statement)
+                     if isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def is_ambiguous(name: str, context: Context) -> bool:
+    "Whether a plain word is also something else: a parameter, a module, a built-in function, a word of other programs."
+    return (name in parameter_names() or name in sources() or hasattr(builtins, name)
+            or bool(context.options) and name in context.words)
+
+
+def is_callable(address: str) -> bool:
+    return entries()[address].kind in ("function", "method", "class")
 
 
 @cache
@@ -197,83 +135,63 @@ def parameter_names() -> frozenset:
                      for row in entry.parameters)
 
 
-def is_only_a_field(name: str) -> bool:
-    "Whether a plain word means nothing in the package but a field of the config."
-    return name not in sources() and name not in parameter_names()
-
-
 def own_address(address: str) -> str | None:
     "The entry that an address leads to; None for a private name."
     address = older_addresses().get(address, address)
     return address if address in entries() or address.removeprefix("rmkit.") in sources() else None
 
 
-def dotted(names: list, text: str, context: Context) -> str | None:
-    "What a dotted name means."
-    first = names[0]
-    if first == "rmkit":
-        return package_name(names, text)
-    owner = context.imported.get(first) or (by_name_of_class(first) if first[0].isupper() else None)
-    owner = owner or (f"rmkit.scoring.{INSTANCES[first]}" if first == "rm" else by_name_of_class(INSTANCES.get(first)))
-    if owner and own_address(owner):
-        return member(own_address(owner), names[1:], text)
-    if first in sources():
-        return own_address(f"rmkit.{'.'.join(names[:2])}") or loose(first, names[1:], context, text)
-    if first in ("model", "config", "scores"):
-        kind = dict(model="RewardModel", config="RewardConfig", scores="PairScores")[first]
-        return own_address(f"{by_name_of_class(kind)}.{names[1]}")
-    return None
-
-
-def loose(first: str, rest: list, context: Context, text: str):
-    "A name that may be a variable, or a file, as well as a module."
-    if first not in context.words and not is_known(rest[-1], context):
-        raise Stale(text)
-
-
-def by_name_of_class(name: str | None) -> str | None:
+def class_address(name: str) -> str | None:
     "The address of a class by its bare name."
     return next((address for address in by_name().get(name, []) if entries()[address].kind == "class"), None)
 
 
-def package_name(names: list, text: str) -> str | None:
-    "What `rmkit.a.b.c` is; `Stale` where there is no such name."
+def dotted(names: list, context: Context) -> str | None:
+    "What a dotted name means."
+    first, second = names[:2]
+    if first == "rmkit":
+        return package_name(names)
+    if found := own_address(f"rmkit.{first}.{second}"):
+        return member(found, names[2:])
+    owner = own_address(context.imported.get(first, "")) or class_address(first) or INSTANCES.get(first)
+    if owner:
+        return member(owner, names[1:])
+    is_module = first in sources() and first not in context.words
+    if is_module and not is_known(names[-1], context) or looks_ours(first) and not is_known(first, context):
+        raise Stale(".".join(names))
+    return own_address(f"{PERHAPS[first]}.{second}") if first in PERHAPS else None
+
+
+def package_name(names: list) -> str | None:
+    "What `rmkit.a.b.c` is, None for a private name; `Stale` where there is none."
     if len(names) == 1:
         return "/reference/index.md"
-    for size in range(len(names), 1, -1):
+    for size in range(2, min(len(names), 3) + 1):
         address = own_address(".".join(names[:size]))
-        if address in entries():
-            return member(address, names[size:], text)
-        if address and size == len(names):
-            return address
-    module = sources().get(names[1])
-    last = names[-1]
-    is_private = last.startswith("_") and (module.text if module else init_text()).find(last) >= 0
-    if is_private or names[1:] == ["static"] or (module and last in rmkit._elsewhere):
+        if address and (size == len(names) or address in entries()):
+            return member(address, names[size:])
+    private = next((name for name in names if name.startswith("_")), None)
+    if private and any(re.search(rf"\b{private}\b", text) for text in package_texts()):
         return None
-    raise Stale(text)
+    raise Stale(".".join(names))
 
 
 @cache
-def init_text() -> str:
-    return (ROOT / "rmkit" / "__init__.py").read_text(encoding="utf-8")
+def package_texts() -> list:
+    return [path.read_text(encoding="utf-8") for path in ROOT.glob("rmkit/*.py")]
 
 
-def member(address: str, rest: list, text: str) -> str | None:
+def member(address: str, rest: list) -> str | None:
     "What a name behind an entry is: its member's entry, None for an inherited one or an attribute of an instance."
-    if not rest:
-        return address
-    if own_address(f"{address}.{rest[0]}"):
-        return f"{address}.{rest[0]}"
     entry = entries().get(address)
-    if entry is None or entry.kind != "class":
-        if entry is None:
-            raise Stale(text)
+    if not rest or entry is None or entry.kind != "class":
         return address
+    if f"{address}.{rest[0]}" in entries():
+        return f"{address}.{rest[0]}"
     if address == "rmkit.config.RewardConfig" and field_anchor(rest[0]):
         return field_anchor(rest[0])
     if not has_attribute(address, rest[0]):
-        raise Stale(text)
+        raise Stale(f"{entry.name}.{rest[0]}", [each.name.rpartition(".")[2] for each in entry.members])
     return None
 
 
@@ -284,8 +202,8 @@ def has_attribute(address: str, name: str) -> bool:
     found = getattr(import_module(f"rmkit.{module}"), kind)
     if hasattr(found, name) or name in getattr(found, "__dataclass_fields__", ()):
         return True
-    texts = [source.text for source in sources().values()] + [getsource(each) for each in getmro(found)
-                                                              if each.__module__.startswith(("transformers", "pandas"))]
+    above = [each for each in getmro(found) if each.__module__.startswith(("transformers", "pandas"))]
+    texts = [*package_texts(), *map(getsource, above)]
     return any(re.search(rf"\bself\.{name}\b *(,.*)?(:.*)?=[^=]", text) for text in texts)
 
 
@@ -300,16 +218,16 @@ def chain(node) -> list | None:
     return None
 
 
-def target_of_names(names: list, text: str, context: Context, called=False) -> str | None:
+def target_of_names(names: list, context: Context, called: bool = False) -> str | None:
     if len(names) > 1:
-        return dotted(names, text, context)
+        return dotted(names, context)
     found = bare(names[0], context, called)
     if found is None and (called or looks_ours(names[0])) and not is_known(names[0], context):
-        raise Stale(text)
+        raise Stale(names[0])
     return found
 
 
-def check_arguments(target: str, call: ast.Call, text: str):
+def check_arguments(target: str, call: ast.Call):
     "`Stale` for an argument that the function hasn't."
     given = [each.arg for each in call.keywords if each.arg]
     entry = entries().get(target)
@@ -321,27 +239,27 @@ def check_arguments(target: str, call: ast.Call, text: str):
     else:
         known = {row.name for row in entry.parameters}
     if wrong := [name for name in given if name not in known]:
-        raise Stale(f"{wrong[0]}")
+        raise Stale(wrong[0], known)
 
 
-def target_of_call(call: ast.Call, text: str, context: Context) -> str | None:
+def target_of_call(call: ast.Call, context: Context) -> str | None:
     names = chain(call.func)
     if names is None:
         return None
-    found = target_of_names(names, text, context, called=True)
+    found = target_of_names(names, context, called=True)
     if found:
-        check_arguments(found, call, text)
+        check_arguments(found, call)
     return found
 
 
-def target_of_expression(node, text: str, context: Context) -> str | None:
+def target_of_expression(node, context: Context) -> str | None:
     if chain(node):
-        return target_of_names(chain(node), text, context)
+        return target_of_names(chain(node), context)
     if isinstance(node, ast.Call):
-        return target_of_call(node, text, context)
+        return target_of_call(node, context)
     if isinstance(node, (ast.BinOp, ast.Subscript, ast.Tuple)):  # a type, perhaps
         parts = [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id[:1].isupper()]
-        found = [target_of_names([part.id], text, context) for part in parts]
+        found = [target_of_names([part.id], context) for part in parts]
         return next(filter(None, found), None)
     return None
 
@@ -364,12 +282,12 @@ def target_of_statement(text: str, context: Context) -> str | None:
         return None
     if isinstance(statement, (ast.Assign, ast.AugAssign)):
         target = getattr(statement, "targets", [getattr(statement, "target", None)])[0]
-        return target_of_expression(target, text, context) if chain(target) and len(chain(target)) > 1 else None
-    found = [package_name(address.split("."), address) for address in imports_of(statement, None).values()]
+        return target_of_names(chain(target), context) if chain(target) and len(chain(target)) > 1 else None
+    found = [package_name(address.split(".")) for address in imports_of(statement).values()]
     return next(filter(None, found), None)
 
 
-def target_of_command(text: str, context: Context) -> str | None:
+def target_of_command(text: str) -> str | None:
     "What a command line of rmkit means: its only option, or the command."
     words = text.split()[1:]
     if "|" in words or not words:
@@ -378,49 +296,59 @@ def target_of_command(text: str, context: Context) -> str | None:
     if name.startswith("-") or not re.fullmatch(r"\w+", name):
         return "/reference/cli.md"
     if name not in commands():
-        raise Stale(text)
+        raise Stale(f"rmkit {name}", [f"rmkit {each}" for each in commands()])
     given = [word.partition("=")[0] for word in words[1:] if word.startswith("--")]
     for option in given:
         if option != "--help" and not option_anchor(name, option):
-            raise Stale(option)
+            raise Stale(option, shown(name))
     only = option_anchor(name, given[0]) if len(given) == 1 else None
     return only or f"rmkit-{name}"
 
 
 def target_of_option(text: str, context: Context) -> str | None:
-    "What an option means by itself: that of the first command that has it."
+    "What an option means by itself: that of the first command that has it, unless the page's own scripts have it."
     option = re.match(r"--[\w-]+", text)[0]
+    if option in ("--help", "--version") or option in context.options:
+        return None
     for name in commands():
         if anchor := option_anchor(name, option):
             return anchor
-    if option in ("--help", "--version"):
+    if option.strip("-") in context.words:
         return None
-    if re.search(rf"{option}\b", house_text()) or option.strip("-") in context.words:
-        return None
-    raise Stale(text)
+    raise Stale(option, [each for name in commands() for each in shown(name)])
+
+
+def target_of_chapter(text: str) -> str:
+    "What `12_data` means: a notebook, by its number and name."
+    names = {path.stem: f"/{page}.ipynb" for page, path in notebooks_by_page().items()}
+    if text not in names:
+        raise Stale(text, names)
+    return names[text]
 
 
 def target_of(text: str, context: Context) -> str | None:
     "The target of a link, as Markdown has it."
-    text = " ".join(text.split())
+    text = " ".join(text.split()).replace(", ...)", ")")  # further arguments, which Python wouldn't take there
     found = meaning(text, context)
     return found and (found if found.startswith("/") else f"#{found}")
 
 
 def meaning(text: str, context: Context) -> str | None:
-    if re.match(r"rmkit( |$)", text) and " " in text:
-        return target_of_command(text, context)
+    if text.startswith("rmkit "):
+        return target_of_command(text)
     if re.match(r"--\w", text):
         return target_of_option(text, context)
+    if re.fullmatch(r"\d\d_\w+", text):
+        return target_of_chapter(text)
     if FILE.fullmatch(text) and not text.startswith("rmkit."):
         return None
     if re.match(r"\w+=", text) and not text.startswith("rmkit"):
         return target_of_keywords(text, context)
     try:
-        return target_of_expression(ast.parse(text, mode="eval").body, text, context)
+        return target_of_expression(ast.parse(text, mode="eval").body, context)
     except SyntaxError:
         pass
     if found := target_of_statement(text, context):
         return found
-    inner = [package_name(name.split("."), name) for name in re.findall(r"(?<![\w/.-])rmkit(?:\.\w+)+", text)]
+    inner = [package_name(name.split(".")) for name in re.findall(r"(?<![\w/.-])rmkit(?:\.\w+)+", text)]
     return next(filter(None, inner), None)

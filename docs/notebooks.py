@@ -5,6 +5,7 @@ top to bottom, offline and in a kernel and a folder of its own, two at a time. O
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,10 @@ SCRUBBED = [
 
 
 def execute(path: Path, folder: Path):
-    "A notebook after a run in an empty folder, where it would keep what it downloads: nothing is there before."
+    """A notebook after a run in a folder of its own, where it would keep what it downloads: nothing is there before but
+    the tables that lie beside the notebook under its name."""
+    for table in path.parent.glob(f"{path.stem}*.csv"):
+        shutil.copy(table, folder)
     notebook = nbformat.read(path, as_version=4)
     cells = notebook.cells
     notebook.cells = [cell for cell in cells if Cell(cell.cell_type, cell.id, cell.source).runs]

@@ -36,7 +36,8 @@ def commands() -> dict:
 
 def shown(command: str) -> dict:
     "Option -> action, of those that --help lists."
-    return {action.option_strings[0]: action for action in commands()[command]._actions
+    actions = [action for group in commands()[command]._action_groups for action in group._group_actions]
+    return {action.option_strings[0]: action for action in actions
             if action.help != SUPPRESS and action.dest != "help"}
 
 
@@ -79,6 +80,8 @@ def command_lines(command: str, link) -> list:
     blocks = [f"```bash\n{block}\n```" if block.startswith("rmkit ") else link(block) for block in rest.split("\n\n")]
     lines = [f"(rmkit-{command})=", "", f"## rmkit {command}", "", link(about), "", "\n\n".join(blocks), "",
              f":::{{program}} rmkit {command}", ":::", ""]
+    if command == "train":
+        lines += ["They are listed with the [fields of the config](config.md#fields-of-rewardconfig).", ""]
     groups = {}
     for option, action in shown(command).items():
         groups.setdefault(group_of(action.dest) if command == "train" else "", []).append((option, action))
@@ -105,6 +108,16 @@ def fields_of_config() -> dict:
 
 
 @cache
+def types_of_fields() -> dict:
+    "Their types as they were written: `HfArgumentParser` writes into the fields what a command line gives."
+    from rmkit.config import RewardConfig
+    found = {}
+    for each in reversed(RewardConfig.__mro__):
+        found |= vars(each).get("__annotations__", {})
+    return found
+
+
+@cache
 def older_fields() -> dict:
     from rmkit.config import FOLLOWED, LEFT
     return {name: row for name, row in (FOLLOWED | LEFT).items() if name not in fields_of_config()}
@@ -117,7 +130,7 @@ def field_groups() -> dict:
     from rmkit.options import USUAL
     kinds = [each for each in reversed(config.RewardConfig.__mro__)
              if each.__module__ == "rmkit.config" and each.__name__.startswith("_") and each.__doc__]
-    groups = {kind.__doc__.rstrip("."): [name for name in vars(kind).get("__annotations__", {})] for kind in kinds}
+    groups = {kind.__doc__.rstrip("."): list(vars(kind).get("__annotations__", {})) for kind in kinds}
     groups = {title: names for title, names in groups.items() if names}
     ours = {name for names in groups.values() for name in names}
     rest = [name for name in fields_of_config() if name not in ours]
@@ -146,7 +159,7 @@ def field_lines(name: str, link, whole: bool) -> list:
     "The entry of a field; `whole`: with all of its help, not just what it says first."
     each = fields_of_config()[name]
     help = each.metadata.get("help", "")
-    return [f":::{{py:attribute}} RewardConfig.{name}", f":type: {json.dumps(type_text(each.type))}",
+    return [f":::{{py:attribute}} RewardConfig.{name}", f":type: {json.dumps(type_text(types_of_fields()[name]))}",
             f":value: {json.dumps(default_text(each))}", "",
             link(" ".join(help.split())) if whole else link(first_sentence(help), strict=False), ":::", ""]
 
@@ -171,24 +184,24 @@ def written(name: str, value) -> str:
     return f"`{name}={value!r}`"
 
 
-def became(name: str, row) -> str:
+def became(name: str, row, link) -> str:
     "What becomes of an older field: today's, as the config itself turns it, or why there is none."
     if row.newer is None:
-        return f"It {row.note}."
+        return link(f"It {row.note}.")
     value = SAMPLES.get(row.kind, "steps")
     each = fields_of_config().get(row.newer)
     if each is None:
         return f"This version of transformers has no `{row.newer}` yet, and `{name}` is its own."
     now = each.default_factory() if callable(each.default_factory) else each.default
     turned = row.write(value, now, SimpleNamespace(output_dir="my-rm"))
-    return f"{written(name, value)} is {written(row.newer, getattr(turned, 'value', turned))} today."
+    return f"{written(name, value)} is {link(written(row.newer, getattr(turned, 'value', turned)))} today."
 
 
 def older_field_lines(link) -> list:
     lines = ["## Fields of the config", "", link("Older documentation, scripts and files name them; `RewardConfig` "
              "takes them, with a warning that says today's name. One that can't be followed is an error."), ""]
     for name, row in older_fields().items():
-        lines += [f":::{{py:attribute}} RewardConfig.{name}", "", link(became(name, row)), ":::", ""]
+        lines += [f":::{{py:attribute}} RewardConfig.{name}", "", became(name, row, link), ":::", ""]
     return lines
 
 

@@ -8,7 +8,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from chapters import Chapter, ROOT
+from chapters import Chapter
 from links import link_symbols
 from myst_parser.mdit_to_docutils.base import default_slugify
 from options_reference import cli_lines, config_lines, older_page
@@ -31,14 +31,14 @@ NOTEBOOK_LINK = re.compile(r"\]\((?:\.\./)?(?:(\w+)/)?(?:\d+\w?_)?(\w+)\.ipynb(#
 @cache
 def headings(notebook: str) -> dict:
     "Cell id -> (heading above it, its anchor) in a chapter; the title's anchor is empty."
-    found, now, count = {}, ("", ""), {}
+    found, now, slugs = {}, ("", ""), []
     for cell in Chapter.read(chapter_paths()[notebook]).cells:
-        if cell.kind == "markdown":
-            for text in re.findall(r"^#{2,4} +(.+?) *$", re.sub(r"^```.*?^```", "", cell.source, flags=re.M | re.S), re.M):
-                plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[`*]", r"\1", text)
-                slug = default_slugify(plain)
-                count[slug] = count.get(slug, -1) + 1
-                now = plain, slug + f"-{count[slug]}" * bool(count[slug])
+        prose = re.sub(r"^```.*?^```", "", cell.source, flags=re.M | re.S) if cell.kind == "markdown" else ""
+        for text in re.findall(r"^#{2,4} +(.+?) *$", prose, re.M):
+            plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[`*]", r"\1", text)
+            slug = default_slugify(plain)
+            now = plain, slug + f"-{slugs.count(slug)}" * (slug in slugs)
+            slugs.append(slug)
         found[cell.id] = now
     return found
 
@@ -186,9 +186,9 @@ def module_page(source) -> str:
     def link(text, strict=True): return prose(text, page, strict)
     if source.name == "cli":
         lines += [*cli_lines(link), "(the-module)=", "", "## The module", ""]
+    if source.name == "config":
+        lines += ["## Fields of RewardConfig", "", *config_lines(link)]
     for title, kinds in groups.items():
-        if source.name == "config" and title == "Functions":
-            lines += ["## Fields of `RewardConfig`", "", *config_lines(link)]
         chosen = [entry for entry in entries_of(source.name) if entry.kind in kinds]
         lines += [f"## {title}", ""] * bool(chosen)
         lines += [line for entry in chosen for line in entry_lines(entry, page)]

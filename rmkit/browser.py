@@ -101,7 +101,7 @@ def without_nan(
 def json_without_nan(
     value,  # dicts, lists, numbers and texts
 ) -> str:
-    "JSON of `without_nan`."
+    "What `without_nan` makes of a value, as JSON."
     return json.dumps(without_nan(value))
 
 # %% ../nbs/62_browser.ipynb #se107

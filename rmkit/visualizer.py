@@ -54,7 +54,7 @@ logger = logging.getLogger(__name__)
 def histogram(
     id: str,  # of the picture
     title: str,  # above it
-    series: Mapping[str, np.ndarray],  # values by name
+    series: Mapping[str, np.ndarray],  # (N,) values by name
     columns: list[str],  # that the values come from
     xlabel: str,  # of the values
     ylabel: str,  # of the counts
@@ -346,7 +346,7 @@ def _matching(self: RewardVisualizer, filters, sort):
     return order_N[np.isin(order_N, passed)]
 
 @patch(as_prop=True)
-def shown(self: RewardVisualizer) -> np.ndarray:
+def shown(self: RewardVisualizer) -> np.ndarray:  # (K,) of int
     "The rows that pass the filters, in the list's order: `viz.scores.iloc[viz.shown]`."
     return self._matching(self.filters, self.sort)
 
@@ -363,8 +363,9 @@ def filter(
     sort: str | None = None,  # an order of the list, or a column; None: as it is
     down: bool = False,  # from the other end
     **filters,  # verdict, decision, mark, text, reward=(from, to); a column with a value, a list of them, or (from, to)
-) -> np.ndarray:  # the rows that pass, in the list's order
-    "Show the pairs that pass every filter, here and in every view; those set before go. See `matches`."
+) -> np.ndarray:  # (K,) of int: the rows that pass, in the list's order
+    """Show the pairs that pass every filter, here and in every view; those set before go. See `matches`, which raises a
+    ValueError for what can't be filtered by."""
     place = {name: value for name, value in filters.items() if name in ("verdict", "decision", "mark", "text")}
     if "reward" in filters:
         place |= zip(("from", "to"), filters["reward"])
@@ -390,8 +391,9 @@ def rescore(
     prompt: list[dict] | None = None,  # [{role, text}], text None where it wasn't touched; None: as it is
     chosen: list[dict] | None = None,  # the same
     rejected: list[dict] | None = None,  # the same
-) -> dict:
-    "Rewards of a pair with changed texts; a ValueError without a model, or while it is being trained."
+) -> dict:  # rewards, their margin, P(chosen), lengths in tokens, rewards at tokens, and the differences of the texts
+    """Rewards of a pair with changed texts; a ValueError without a model, while it is being trained, or for texts of
+    another number of messages."""
     if why := self._why_not("nothing can be scored", "it can score"):
         raise ValueError(why)
     prompt, chosen, rejected = self._apply_edits(i, prompt=prompt, chosen=chosen, rejected=rejected)
@@ -537,7 +539,9 @@ def exported(
     rows,  # numbers of rows, or a truth value for each row
     entries: Mapping[int, Mapping],  # mark, note and perhaps decision by row
 ) -> PairScores:  # those rows, with `row`, `mark`, `note`, and `decision` where one was made
-    "Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so."
+    """Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so.
+
+    A ValueError for what is no row of the table."""
     rows = _row_numbers(table, rows)
     decided = ["decision"] * any("decision" in entries.get(i, ()) for i in rows)
     marks = {name: [entries.get(i, {}).get(name, "") for i in rows] for name in ["mark", "note", *decided]}
@@ -557,7 +561,7 @@ def export(
     self: RewardVisualizer,
     path,  # a .jsonl or .parquet file to write
     rows=None,  # numbers of rows, or a truth value for each row; None: the marked pairs
-) -> Path:
+) -> Path:  # of the file
     "Write marked pairs, or some rows, with rewards, marks and row numbers; a ValueError for what can't be written."
     path = Path(path)
     path.write_bytes(_file_bytes(self._take_rows(rows), path.suffix.removeprefix(".")))
@@ -769,7 +773,7 @@ def save(
     self: RewardVisualizer,
     path,  # the .html file to write; its folder is made
     traces: int | None = None,  # pairs to save with a reward at each token; None: up to 200, as many as 5 seconds allow
-) -> Path:
+) -> Path:  # of the page
     """Write the view as one self-contained page, in which sorting, filtering, paging and reading work without a kernel.
     A page of more than 50 MB is said to be large."""
     path = save_page(path, "explorer", visible(self.title), self._saved_data(traces), self._first_pairs)

@@ -145,7 +145,8 @@ class RewardVisualizer:
         """The rows that pass the filters, in the list's order: `viz.scores.iloc[viz.shown]`."""
 
     def filter(self, sort: str | None=None, down: bool=False, **filters) -> np.ndarray:
-        """Show the pairs that pass every filter, here and in every view; those set before go. See `matches`."""
+        """Show the pairs that pass every filter, here and in every view; those set before go. See `matches`, which raises a
+    ValueError for what can't be filtered by."""
 
     def rescore(
         self,
@@ -154,7 +155,8 @@ class RewardVisualizer:
         chosen: list[dict] | None=None,
         rejected: list[dict] | None=None,
     ) -> dict:
-        """Rewards of a pair with changed texts; a ValueError without a model, or while it is being trained."""
+        """Rewards of a pair with changed texts; a ValueError without a model, while it is being trained, or for texts of
+    another number of messages."""
 
     def mark(self, i: int, mark: str | None=None, note: str | None=None) -> dict:
         """Mark a pair, or write a note on it; with neither, both are taken away. A ValueError for a word that isn't a mark."""
@@ -194,7 +196,9 @@ class RewardVisualizer:
 SNIPPET_LETTERS: int
 LETTERS_READ: int
 def exported(table: PairScores, rows, entries: Mapping[int, Mapping]) -> PairScores:
-    """Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so."""
+    """Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so.
+
+    A ValueError for what is no row of the table."""
 
 ASK_MODEL: tuple
 READER: ThreadPoolExecutor
