@@ -152,14 +152,15 @@ def fit_head(
     x_Nd: np.ndarray,  # differences of features
     ridge: float,  # weight of the penalty
 ) -> np.ndarray:  # (d,)
-    "The linear head of least Bradley-Terry loss, with a ridge: Newton's steps"
-    w_d = np.zeros(x_Nd.shape[1])
+    "The linear head of least Bradley-Terry loss, with a ridge: Newton's steps, in the space that the rows span"
+    u_Nk, s_k, v_kd = np.linalg.svd(x_Nd, full_matrices=False)
+    z_Nk, w_k = u_Nk * s_k, np.zeros(len(s_k))
     for _ in range(12):
-        p_N = 1 / (1 + np.exp(x_Nd @ w_d))  # of being wrong
-        gradient = ridge * w_d - x_Nd.T @ p_N / len(x_Nd)
-        curvature = (x_Nd.T * (p_N * (1 - p_N))) @ x_Nd / len(x_Nd) + ridge * np.eye(len(w_d))
-        w_d -= np.linalg.solve(curvature, gradient)
-    return w_d
+        p_N = 1 / (1 + np.exp(z_Nk @ w_k))  # of being wrong
+        gradient = ridge * w_k - z_Nk.T @ p_N / len(x_Nd)
+        curvature = (z_Nk.T * (p_N * (1 - p_N))) @ z_Nk / len(x_Nd) + ridge * np.eye(len(w_k))
+        w_k -= np.linalg.solve(curvature, gradient)
+    return w_k @ v_kd
 
 
 def choose_head(
