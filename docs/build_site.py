@@ -9,16 +9,11 @@ from pathlib import Path
 
 from chapters import Chapter, ROOT
 from finish import finish
+from links import complaint, link_symbols
 from live import live_names, live_pages
-from pages import as_myst, Page, pictures, thumbnail, write, written_pages
+from pages import as_myst, broken, Page, pictures, thumbnail, write, written_pages
+from reference import write_reference
 from sphinx.cmd.build import main as sphinx
-
-try:
-    from links import link_symbols
-    from reference import write_reference
-except ImportError:
-    def link_symbols(text, name): return text
-    def write_reference(src): return []
 
 TUTORIALS = ["first_reward_model", "your_own_pairs", "reading_a_run", "lora", "best_of_n", "grpo", "serving",
              "several_gpus", "from_trl", "your_own_rmkit"]
@@ -129,6 +124,8 @@ def build(dest: Path = ROOT / "build" / "site") -> Path:
     run_sphinx(dest)
     add_notebooks(html, pages, dest / "cache")
     finish(html, pages, names)
+    if complaint() or broken:
+        sys.exit("\n".join(["the site is built, with faults:", *dict.fromkeys(broken), complaint()]))
     return html
 
 

@@ -1,6 +1,7 @@
 "Sphinx: furo over the pages that docs/build_site.py writes"
 import posixpath
 
+from reference import SPHINX
 from sphinx.application import Sphinx
 
 project = "rmkit"
@@ -15,6 +16,7 @@ nb_execution_mode = "off"  # the committed outputs are shown
 myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 4
 mathjax_path = "mathjax/tex-chtml.js"  # docs/finish.py puts it there
+globals().update(SPHINX)  # what the entries of the reference are written for
 
 html_theme = "furo"
 html_theme_options = {
@@ -23,12 +25,17 @@ html_theme_options = {
 }
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_favicon = "_static/favicon.svg"
 html_copy_source = html_show_sourcelink = False
 html_show_search_summary = False  # it would fetch pages, which a browser forbids in a folder
 copybutton_selector = "div:not(.output) > div.highlight > pre"
 copybutton_exclude = ".linenos, .gp, .go"
 notfound_urls_prefix = "/rmkit/"
+notfound_context = dict(title="No page here", body=(
+    '<h1>No page here</h1><p>It may have moved: <a href="/rmkit/search.html">search</a>, look at the '
+    '<a href="/rmkit/index.html">front page</a>, or <a href="https://github.com/rmkit/rmkit/issues">tell us</a> '
+    "where the link was.</p>"))
 ogp_site_url = html_baseurl
 ogp_image = "_static/social-card.png"
 ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image" />']

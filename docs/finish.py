@@ -6,49 +6,48 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from chapters import ROOT
-from pages import Page, REPOSITORY, SITE, twin, write
+from pages import PROJECT, SITE, twin, write
 
 REDIRECTS = ROOT / "docs" / "redirects.json"  # a page's older name -> its name today
 RELATIVE = re.compile(r"\]\((?!\w+:)([^)#\s]+?)\.(?:html|md)(#[^)\s]*)?\)")
+SECTIONS = ["Start", "Tutorials", "Explanations", "Chapters", "Reference", "The project"]
 SUMMARY = "rmkit trains, shows and tests reward models from a notebook, with the arguments of TRL's RewardTrainer."
 
 
 def add_twins(html: Path, pages: dict, names: list):
-    "Each page in Markdown at its address and `.md`: of the notebooks from their cells, of others as Sphinx has them."
+    "Each page in Markdown, at its address and `.md`: what people wrote as they wrote it, the rest as Sphinx has it."
     for name in names:
         sphinxs = html / f"{name}.md"
-        if name in pages and pages[name].path.suffix == ".ipynb":
-            write(html / f"{name}.html.md", twin(pages[name]))
-        elif sphinxs.is_file():
+        if sphinxs.is_file() and name not in pages:
             text = RELATIVE.sub(r"](\1.html.md\2)", sphinxs.read_text(encoding="utf-8"))
             write(html / f"{name}.html.md", text)
-            sphinxs.unlink()
+        if name in pages:
+            write(html / f"{name}.html.md", twin(pages[name]))
+        sphinxs.unlink(missing_ok=True)
 
 
 def heading_and_lead(text: str) -> tuple:
-    "A twin's title, and the first line that says what the page is about."
-    title, *rest = [line.strip() for line in text.splitlines() if line.strip()]
-    lead = next((line for line in rest if re.match(r"(> )?[\w\"`*(]", line)), "")
-    return title.lstrip("# "), lead.removeprefix("> ")
+    "A twin's title, and the first paragraph, which says what the page is about."
+    title, *rest = [part.strip() for part in re.sub(r"^```.*?^```", "", text, flags=re.M | re.S).split("\n\n")]
+    lead = next((part for part in rest if re.match(r"(> )?[\w\"`*(]", part)), "")
+    return title.lstrip("# "), " ".join(re.sub(r"^> ?", "", lead, flags=re.M).split())
 
 
 def section_of(name: str) -> str:
     "Where a page is listed in llms.txt."
-    folder = name.partition("/")[0]
-    return {"tutorials": "Tutorials", "explanations": "Explanations", "reference": "Reference"}.get(folder, "Chapters")
+    if name in ("index", *PROJECT):
+        return "Start" if name == "index" else "The project"
+    folder = name.rpartition("/")[0]
+    return folder.capitalize() if folder else "Chapters"
 
 
 def add_llms(html: Path, names: list):
     "llms.txt, the list of the twins, and llms-full.txt, all of them."
     texts = {name: (html / f"{name}.html.md").read_text(encoding="utf-8") for name in names}
-    sections = {"Start": ["index"]}
-    for name in names:
-        if name != "index":
-            sections.setdefault(section_of(name), []).append(name)
     lines = ["# rmkit", "", f"> {SUMMARY}", ""]
-    for title, listed in sections.items():
+    for title in SECTIONS:
         lines += [f"## {title}", ""]
-        for name in listed:
+        for name in (name for name in names if section_of(name) == title):
             heading, lead = heading_and_lead(texts[name])
             lines.append(f"- [{heading}]({SITE}{name}.html.md): {lead}")
         lines.append("")
@@ -66,10 +65,10 @@ def add_sitemap(html: Path, names: list):
 
 def redirect(old: str, new: str) -> str:
     "A page that leads from an older name to today's, from a folder too."
-    target = escape("../" * old.count("/") + f"{new}.html")
+    target, lasting = escape("../" * old.count("/") + f"{new}.html"), escape(f"{SITE}{new}.html")
     return ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>This page has moved</title>\n'
-            f'<meta http-equiv="refresh" content="0; url={target}"><link rel="canonical" href="{SITE}{escape(new)}.html">'
-            f'</head>\n<body><h1>This page has moved</h1><p><a href="{target}">Here it is.</a></p></body></html>\n')
+            f'<meta http-equiv="refresh" content="0; url={target}"><link rel="canonical" href="{lasting}"></head>\n'
+            f'<body><h1>This page has moved</h1><p><a href="{target}">Here it is.</a></p></body></html>\n')
 
 
 def add_redirects(html: Path, names: list):

@@ -1,5 +1,5 @@
-"""Live pages of the site: what a notebook saves in a cell `#| live: NAME.html` is made by a run of that notebook, offline
-and in an empty folder, and kept by what it follows from."""
+"""Live pages of the site: what a notebook saves in a cell `#| live: NAME.html` is made by a run of that notebook,
+offline and in an empty folder, and kept by what it follows from."""
 import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory

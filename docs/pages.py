@@ -6,24 +6,24 @@ import re
 from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from chapters import Cell, Chapter, DIRECTIVE, notebooks, ROOT
+from chapters import Cell, Chapter, DIRECTIVE, notebooks, ROOT, SECONDS
 from readme import ANSI
 
 SITE = "https://rmkit.github.io/rmkit/"
 REPOSITORY = "https://github.com/rmkit/rmkit"
 COLAB = "https://colab.research.google.com/github/rmkit/rmkit/blob/main/"
 NBS = ROOT / "nbs"
-SECONDS = ROOT / "docs" / "seconds.json"  # of each notebook, on two cores; docs/notebooks.py writes it
 PROJECT = {"benchmarks": "benchmarks/README.md", "changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 CODE = re.compile(r"^(?P<fence>[`~]{3,}).*?^(?P=fence)[ \t]*$|(?P<tick>`+)(?!`).+?(?<!`)(?P=tick)(?!`)", re.M | re.S)
 LINK = re.compile(CODE.pattern + r"|(?P<picture>!\[[^\]]*)?\]\((?P<target>[^)\s]+)\)", re.M | re.S)
 BADGE = re.compile(r"^\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\n*", re.M)
 HEAD = re.compile(r"\A# +(?P<title>.+)\n*(?P<lead>(?:^>.*\n?)*)", re.M)
+broken: list = []  # links to what isn't there, for the end of the build to tell
 NEEDS = {"network": "a network", "gpu": "a GPU"}
 
 
@@ -100,22 +100,36 @@ def write(path: Path, content: str | bytes) -> bool:
 
 # Links --------------------------------------------------------------------------------------------------------------
 
+@cache
+def page_names() -> dict:
+    "File in the repository -> name of its page."
+    return {page.path: page.name for page in written_pages()}
+
+
 def address_of(path: Path, twin: bool) -> str | None:
     "Where on the site a file of the repository is: a page for MyST to find, or the address of its twin."
-    page = next((page for page in written_pages() if page.path == path), None)
-    return page and f"/{page.name}{'.html.md' if twin else path.suffix}"
+    return f"/{page_names()[path]}{'.html.md' if twin else path.suffix}" if path in page_names() else None
+
+
+def source_of(name: str) -> str:
+    "The file that Sphinx makes a page from: what isn't written by hand is Markdown."
+    return name + next((path.suffix for path, page in page_names().items() if page == name), ".md")
 
 
 def relink(markdown: str, page: Page, twin: bool = False) -> str:
-    """A text whose links lead to pages of the site, where there is one, and to the repository where not. In a twin links
-    are relative; MyST's begin at the root."""
+    """A text whose links lead to pages of the site, where there is one, and to the repository where not. In a twin
+    links are relative; MyST's begin at the root."""
     def replaced(match):
         target = match["target"]
+        name, _, anchor = (target or "").partition("#")
+        if not twin and name.startswith(SITE) and name.endswith(".html"):
+            return f"](/{source_of(name.removeprefix(SITE)[:-5])}{'#' * bool(anchor)}{anchor})"
         if not target or re.match(r"\w+:|#|/", target):
             return match[0]
-        name, _, anchor = target.partition("#")
         path = (page.path.parent / name).resolve()
         address = address_of(path, twin)
+        if not path.exists():
+            broken.append(f"{page.source} links to {target}, which isn't there")
         if address:
             address = posixpath.relpath(address, posixpath.dirname(f"/{page.name}")) if twin else address
             address += f"#{anchor}" * bool(anchor)
@@ -129,8 +143,6 @@ def relink(markdown: str, page: Page, twin: bool = False) -> str:
 
 def repository_address(path: Path) -> str:
     "A file or a folder on GitHub."
-    if not path.exists():
-        raise FileNotFoundError(f"a page links to {path}, which isn't there")
     return f"{REPOSITORY}/{'tree' if path.is_dir() else 'blob'}/main/{quote(path.relative_to(ROOT).as_posix())}"
 
 
@@ -245,4 +257,6 @@ def twin(page: Page) -> str:
         parts.append(needs(cell) if "needs" in cell.directives else "")
         parts.append(fenced(shown(cell), "python"))
         parts += [output_text(output, page) for output in cell.outputs]
+    if page.path.suffix == ".ipynb":
+        parts.append(f"This page is the notebook [{page.source}]({page.up}{page.source}).")
     return "\n\n".join(part for part in parts if part) + "\n"
