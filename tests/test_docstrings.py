@@ -149,6 +149,14 @@ def faults(entry):
         yield from () if entry.kind == "class" else faults_of_return(entry)
 
 
+def faults_of_source(text, monkeypatch):
+    "What the explanations lack in a module that is not of the package."
+    patches, entries = symbols.patches.__wrapped__, symbols.entries_of.__wrapped__
+    monkeypatch.setattr(symbols, "sources", lambda: dict(other=Source("other", text)))
+    monkeypatch.setattr(symbols, "patches", patches)
+    return [f"{entry.name}: {fault}" for entry in with_members(entries("other")) for fault in faults(entry)]
+
+
 @pytest.mark.parametrize("name", sorted(sources()))
 def test_all_that_is_public_is_explained(name):
     found = [f"rmkit/{entry.source.name}.py, line {entry.node.lineno}, {entry.name}: {fault}"
@@ -215,8 +223,4 @@ def on_log(self: A, args, state, control):
 ])
 def test_a_fault_is_found(old, new, found, monkeypatch):
     assert old in GOOD
-    source, patches, entries = Source("good", GOOD.replace(old, new)), symbols.patches, symbols.entries_of
-    monkeypatch.setattr(symbols, "sources", lambda: dict(good=source))
-    monkeypatch.setattr(symbols, "patches", patches.__wrapped__)
-    made = with_members(entries.__wrapped__("good"))
-    assert [f"{entry.name}: {fault}" for entry in made for fault in faults(entry)] == found
+    assert faults_of_source(GOOD.replace(old, new), monkeypatch) == found
