@@ -152,14 +152,15 @@ def fit_head(
     x_Nd: np.ndarray,  # differences of features
     ridge: float,  # weight of the penalty
 ) -> np.ndarray:  # (d,)
-    "The linear head of least Bradley-Terry loss, with a ridge: Newton's steps"
-    w_d = np.zeros(x_Nd.shape[1])
+    "The linear head of least Bradley-Terry loss, with a ridge: Newton's steps, in the space that the rows span"
+    u_Nk, s_k, v_kd = np.linalg.svd(x_Nd, full_matrices=False)
+    z_Nk, w_k = u_Nk * s_k, np.zeros(len(s_k))
     for _ in range(12):
-        p_N = 1 / (1 + np.exp(x_Nd @ w_d))  # of being wrong
-        gradient = ridge * w_d - x_Nd.T @ p_N / len(x_Nd)
-        curvature = (x_Nd.T * (p_N * (1 - p_N))) @ x_Nd / len(x_Nd) + ridge * np.eye(len(w_d))
-        w_d -= np.linalg.solve(curvature, gradient)
-    return w_d
+        p_N = 1 / (1 + np.exp(z_Nk @ w_k))  # of being wrong
+        gradient = ridge * w_k - z_Nk.T @ p_N / len(x_Nd)
+        curvature = (z_Nk.T * (p_N * (1 - p_N))) @ z_Nk / len(x_Nd) + ridge * np.eye(len(w_k))
+        w_k -= np.linalg.solve(curvature, gradient)
+    return w_k @ v_kd
 
 
 def choose_head(
@@ -241,16 +242,19 @@ def write_tables(
 ):
     "The tables beside the page"
     made = [run for run in runs if run["what"] == "synthetic"]
-    columns = ["noise", "pairs", "epochs", "rate", "seed", "steps", "accuracy", "true_accuracy", "ceiling", "loss",
-               "loss_floor", "train_accuracy", "train_loss"]
-    pd.DataFrame(made)[columns].round(4).to_csv(PAGE / "reference_curves_synthetic.csv", index=False)
+    names = ["noise", "pairs", "epochs", "rate", "seed", "steps", "accuracy", "true_accuracy", "ceiling", "loss",
+             "loss_floor", "train_accuracy", "train_loss"]
+    table = pd.DataFrame(made)[names]
+    table.round({name: 4 for name in names if name != "rate"}).to_csv(PAGE / "reference_curves_synthetic.csv",
+                                                                        index=False)
     steps = {(name_of(run), run["seed"]): run["losses"] for run in made if name_of(run)}
     pd.DataFrame(dict(sorted(steps.items())), index=range(1, STEPS + 1)).rename_axis("step").to_csv(
         PAGE / "reference_curves_steps.csv")
-    pd.DataFrame([row for run in runs for row in rows_of_real(run)]).round(4).to_csv(
-        PAGE / "reference_curves_real.csv", index=False)
+    rows = pd.DataFrame([row for run in runs for row in rows_of_real(run)])
+    rows.round({name: 4 for name in rows if name != "rate"}).to_csv(PAGE / "reference_curves_real.csv", index=False)
     full = {(run["set"], run["seed"]): run["losses"] for run in runs if run["what"] == "full"}
-    pd.DataFrame({key: pd.Series(losses) for key, losses in full.items()}).rename_axis("step").to_csv(
+    columns = {key: pd.Series(losses, range(1, len(losses) + 1)) for key, losses in full.items()}
+    pd.DataFrame(columns).rename_axis("step").to_csv(
         PAGE / "reference_curves_real_steps.csv")
 
 

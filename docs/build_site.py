@@ -11,7 +11,7 @@ from chapters import Chapter, ROOT
 from finish import finish
 from links import complaint, link_symbols
 from live import live_names, live_pages
-from pages import as_myst, Page, pictures, thumbnail, write, written_pages
+from pages import as_myst, broken, Page, pictures, thumbnail, write, written_pages
 from reference import write_reference
 from sphinx.cmd.build import main as sphinx
 
@@ -52,7 +52,7 @@ def toctree(names: list, caption: str = "") -> str:
 def card(page: Page) -> str:
     "A tutorial on the page of all: its picture, what it is about, how long it takes."
     picture = [f":img-top: /_pictures/{page.name}.png", f":img-alt: A picture from {page.title}"]
-    foot = ["+++", f"{page.seconds} s on two cores"] if page.seconds else []
+    foot = ["", f"*{page.seconds} s on two cores*"] if page.seconds else []
     return "\n".join([f":::{{grid-item-card}} {page.title}", f":link: /{page.name}", ":link-type: doc",
                       *picture * (thumbnail(page) is not None), "", page.lead, *foot, ":::"])
 
@@ -108,10 +108,11 @@ def run_sphinx(dest: Path):
 
 
 def add_notebooks(html: Path, pages: dict, cache: Path):
-    "The notebooks, to be downloaded as they are committed, and the live pages that they save."
+    "The notebooks and their tables, to be downloaded as they are committed, and the live pages that they save."
     for page in pages.values():
         if page.path.suffix == ".ipynb":
-            write(html / page.source, page.path.read_bytes())
+            for path in [page.path, *page.path.parent.glob(f"{page.path.stem}*.csv")]:
+                write(html / path.relative_to(ROOT), path.read_bytes())
             chapter = Chapter.read(page.path)
             for name, saved in (live_pages(chapter, cache) if live_names(chapter) else {}).items():
                 write(html / "live" / page.name / name, saved.read_bytes())
@@ -124,8 +125,8 @@ def build(dest: Path = ROOT / "build" / "site") -> Path:
     run_sphinx(dest)
     add_notebooks(html, pages, dest / "cache")
     finish(html, pages, names)
-    if complaint():
-        sys.exit(f"names in backticks that can't be resolved:\n{complaint()}")
+    if complaint() or broken:
+        sys.exit("\n".join(["the site is built, with faults:", *dict.fromkeys(broken), complaint()]))
     return html
 
 

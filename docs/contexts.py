@@ -13,10 +13,12 @@ from chapters import Chapter, DEFINITIONS, notebooks, ROOT
 from stubs import PACKAGE
 from symbols import entries, sources
 
-LIBRARIES = ["torch", "numpy", "pandas", "pandas:DataFrame", "datasets", "datasets:Dataset", "transformers",
-             "transformers:Trainer", "transformers:PreTrainedModel", "transformers:PreTrainedTokenizerBase", "peft",
-             "accelerate", "trl", "matplotlib", "anywidget", "safetensors", "fastcore.all", "tokenizers",
-             "huggingface_hub"]  # modules and classes whose names prose may mention
+LIBRARIES = [  # modules and classes whose names prose may mention
+    "torch", "numpy", "pandas", "pandas:DataFrame", "datasets", "datasets:Dataset", "transformers",
+    "transformers:Trainer", "transformers:PreTrainedModel", "transformers:PreTrainedTokenizerBase",
+    "transformers.trainer_utils", "transformers.trainer_utils:PredictionOutput", "peft", "accelerate", "trl",
+    "matplotlib", "anywidget", "safetensors", "fastcore.all", "tokenizers", "huggingface_hub",
+]
 HOUSE = {  # pages about the repository's own scripts -> those
     "benchmarks": ["benchmarks/*.py"],
     "contributing": ["docs/*.py", "tests/*.py", "Makefile"],
@@ -25,6 +27,7 @@ HOUSE = {  # pages about the repository's own scripts -> those
 ABOUT_MODULES = ("contributing", "changelog")
 ELSEWHERE = {  # names of other libraries and their models, columns of published datasets
     "classification_head", "preference_strength", "response_j", "response_k", "save_to_disk",
+    "attn_implementation",
 }
 ENVIRONMENT = re.compile(r"(HF|CUDA|OMP|TORCH|NCCL|PYTORCH|PYTHON|VLLM|WANDB|TENSORBOARD|MKL|RAY|ACCELERATE)_[A-Z_]+")
 
@@ -88,16 +91,14 @@ def texts_of(outputs: list) -> str:
 
 @cache
 def context_of(page: str) -> Context:
-    "What the code of a page says; of a reference page that of its module."
+    "What the code of a page says; of a page of the reference that of the module's chapter."
     name = page.removeprefix("reference/")
     module = name if name in sources() else None
-    if page in notebooks_by_page():
-        cells = Chapter.read(notebooks_by_page()[page]).code_cells
+    if module or page in notebooks_by_page():
+        cells = Chapter.read(notebooks_by_page()[module or page]).code_cells
         tree = ast.Module([node for cell in cells for node in cell.body], [])
         words = {word for cell in cells for word in re.findall(r"\w+", texts_of(cell.outputs))}
         return Context(module, imports_of(tree), frozenset(words | words_of(tree)))
-    if module:
-        return Context(module, imports_of(sources()[module].tree))
     paths = [path for pattern in HOUSE.get(page, []) for path in ROOT.glob(pattern)]
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     options = frozenset(re.findall(r"--[\w-]+", text)) if page == "benchmarks" else frozenset()

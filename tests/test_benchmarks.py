@@ -135,7 +135,7 @@ def test_a_head_is_judged_on_other_prompts():
     prompts_N = np.repeat(np.arange(60), 4)
     sign_N = rng.choice([-1.0, 1.0], 60)[prompts_N]  # which way round all pairs of a prompt are
     by_prompt = np.eye(60)[prompts_N] * sign_N[:, None]
-    assert (reference_curves.out_of_fold(by_prompt, prompts_N, 150, seed=0) == 0).all()
+    assert np.abs(reference_curves.out_of_fold(by_prompt, prompts_N, 150, seed=0)).max() < 1e-8
     useful = np.column_stack([by_prompt, 1 + rng.normal(size=240)])
     assert (reference_curves.out_of_fold(useful, prompts_N, 150, seed=0) > 0).mean() > 0.7
 

@@ -118,9 +118,10 @@ def test_links_lead_to_pages_where_there_are_any(written, myst, plain):
     assert (relink(written, page), relink(written, page, twin=True)) == (myst, plain)
 
 
-def test_a_link_that_leads_nowhere_is_an_error(page):
-    with pytest.raises(FileNotFoundError, match="12_date"):
-        relink("[a](../12_date.ipynb)", page)
+def test_a_link_that_leads_nowhere_is_noted(page, monkeypatch):
+    monkeypatch.setattr(pages, "broken", [])
+    relink("[a](../12_date.ipynb) [b](../12_data.ipynb) [c](../../settings.ini)", page)
+    assert pages.broken == ["nbs/tutorials/a_loss.ipynb links to ../12_date.ipynb, which isn't there"]
 
 
 # Twins --------------------------------------------------------------------------------------------------------------
@@ -176,12 +177,14 @@ def test_a_fence_is_longer_than_what_it_holds():
 def test_twins_lists_and_addresses(page, tmp_path):
     (tmp_path / "reference").mkdir()
     made = tmp_path / "reference" / "a.md"
-    made.write_text("# rmkit.a\n\nSee [b](b.md#c), [d](../d.html), [x](https://x.org/y.html).\n", encoding="utf-8")
+    made.write_text("# rmkit.a\n\nSee [b](b.md#c), [d](../d.html), [x](https://x.org/y.html).\n\n"
+                    "| `int | None` | `a \\| b` | c |\n", encoding="utf-8")
     names = ["tutorials/a_loss", "reference/a"]
     finish.add_twins(tmp_path, {page.name: page}, names)
     assert not made.exists() and (tmp_path / "tutorials" / "a_loss.html.md").read_text(encoding="utf-8") == twin(page)
     plain = made.with_name("a.html.md").read_text(encoding="utf-8")
     assert "See [b](b.html.md#c), [d](../d.html.md), [x](https://x.org/y.html)." in plain
+    assert "| `int \\| None` | `a \\| b` | c |" in plain
     finish.add_llms(tmp_path, names)
     finish.add_sitemap(tmp_path, names)
     listed = (tmp_path / "llms.txt").read_text(encoding="utf-8")
@@ -234,8 +237,8 @@ def test_tutorials_come_in_order_and_unknown_ones_last(page):
 def test_a_card_shows_picture_title_line_and_cost(page):
     assert build_site.card(page).splitlines() == [
         ":::{grid-item-card} A `loss`", ":link: /tutorials/a_loss", ":link-type: doc",
-        ":img-top: /_pictures/tutorials/a_loss.png", ":img-alt: A picture from A `loss`", "", "What it is.", "+++",
-        "7 s on two cores", ":::"]
+        ":img-top: /_pictures/tutorials/a_loss.png", ":img-alt: A picture from A `loss`", "", "What it is.", "",
+        "*7 s on two cores*", ":::"]
 
 
 def test_a_live_page_is_kept_until_something_changes(page, tmp_path, monkeypatch):
