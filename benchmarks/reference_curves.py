@@ -242,16 +242,19 @@ def write_tables(
 ):
     "The tables beside the page"
     made = [run for run in runs if run["what"] == "synthetic"]
-    columns = ["noise", "pairs", "epochs", "rate", "seed", "steps", "accuracy", "true_accuracy", "ceiling", "loss",
-               "loss_floor", "train_accuracy", "train_loss"]
-    pd.DataFrame(made)[columns].round(4).to_csv(PAGE / "reference_curves_synthetic.csv", index=False)
+    names = ["noise", "pairs", "epochs", "rate", "seed", "steps", "accuracy", "true_accuracy", "ceiling", "loss",
+             "loss_floor", "train_accuracy", "train_loss"]
+    table = pd.DataFrame(made)[names]
+    table.round({name: 4 for name in names if name != "rate"}).to_csv(PAGE / "reference_curves_synthetic.csv",
+                                                                        index=False)
     steps = {(name_of(run), run["seed"]): run["losses"] for run in made if name_of(run)}
     pd.DataFrame(dict(sorted(steps.items())), index=range(1, STEPS + 1)).rename_axis("step").to_csv(
         PAGE / "reference_curves_steps.csv")
-    pd.DataFrame([row for run in runs for row in rows_of_real(run)]).round(4).to_csv(
-        PAGE / "reference_curves_real.csv", index=False)
+    rows = pd.DataFrame([row for run in runs for row in rows_of_real(run)])
+    rows.round({name: 4 for name in rows if name != "rate"}).to_csv(PAGE / "reference_curves_real.csv", index=False)
     full = {(run["set"], run["seed"]): run["losses"] for run in runs if run["what"] == "full"}
-    pd.DataFrame({key: pd.Series(losses) for key, losses in full.items()}).rename_axis("step").to_csv(
+    columns = {key: pd.Series(losses, range(1, len(losses) + 1)) for key, losses in full.items()}
+    pd.DataFrame(columns).rename_axis("step").to_csv(
         PAGE / "reference_curves_real_steps.csv")
 
 

@@ -108,10 +108,11 @@ def run_sphinx(dest: Path):
 
 
 def add_notebooks(html: Path, pages: dict, cache: Path):
-    "The notebooks, to be downloaded as they are committed, and the live pages that they save."
+    "The notebooks and their tables, to be downloaded as they are committed, and the live pages that they save."
     for page in pages.values():
         if page.path.suffix == ".ipynb":
-            write(html / page.source, page.path.read_bytes())
+            for path in [page.path, *page.path.parent.glob(f"{page.path.stem}*.csv")]:
+                write(html / path.relative_to(ROOT), path.read_bytes())
             chapter = Chapter.read(page.path)
             for name, saved in (live_pages(chapter, cache) if live_names(chapter) else {}).items():
                 write(html / "live" / page.name / name, saved.read_bytes())

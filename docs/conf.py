@@ -12,6 +12,7 @@ language = "en"
 extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinxext.opengraph", "notfound.extension",
               "sphinx_llm_friendly"]
 llm_friendly_exclude = ["**.ipynb"]  # their twins come from their cells
+suppress_warnings = ["misc.highlighting_failure"]  # Pygments knows no `!command` of two lines
 nb_execution_mode = "off"  # the committed outputs are shown
 myst_enable_extensions = ["colon_fence", "dollarmath", "amsmath", "deflist"]
 myst_heading_anchors = 4

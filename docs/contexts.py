@@ -9,14 +9,16 @@ from functools import cache
 from importlib.util import find_spec
 from pkgutil import resolve_name
 
-from chapters import Chapter, DEFINITIONS, notebooks, ROOT
+from chapters import Cell, Chapter, DEFINITIONS, notebooks, ROOT
 from stubs import PACKAGE
 from symbols import entries, sources
 
-LIBRARIES = ["torch", "numpy", "pandas", "pandas:DataFrame", "datasets", "datasets:Dataset", "transformers",
-             "transformers:Trainer", "transformers:PreTrainedModel", "transformers:PreTrainedTokenizerBase", "peft",
-             "accelerate", "trl", "matplotlib", "anywidget", "safetensors", "fastcore.all", "tokenizers",
-             "huggingface_hub"]  # modules and classes whose names prose may mention
+LIBRARIES = [  # modules and classes whose names prose may mention
+    "torch", "numpy", "pandas", "pandas:DataFrame", "datasets", "datasets:Dataset", "transformers",
+    "transformers:Trainer", "transformers:PreTrainedModel", "transformers:PreTrainedTokenizerBase",
+    "transformers.trainer_utils", "transformers.trainer_utils:PredictionOutput", "peft", "accelerate", "trl",
+    "matplotlib", "anywidget", "safetensors", "fastcore.all", "tokenizers", "huggingface_hub",
+]
 HOUSE = {  # pages about the repository's own scripts -> those
     "benchmarks": ["benchmarks/*.py"],
     "contributing": ["docs/*.py", "tests/*.py", "Makefile"],
@@ -25,6 +27,7 @@ HOUSE = {  # pages about the repository's own scripts -> those
 ABOUT_MODULES = ("contributing", "changelog")
 ELSEWHERE = {  # names of other libraries and their models, columns of published datasets
     "classification_head", "preference_strength", "response_j", "response_k", "save_to_disk",
+    "attn_implementation",
 }
 ENVIRONMENT = re.compile(r"(HF|CUDA|OMP|TORCH|NCCL|PYTORCH|PYTHON|VLLM|WANDB|TENSORBOARD|MKL|RAY|ACCELERATE)_[A-Z_]+")
 
@@ -86,18 +89,24 @@ def texts_of(outputs: list) -> str:
     return "\n".join("".join(text) for text in texts)
 
 
+def commands_of(cell: Cell) -> str:
+    "The command lines of a cell that aren't rmkit's own, which can't vouch for its options."
+    is_shell = cell.source.lstrip().startswith("%%")
+    lines = [line for line in cell.source.splitlines() if is_shell or re.match(r"\s*[%!]", line)]
+    return "\n".join(line for line in lines if not re.search(r"\brmkit (?!@)", line))
+
+
 @cache
 def context_of(page: str) -> Context:
-    "What the code of a page says; of a reference page that of its module."
+    "What the code of a page says; of a page of the reference that of the module's chapter."
     name = page.removeprefix("reference/")
     module = name if name in sources() else None
-    if page in notebooks_by_page():
-        cells = Chapter.read(notebooks_by_page()[page]).code_cells
+    if module or page in notebooks_by_page():
+        cells = Chapter.read(notebooks_by_page()[module or page]).code_cells
         tree = ast.Module([node for cell in cells for node in cell.body], [])
-        words = {word for cell in cells for word in re.findall(r"\w+", texts_of(cell.outputs))}
+        texts = [text for cell in cells for text in (texts_of(cell.outputs), commands_of(cell))]
+        words = {word for text in texts for word in re.findall(r"\w+", text)}
         return Context(module, imports_of(tree), frozenset(words | words_of(tree)))
-    if module:
-        return Context(module, imports_of(sources()[module].tree))
     paths = [path for pattern in HOUSE.get(page, []) for path in ROOT.glob(pattern)]
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
     options = frozenset(re.findall(r"--[\w-]+", text)) if page == "benchmarks" else frozenset()
@@ -105,12 +114,17 @@ def context_of(page: str) -> Context:
 
 
 @cache
+def module_words() -> frozenset:
+    "All words of the code of the package's modules."
+    return frozenset().union(*(words_of(ast.parse(source.text)) for source in sources().values()))
+
+
+@cache
 def package_words() -> frozenset:
     "All words of the package's code, its front end included."
     front = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("static/*.[jc]s*"))
-    trees = [ast.parse(source.text) for source in sources().values()]
-    trees.append(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
-    return frozenset(re.findall(r"\w+", front)).union(*map(words_of, trees))
+    top = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    return module_words().union(re.findall(r"\w+", front), words_of(top))
 
 
 @cache

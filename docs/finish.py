@@ -14,13 +14,19 @@ SECTIONS = ["Start", "Tutorials", "Explanations", "Chapters", "Reference", "The 
 SUMMARY = "rmkit trains, shows and tests reward models from a notebook, with the arguments of TRL's RewardTrainer."
 
 
+def plain(text: str) -> str:
+    "A twin as Sphinx has it, with links to twins, and no cell of a table that ends within code."
+    rows = re.sub(r"^\|.*", lambda row: re.sub(r"`[^`]+`", lambda code: re.sub(r"(?<!\\)\|", r"\\|", code[0]), row[0]),
+                  text, flags=re.M)
+    return RELATIVE.sub(r"](\1.html.md\2)", rows)
+
+
 def add_twins(html: Path, pages: dict, names: list):
     "Each page in Markdown, at its address and `.md`: what people wrote as they wrote it, the rest as Sphinx has it."
     for name in names:
         sphinxs = html / f"{name}.md"
         if sphinxs.is_file() and name not in pages:
-            text = RELATIVE.sub(r"](\1.html.md\2)", sphinxs.read_text(encoding="utf-8"))
-            write(html / f"{name}.html.md", text)
+            write(html / f"{name}.html.md", plain(sphinxs.read_text(encoding="utf-8")))
         if name in pages:
             write(html / f"{name}.html.md", twin(pages[name]))
         sphinxs.unlink(missing_ok=True)

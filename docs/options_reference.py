@@ -78,7 +78,8 @@ def command_lines(command: str, link) -> list:
     parser = commands()[command]
     about, _, rest = parser.description.partition("\n\n")
     blocks = [f"```bash\n{block}\n```" if block.startswith("rmkit ") else link(block) for block in rest.split("\n\n")]
-    lines = [f"(rmkit-{command})=", "", f"## rmkit {command}", "", link(about), "", "\n\n".join(blocks), "",
+    lines = [f"(rmkit-{command})=", "", f"## rmkit {command}", "", link(about), "", "```text",
+             parser.format_usage().strip(), "```", "", "\n\n".join(blocks), "",
              f":::{{program}} rmkit {command}", ":::", ""]
     if command == "train":
         lines += ["They are listed with the [fields of the config](config.md#fields-of-rewardconfig).", ""]

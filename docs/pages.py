@@ -24,7 +24,7 @@ LINK = re.compile(CODE.pattern + r"|(?P<picture>!\[[^\]]*)?\]\((?P<target>[^)\s]
 BADGE = re.compile(r"^\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\n*", re.M)
 HEAD = re.compile(r"\A# +(?P<title>.+)\n*(?P<lead>(?:^>.*\n?)*)", re.M)
 broken: list = []  # links to what isn't there, for the end of the build to tell
-NEEDS = {"network": "a network", "gpu": "a GPU"}
+NEEDS = {"network": "a network", "gpu": "a GPU", "gpus": "several GPUs", "vllm": "vLLM", "sglang": "SGLang"}
 
 
 @dataclass

@@ -13,7 +13,7 @@ from links import link_symbols
 from myst_parser.mdit_to_docutils.base import default_slugify
 from options_reference import cli_lines, config_lines, older_page
 from rmkit import _home as TOP_LEVEL
-from symbols import chapter_paths, entries_of, errors, is_class_method, parameters, sources
+from symbols import chapter_paths, entries, entries_of, errors, is_class_method, parameters, sources
 
 REPOSITORY = "https://github.com/rmkit/rmkit/blob/main"
 LONGEST_VALUE = 72  # letters of a constant that are shown
@@ -23,7 +23,8 @@ SPHINX = dict(  # settings of `conf.py` that the entries are written for
     add_module_names=False,
     toc_object_entries_show_parents="hide",
 )
-NOTEBOOK_LINK = re.compile(r"\]\((?:\.\./)?(?:(\w+)/)?(?:\d+\w?_)?(\w+)\.ipynb(#[\w-]+)?\)")
+NOTEBOOK_LINK = re.compile(r"\]\((?:\.\./)?((?:tutorials|explanations)/)?(?:\d+\w?_)?(\w+)\.ipynb"
+                           r"(#[\w-]+)?\)")
 
 
 # Chapters -----------------------------------------------------------------------------------------------------------
@@ -82,8 +83,8 @@ def code(text: str, page: str) -> str:
 
 
 def table(rows: list, page: str) -> list:
-    "The lines of a table of parameters; columns that would be empty are left out."
-    if not rows:
+    "The lines of a table of parameters, where it says more than their names; empty columns are left out."
+    if not any(row.help or row.type for row in rows):
         return []
     has_types = any(row.type for row in rows)
     has_defaults = any(row.default is not None for row in rows)
@@ -121,7 +122,7 @@ def options(entry) -> list:
         found.append(f":canonical: rmkit.{entry.name}")
     if entry.kind == "property" and entry.returns[0]:
         found.append(f":type: {json.dumps(entry.returns[0])}")
-    if entry.kind == "attribute":
+    if entry.kind == "attribute" and isinstance(entry.node, ast.AnnAssign):
         found.append(f":type: {json.dumps(ast.unparse(entry.node.annotation))}")
     value = ast.unparse(entry.node.value) if entry.kind in ("attribute", "data") and entry.node.value else ""
     if 0 < len(value) <= LONGEST_VALUE and entry.name != "logger":
@@ -152,9 +153,10 @@ def details(entry, page: str) -> list:
 
 def returned(entry, page: str) -> list:
     kind, help = entry.returns
-    if not kind or kind == "None":
+    if kind == "None" or not (kind or help):
         return []
-    return [f"**Returns** {link_symbols(f'`{kind}`', page)}{': ' * bool(help)}{prose(help, page)}", ""]
+    named = link_symbols(f"`{kind}`", page) if kind else ""
+    return [f"**Returns** {named}{': ' * bool(kind and help)}{prose(help, page)}", ""]
 
 
 def bases(entry, page: str) -> list:
@@ -179,10 +181,9 @@ def entry_lines(entry, page: str) -> list:
 def module_page(source) -> str:
     "The reference of a module."
     page = f"reference/{source.name}"
-    doc = ast.get_docstring(source.tree).partition("\n\n")[0]
     groups = {"Classes": ["class"], "Functions": ["function"], "Constants": ["data"]}
-    lines = [f"# rmkit.{source.name}", "", f":::{{py:module}} rmkit.{source.name}", ":::", "", prose(doc, page), "",
-             f"Explained in [chapter {source.name}](../{source.name}.ipynb).", ""]
+    lines = [f"# rmkit.{source.name}", "", f":::{{py:module}} rmkit.{source.name}", ":::", "",
+             prose(about(source), page), "", f"Explained in [chapter {source.name}](../{source.name}.ipynb).", ""]
     def link(text, strict=True): return prose(text, page, strict)
     if source.name == "cli":
         lines += [*cli_lines(link), "(the-module)=", "", "## The module", ""]
@@ -195,15 +196,26 @@ def module_page(source) -> str:
     return "\n".join(lines)
 
 
+def about(source) -> str:
+    "What a module is, in its own words."
+    return ast.get_docstring(source.tree).partition("\n\n")[0]
+
+
 def index_page() -> str:
-    "What there is, by module."
-    lines = ["# Reference", "", "Everything public, by module. Names at the top of the package are imported with "
-             "`from rmkit import ...`.", "", "| module | what it is |", "|---|---|"]
-    for source in sources().values():
-        doc = ast.get_docstring(source.tree).partition("\n\n")[0]
-        lines.append(f"| [`rmkit.{source.name}`]({source.name}.md) | {in_cell(prose(doc, 'reference/index'))} |")
-    lines += ["", "```{toctree}", ":hidden:", "", *(source.name for source in sources().values()), "older_names", "```"]
-    return "\n".join([*lines, ""])
+    "What there is: what `from rmkit import` gives, then everything by module."
+    page = "reference/index"
+    def row(name, address, text): return f"| [`{name}`](#{address}) | {in_cell(prose(text, page))} |"
+    homes = {name: entries()[f"rmkit.{home}.{name}"] for name, home in TOP_LEVEL.items()}
+    tops = [row(name, entry.address, entry.doc.partition("\n\n")[0]) for name, entry in homes.items()]
+    modules = [row(f"rmkit.{name}", f"rmkit.{name}", about(source)) for name, source in sources().items()]
+    return "\n".join([
+        "# Reference", "", "Everything public, written from the source. Three pages are about what one types: the "
+        "[commands and their options](cli.md), the [fields of a run's config](config.md), and [older "
+        "names](older_names.md) with what became of them.", "",
+        "## From the top", "", "`from rmkit import ...` gives these.", "",
+        "| name | what it is |", "|---|---|", *tops, "",
+        "## By module", "", "| module | what it is |", "|---|---|", *modules, "",
+        "```{toctree}", ":hidden:", "", *(source.name for source in sources().values()), "older_names", "```", ""])
 
 
 def write_reference(dest: Path) -> list[str]:

@@ -177,12 +177,14 @@ def test_a_fence_is_longer_than_what_it_holds():
 def test_twins_lists_and_addresses(page, tmp_path):
     (tmp_path / "reference").mkdir()
     made = tmp_path / "reference" / "a.md"
-    made.write_text("# rmkit.a\n\nSee [b](b.md#c), [d](../d.html), [x](https://x.org/y.html).\n", encoding="utf-8")
+    made.write_text("# rmkit.a\n\nSee [b](b.md#c), [d](../d.html), [x](https://x.org/y.html).\n\n"
+                    "| `int | None` | `a \\| b` | c |\n", encoding="utf-8")
     names = ["tutorials/a_loss", "reference/a"]
     finish.add_twins(tmp_path, {page.name: page}, names)
     assert not made.exists() and (tmp_path / "tutorials" / "a_loss.html.md").read_text(encoding="utf-8") == twin(page)
     plain = made.with_name("a.html.md").read_text(encoding="utf-8")
     assert "See [b](b.html.md#c), [d](../d.html.md), [x](https://x.org/y.html)." in plain
+    assert "| `int \\| None` | `a \\| b` | c |" in plain
     finish.add_llms(tmp_path, names)
     finish.add_sitemap(tmp_path, names)
     listed = (tmp_path / "llms.txt").read_text(encoding="utf-8")
