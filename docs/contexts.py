@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pkgutil import resolve_name
 
-from chapters import Chapter, DEFINITIONS, notebooks, ROOT
+from chapters import Cell, Chapter, DEFINITIONS, notebooks, ROOT
 from stubs import PACKAGE
 from symbols import entries, sources
 
@@ -89,6 +89,13 @@ def texts_of(outputs: list) -> str:
     return "\n".join("".join(text) for text in texts)
 
 
+def commands_of(cell: Cell) -> str:
+    "The command lines of a cell that aren't rmkit's own, which can't vouch for its options."
+    is_shell = cell.source.lstrip().startswith("%%")
+    lines = [line for line in cell.source.splitlines() if is_shell or re.match(r"\s*[%!]", line)]
+    return "\n".join(line for line in lines if not re.search(r"\brmkit (?!@)", line))
+
+
 @cache
 def context_of(page: str) -> Context:
     "What the code of a page says; of a page of the reference that of the module's chapter."
@@ -97,7 +104,8 @@ def context_of(page: str) -> Context:
     if module or page in notebooks_by_page():
         cells = Chapter.read(notebooks_by_page()[module or page]).code_cells
         tree = ast.Module([node for cell in cells for node in cell.body], [])
-        words = {word for cell in cells for word in re.findall(r"\w+", texts_of(cell.outputs))}
+        texts = [text for cell in cells for text in (texts_of(cell.outputs), commands_of(cell))]
+        words = {word for text in texts for word in re.findall(r"\w+", text)}
         return Context(module, imports_of(tree), frozenset(words | words_of(tree)))
     paths = [path for pattern in HOUSE.get(page, []) for path in ROOT.glob(pattern)]
     text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
@@ -106,12 +114,17 @@ def context_of(page: str) -> Context:
 
 
 @cache
+def module_words() -> frozenset:
+    "All words of the code of the package's modules."
+    return frozenset().union(*(words_of(ast.parse(source.text)) for source in sources().values()))
+
+
+@cache
 def package_words() -> frozenset:
     "All words of the package's code, its front end included."
     front = "\n".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("static/*.[jc]s*"))
-    trees = [ast.parse(source.text) for source in sources().values()]
-    trees.append(ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")))
-    return frozenset(re.findall(r"\w+", front)).union(*map(words_of, trees))
+    top = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    return module_words().union(re.findall(r"\w+", front), words_of(top))
 
 
 @cache

@@ -12,7 +12,7 @@ from inspect import getmro, getsource
 
 import rmkit
 from chapters import ROOT
-from contexts import Context, imports_of, is_known, looks_ours, notebooks_by_page
+from contexts import Context, imports_of, is_known, looks_ours, module_words, notebooks_by_page
 from options_reference import commands, fields_of_config, older_fields, option_anchor, shown
 from symbols import entries, sources
 
@@ -96,7 +96,8 @@ def found_by_spelling(name: str, context: Context, called: bool) -> str | None:
     if not tops and not called and field_anchor(name):
         return field_anchor(name)
     chosen = next((some for some in (tops, mine, methods) if len(some) == 1), [None])[0]
-    return chosen or (f"older-{name.lower()}" if name in rmkit._elsewhere else None)
+    is_older = name in rmkit._elsewhere and name not in module_words()  # a tokenizer has an `apply_chat_template`, too
+    return chosen or (f"older-{name.lower()}" if is_older else None)
 
 
 def plain(name: str, context: Context) -> str | None:
@@ -156,8 +157,9 @@ def dotted(names: list, context: Context) -> str | None:
     owner = own_address(context.imported.get(first, "")) or class_address(first) or INSTANCES.get(first)
     if owner:
         return member(owner, names[1:])
-    is_module = first in sources() and first not in context.words
-    if is_module and not is_known(names[-1], context) or looks_ours(first) and not is_known(first, context):
+    if looks_ours(first) and not is_known(first, context):
+        raise Stale(first)
+    if first in sources() and first not in context.words and not is_known(names[-1], context):
         raise Stale(".".join(names))
     return own_address(f"{PERHAPS[first]}.{second}") if first in PERHAPS else None
 

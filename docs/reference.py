@@ -122,7 +122,7 @@ def options(entry) -> list:
         found.append(f":canonical: rmkit.{entry.name}")
     if entry.kind == "property" and entry.returns[0]:
         found.append(f":type: {json.dumps(entry.returns[0])}")
-    if entry.kind == "attribute":
+    if entry.kind == "attribute" and isinstance(entry.node, ast.AnnAssign):
         found.append(f":type: {json.dumps(ast.unparse(entry.node.annotation))}")
     value = ast.unparse(entry.node.value) if entry.kind in ("attribute", "data") and entry.node.value else ""
     if 0 < len(value) <= LONGEST_VALUE and entry.name != "logger":
@@ -153,9 +153,10 @@ def details(entry, page: str) -> list:
 
 def returned(entry, page: str) -> list:
     kind, help = entry.returns
-    if not kind or kind == "None":
+    if kind == "None" or not (kind or help):
         return []
-    return [f"**Returns** {link_symbols(f'`{kind}`', page)}{': ' * bool(help)}{prose(help, page)}", ""]
+    named = link_symbols(f"`{kind}`", page) if kind else ""
+    return [f"**Returns** {named}{': ' * bool(kind and help)}{prose(help, page)}", ""]
 
 
 def bases(entry, page: str) -> list:

@@ -2,6 +2,7 @@
 
 A method that is patched into a class belongs to it, wherever it is written."""
 import ast
+import builtins
 import io
 import re
 import tokenize
@@ -49,6 +50,18 @@ class Source:
     def public(self) -> list:
         return next((ast.literal_eval(node.value) for node in self.tree.body for target, _ in assigned(node)
                      if isinstance(target, ast.Name) and target.id == "__all__"), [])
+
+    @cached_property
+    def functions(self) -> dict:
+        "The functions of the module by name, private ones as well; methods aside."
+        return {node.name: node for node in self.tree.body if isinstance(node, FUNCTIONS) and not patch_of(node)}
+
+    @cached_property
+    def methods(self) -> dict:
+        "The methods that are written in the module, by name."
+        written = [each for node in self.tree.body if isinstance(node, ast.ClassDef) for each in node.body
+                   if isinstance(each, FUNCTIONS)]
+        return {node.name: node for node in (*written, *filter(patch_of, self.tree.body))}
 
     def comment(self, line: int) -> str:
         "The comment at the end of a line, or on lines of its own right above."
@@ -115,10 +128,12 @@ class Entry:
     @property
     def returns(self) -> tuple:
         "Type and comment of what a function gives back."
-        if self.kind == "class" or not self.node.returns:
+        if not isinstance(self.node, FUNCTIONS):
             return "", ""
-        line = self.node.returns.end_lineno
-        return ast.unparse(self.node.returns), self.source.comments.get(line, "") if line < body_line(self.node) else ""
+        annotation, end = self.node.returns, body_line(self.node) - 1
+        line = annotation.end_lineno if annotation else end
+        is_behind = line <= end and (annotation or self.source.lines[end - 1].startswith((")", "    )")))
+        return ast.unparse(annotation) if annotation else "", self.source.comments.get(line, "") if is_behind else ""
 
 
 # Parameters ---------------------------------------------------------------------------------------------------------
@@ -136,13 +151,13 @@ def parameters(source: Source, node) -> list:
     rows += [("*", arguments.vararg, None)] * bool(arguments.vararg)
     rows += [("", each, default) for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults)]
     rows += [("**", arguments.kwarg, None)] * bool(arguments.kwarg)
-    found = []
-    for stars, each, default in rows:
+    found, begins = [], [each.lineno for _, each, _ in rows] + [body_line(node)]
+    for (stars, each, default), following in zip(rows, begins[1:]):
         line = (default or each).end_lineno
         beside = source.comments.get(line) or source.comment(each.lineno)
+        is_own = line < following and each.lineno != node.lineno
         found.append(Parameter(stars + each.arg, ast.unparse(each.annotation) if each.annotation else "",
-                               ast.unparse(default) if default else None,
-                               beside if line < body_line(node) and each.lineno != node.lineno else ""))
+                               ast.unparse(default) if default else None, beside if is_own else ""))
     return found
 
 
@@ -164,29 +179,65 @@ def field_of(member: Entry):
 
 # Errors -------------------------------------------------------------------------------------------------------------
 
-def raised_in(node, helpers: dict, seen=()) -> list:
-    "Exceptions that a function raises, or one of its module's private functions that it calls, in order."
-    found = []
-    for part in ast.walk(node):
-        if isinstance(part, ast.Raise) and part.exc:
-            found += AN_EXCEPTION.findall(ast.unparse(part.exc).partition("(")[0])
-            if isinstance(part.exc, ast.IfExp):
-                found += AN_EXCEPTION.findall(ast.unparse(part.exc))
-        called = part.func.id if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) else None
-        if called in helpers and called not in seen:
-            found += raised_in(helpers[called], helpers, (*seen, called))
-    return list(dict.fromkeys(found))
+# Functions that raise nothing in the eyes of whoever calls them, though what they call may
+NEVER_RAISE = {
+    "_vocabulary",  # makes pairs with settings of its own
+    "count_outputs",  # asks for the head only where there is one
+}
 
 
-def errors(entry: Entry) -> list:
-    "What is said of errors: the clauses of the docstring that name one, then the names that the source alone tells."
-    clauses = [part.strip() for part in re.split(r"[;.:](?:\s+|$)", entry.doc) if AN_EXCEPTION.search(part)]
-    told = set(AN_EXCEPTION.findall(entry.doc))
-    if entry.constructor is None:
-        return clauses
-    helpers = {node.name: node for node in entry.source.tree.body
-               if isinstance(node, FUNCTIONS) and not is_public(node.name)}
-    return clauses + [f"`{name}`" for name in raised_in(entry.constructor, helpers) if name not in told]
+def caught_by(node) -> set:
+    "The names of the exceptions that a `try` or a `with suppress(...)` keeps to itself."
+    if isinstance(node, ast.Try):
+        kinds = [ast.unparse(each.type) if each.type else "Exception" for each in node.handlers]
+    else:
+        kinds = [ast.unparse(each.context_expr) for each in getattr(node, "items", [])]
+        kinds = [kind for kind in kinds if kind.startswith("suppress")]
+    return set(re.findall(r"\w+", " ".join(kinds)))
+
+
+def kinds_of(error: str) -> list:
+    "The name of an exception, and of the more general ones that it is."
+    made = getattr(builtins, error, None)
+    return [error, *(each.__name__ for each in getattr(made, "__mro__", ()) if each.__name__.endswith("Error"))]
+
+
+def called_by(source: Source, node) -> ast.AST | None:
+    "The function of the module that a call is of, by its name or as a method of `self`; None for any other."
+    called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    own = re.fullmatch(r"(?:self|cls)\.(\w+)", called)
+    return source.methods.get(own[1]) if own else source.functions.get(called)
+
+
+def raised_in(source: Source, nodes: list, seen: tuple = ()) -> set:
+    "The names of what is raised in some statements, by themselves or by functions of their module that they call."
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Raise) and node.exc:
+            found |= {*AN_EXCEPTION.findall(ast.unparse(getattr(node.exc, "func", node.exc)))}
+        called = called_by(source, node)
+        if called and called.name not in (*seen, *NEVER_RAISE):
+            found |= raised_in(source, called.body, (*seen, called.name))
+        guarded, caught = node.body if isinstance(node, (ast.Try, ast.With)) else [], caught_by(node)
+        found |= {name for name in raised_in(source, guarded, seen)
+                  if caught.isdisjoint([*kinds_of(name), "Exception", "BaseException"])}
+        found |= raised_in(source, [each for each in ast.iter_child_nodes(node) if each not in guarded
+                                    and not isinstance(each, (*DEFINITIONS, ast.Lambda))], seen)
+    return found
+
+
+def raised_by(entry) -> list:
+    "The names of what a function raises, or the construction of a class."
+    if entry.node.name in NEVER_RAISE:
+        return []
+    parts = [entry.node] if entry.kind != "class" else [
+        each for each in entry.node.body if getattr(each, "name", "") in ("__init__", "__post_init__")]
+    return sorted(raised_in(entry.source, [statement for part in parts for statement in part.body]))
+
+
+def errors(entry) -> list:
+    "What is said of errors: the clauses of the docstring that name one. A test sees that all are named."
+    return [part.strip() for part in re.split(r"[;.:](?:\s+|$)", entry.doc) if AN_EXCEPTION.search(part)]
 
 
 # Entries ------------------------------------------------------------------------------------------------------------
@@ -200,17 +251,23 @@ def sources() -> dict:
 
 @cache
 def patches() -> dict:
-    "Class -> the public functions that are patched into it, each with the module where it is written."
+    "Class -> name, module and node of the public functions that are patched into it, and of what is set on it later."
     found = {}
     for source in sources().values():
         for node in source.tree.body:
-            for owner in patched_into(node):
-                found.setdefault(owner, []).extend([(source, node)] * (not node.name.startswith("_")))
+            named = [(owner, node.name) for owner in patched_into(node)]
+            named += [(target.value.id, target.attr) for target, _ in assigned(node)
+                      if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name)]
+            for owner, name in named:
+                if not name.startswith("_"):
+                    found.setdefault(owner, []).append((name, source, node))
     return found
 
 
 def kind_of(node) -> str:
-    "What a function in a class is: a method or a property."
+    "What a function in a class, or a value that is set on it, is: a method, a property or an attribute."
+    if not isinstance(node, FUNCTIONS):
+        return "property" if ast.unparse(node.value).startswith("property(") else "attribute"
     patch = patch_of(node)
     options = {each.arg for each in patch.keywords} if isinstance(patch, ast.Call) else set()
     names = set(map(decorator, node.decorator_list))
@@ -232,8 +289,8 @@ def members_of(node, source: Source, module: str) -> list:
         elif isinstance(each, FUNCTIONS) and not each.name.startswith("_") and "setter" not in map(
                 decorator, each.decorator_list):
             found[each.name] = Entry(source, module, f"{node.name}.{each.name}", kind_of(each), each)
-    for other, each in patches().get(node.name, []):
-        found[each.name] = Entry(other, module, f"{node.name}.{each.name}", kind_of(each), each)
+    for name, other, each in patches().get(node.name, []):
+        found[name] = Entry(other, module, f"{node.name}.{name}", kind_of(each), each)
     return list(found.values())
 
 

@@ -73,7 +73,7 @@ def save_page(
     title: str,  # of the page, its control characters made visible
     data,  # what the view's `embedded` takes: dicts, lists, texts, and numbers that are finite
     leftover: str,  # HTML for a reader without scripts
-) -> Path:
+) -> Path:  # of the page
     "Write a view as one self-contained page."
     script = front_end(view) + START
     checksum = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -855,7 +855,7 @@ def replay(
 def save(
     self: Dashboard,
     path,  # the .html file to write; its folder is made
-) -> Path:
+) -> Path:  # of the page
     "Write the run so far as one self-contained page, in which curves and steps can be read without a kernel."
     title, news = self.view.title or "Training run", json.loads(self.view.news())
     news["state"]["title"] = title

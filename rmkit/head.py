@@ -72,7 +72,7 @@ def init_head(
     seed: int = 0,  # of the head alone; the global random state is neither read nor moved
 ) -> nn.Module:  # the same model
     """Start the head anew: weights normal with standard deviation 1/√(d+1), biases zero (Stiennon et al. 2020, arXiv
-    2009.01325, the reward head). ValueError when there is none."""
+    2009.01325, the reward head). ValueError when the model has no head."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for layer in head_module(model).modules():
