@@ -19,7 +19,7 @@ WIDGETS7_PACKAGES := "ipywidgets==7.7.1" "jupyterlab-widgets<3" "jupyterlab<4" "
 EXPORT = $(BIN)/nbdev-export && touch .venv/.library .venv/.test
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test pytest wheel-demo browser widgets7 prepare notebooks lint measure hooks dist clean
+.PHONY: help demo test pytest wheel-demo browser widgets7 prepare notebooks docs lint measure hooks dist clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -79,6 +79,9 @@ notebooks: .venv/.test  ## run the notebooks in place, and keep what they show: 
 	$(EXPORT)
 	OMP_NUM_THREADS=1 $(BIN)/python docs/notebooks.py $(ARGS)
 	$(BIN)/python docs/readme.py
+
+docs: .venv/.test  ## the site, from the notebooks as they are: build/site/html/index.html
+	OMP_NUM_THREADS=1 $(BIN)/python docs/build_site.py
 
 lint: .venv/.test  ## what ruff finds
 	$(BIN)/ruff check

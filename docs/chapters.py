@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SECONDS = ROOT / "docs" / "seconds.json"  # of each notebook on two cores: docs/notebooks.py writes it, the site says it
 DIRECTIVE = re.compile(r"^#[ \t]*\|[ \t]*([\w-]+)[ \t]*:?[ \t]*(.*)$", re.M)
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.M)
 IMPORTS = (ast.Import, ast.ImportFrom)

@@ -4,8 +4,9 @@ A folder is that of an nbdev project (or of its notebooks); a column each, rmkit
 
 - *exported cell*: a code cell marked `#| export`, `exports` or `exporti`;
 - *lines*: those of a cell that are neither empty nor a directive (`#| ...`); the width of a line is in characters;
-- *characters of a function*: from `def` to its last character, decorators left out; methods, and functions within
-  functions, are counted each by itself;
+- *characters of a function*: from `def` to its last character, decorators, comments and docstrings left out: what is
+  said of a parameter makes a function no harder to read; methods, and functions within functions, are counted each by
+  itself;
 - *assertion cell*: a code cell that isn't exported and has an `assert`, or calls a function like fastcore's
   `test_eq` or `expect_fail`;
 - *example*: a code cell that isn't exported, is shown to readers (no `#| hide`) and does more than import. A *run* is
@@ -15,7 +16,10 @@ A folder is that of an nbdev project (or of its notebooks); a column each, rmkit
   Parameters and local variables aren't names of the notebook. A name counts once for each cell that reads it."""
 import argparse
 import ast
+import io
 import re
+import textwrap
+import tokenize
 from pathlib import Path
 from statistics import median
 
@@ -40,10 +44,20 @@ def exported_cells(book: list) -> list:
     return [cell for chapter in book for cell in chapter.exported]
 
 
+def explanation(source: str) -> int:
+    "Characters of comments and docstrings in the source of one function."
+    documented = [node.body[0] for node in ast.walk(ast.parse(source)) if isinstance(node, DEFINITIONS)
+                  and ast.get_docstring(node) is not None]
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return (sum(len(ast.get_source_segment(source, node)) for node in documented)
+            + sum(len(token.string) for token in tokens if token.type == tokenize.COMMENT))
+
+
 def function_sizes(book: list) -> list:
-    "Characters of each exported function."
-    return [len(ast.get_source_segment(cell.code, function)) for cell in exported_cells(book)
-            for function in cell.functions]
+    "Characters of the code of each exported function."
+    return [len(ast.get_source_segment(cell.code, function))
+            - explanation(textwrap.dedent(ast.get_source_segment(cell.code, function, padded=True)))
+            for cell in exported_cells(book) for function in cell.functions]
 
 
 def assertion_cells(book: list) -> list:

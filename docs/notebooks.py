@@ -2,8 +2,10 @@
 
 NAME is a part of a notebook's path, as in `python docs/notebooks.py losses`; without one all are run. Each runs from
 top to bottom, offline and in a kernel and a folder of its own, two at a time. One that fails is left as it was."""
+import json
 import os
 import re
+import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,7 @@ from pathlib import Path
 from tempfile import gettempdir, TemporaryDirectory
 
 import nbformat
-from chapters import Cell, notebooks, ROOT
+from chapters import Cell, notebooks, ROOT, SECONDS
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbdev.clean import nbdev_clean
@@ -30,12 +32,16 @@ SCRUBBED = [
 
 
 def execute(path: Path, folder: Path):
-    "A notebook after a run in an empty folder, where it would keep what it downloads: nothing is there before."
+    """A notebook after a run in a folder of its own, where it would keep what it downloads: nothing is there before but
+    the tables that lie beside the notebook under its name."""
+    for table in path.parent.glob(f"{path.stem}*.csv"):
+        shutil.copy(table, folder)
     notebook = nbformat.read(path, as_version=4)
     cells = notebook.cells
     notebook.cells = [cell for cell in cells if Cell(cell.cell_type, cell.id, cell.source).runs]
     offline = dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     environment = os.environ | offline | dict(HF_HOME=str(folder / "hub"), PYTHONHASHSEED="0")
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # where `!rmkit` is
     environment.pop("MPLBACKEND", None)  # pictures go where a notebook's go, whatever the caller draws with
     place = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=HANGS, kernel_name="python3", resources=place)
@@ -76,31 +82,41 @@ def worth_seeing(outputs: list) -> list:
     return [output for output in kept if output.get("text", "shown")]
 
 
-def run(path: Path) -> str:
+def run(path: Path) -> tuple:  # what to tell, seconds; none where it failed
     "Run a notebook, write what it shows, and say how it went."
     began = time.monotonic()
     with TemporaryDirectory() as folder:
         try:
             notebook = execute(path, Path(folder))
         except CellExecutionError as error:
-            return f"{path.name} FAILED and is left as it was:\n{error}"
+            return f"{path.name} FAILED and is left as it was:\n{error}", None
+    seconds = max(1, round(time.monotonic() - began))
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = worth_seeing(cell.outputs)
     notebook.metadata.pop("widgets", None)  # their state
     nbformat.write(notebook, path)
     nbdev_clean(str(path))
-    return f"{path.name}: {time.monotonic() - began:.0f} s"
+    return f"{path.name}: {seconds} s", seconds
+
+
+def keep_seconds(measured: dict):
+    "Note how long notebooks ran, for the site to say; what of the others is known stays, unless they are gone."
+    known = json.loads(SECONDS.read_text(encoding="utf-8")) if SECONDS.exists() else {}
+    lasting = {path.relative_to(ROOT).as_posix() for path in notebooks()} & {*known, *measured}
+    kept = {name: measured.get(name, known.get(name)) for name in sorted(lasting)}
+    SECONDS.write_text(json.dumps(kept, indent=0) + "\n", encoding="utf-8")
 
 
 def main():
     wanted = [path for path in notebooks() if not sys.argv[1:] or any(name in str(path) for name in sys.argv[1:])]
+    measured = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = []
-        for text in pool.map(run, wanted):
+        for path, (text, seconds) in zip(wanted, pool.map(run, wanted)):
             print(text, flush=True)
-            told.append(text)
-    sys.exit(any(" FAILED " in text for text in told))
+            measured |= {path.relative_to(ROOT).as_posix(): seconds} if seconds else {}
+    keep_seconds(measured)
+    sys.exit(len(measured) < len(wanted))
 
 
 if __name__ == "__main__":

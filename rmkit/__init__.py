@@ -124,7 +124,7 @@ _moved = {
             "columns CATEGORIES WHOLE_NUMBERS SORTS DERIVED facets searchable search_terms rows_with "
             "CHOICES FILTERS matches ordered"),
         "differences": "WORDS COMMON ISLAND word_diff",
-        "browser": "LIBRARIES PARTS front_end style hear_while_busy",
+        "browser": "LIBRARIES PARTS front_end style SAVED START hear_while_busy",
         "snapshots": "Snapshots",
     },
 }

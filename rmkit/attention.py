@@ -31,10 +31,10 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 @dataclass
 class Branches:
     "How the texts of a flat row lie in it (see `rmkit.layout.lay_out`)."
-    keys_M: torch.Tensor  # for text after text, where in the row its tokens stand
+    keys_M: torch.Tensor  # (M,) int64: for text after text, where in the row its tokens stand
     cu_q: torch.Tensor  # (R+1,) int32, where each text's queries begin
     cu_k: torch.Tensor  # (R+1,) int32, where its keys begin in `keys_M`
-    sizes_R2: np.ndarray  # queries and keys of each text, on the host
+    sizes_R2: np.ndarray  # (R, 2) queries and keys of each text, on the host
     plans: dict[int, tuple] = field(default_factory=dict, repr=False)  # see `plan`
 
     @classmethod
@@ -46,11 +46,13 @@ class Branches:
         return cls(flat["keys"], flat["cu_q"], flat["cu_k"], flat["sizes"])
 
     @property
-    def ends_R(self) -> torch.Tensor:  # where in the row each text ends, and its reward is read
+    def ends_R(self) -> torch.Tensor:  # (R,) int64
+        "Where in the row each text ends, and its reward is read."
         return self.cu_q[1:].long() - 1
 
     @property
-    def is_shared(self) -> bool:  # whether any text has tokens that stand in another's stretch
+    def is_shared(self) -> bool:
+        "Whether any text has tokens that stand in another's stretch."
         return len(self.keys_M) > self.sizes_R2[:, 0].sum()
 
 # %% ../nbs/41_attention.ipynb #c008
@@ -106,14 +108,14 @@ def _arguments_for(parameters, query_NHD, key_NhD, value_NhD, scale, window):
     return (query_NHD, key_NhD, value_NhD), options
 
 def varlen_attention(
-    query_NHD: torch.Tensor,  # queries of the flat row
-    key_NhD: torch.Tensor,  # its keys
-    value_NhD: torch.Tensor,  # its values
+    query_NHD: torch.Tensor,  # (N, H, D) queries of the flat row
+    key_NhD: torch.Tensor,  # (N, h, D) its keys; h divides H
+    value_NhD: torch.Tensor,  # (N, h, D) its values
     branches: Branches,  # how the texts lie in it
-    scale: float,  # of the scores
+    scale: float,  # factor of the scores, before their softmax
     window: int | None = None,  # tokens that a query sees, itself included; None: all before it
 ) -> torch.Tensor:  # (N, H, D)
-    "Attention of each text, by the variable-length kernel of `torch.nn.attention`."
+    "Attention of each text (Vaswani et al., arXiv 1706.03762, eq. 1), by the kernel of `torch.nn.attention.varlen`."
     kernel, parameters = _varlen_kernel()
     if branches.is_shared:
         key_NhD, value_NhD = (x.index_select(0, branches.keys_M) for x in (key_NhD, value_NhD))
@@ -156,7 +158,7 @@ def _similar_texts(asked_R2, whole_R, width) -> Iterator[tuple[np.ndarray, bool]
             yield texts[first:stop], whole
 
 def rectangles(
-    sizes_R2: np.ndarray,  # queries and keys of each text
+    sizes_R2: np.ndarray,  # (R, 2) queries and keys of each text
     width: int,  # numbers in all heads of a token
 ) -> tuple[list[tuple], np.ndarray]:  # (places in `keys_M` (S, K), Q, sizes, whole) of each; see `Rectangle`, `Plan`
     "The fewest, least wasteful rectangles for the texts of a row; and where each query of the row comes out."
@@ -179,18 +181,18 @@ def rectangles(
 @dataclass
 class Rectangle:
     "Texts of similar length, gathered for one call."
-    keys_SK: torch.Tensor  # where in the row each key stands; any place where there is none
-    n_queries: int  # Q, longest number of queries; the queries are those of the last Q keys
-    lengths_S2: np.ndarray  # queries and keys of each text
+    keys_SK: torch.Tensor  # (S, K) where in the row each key stands; any place where there is none
+    n_queries: int  # Q, most queries of a text; the queries are those of the last Q keys
+    lengths_S2: np.ndarray  # (S, 2) queries and keys of each text
     whole: bool  # as many queries as keys: filled on the right, causal without a mask; else filled on the left
-    masks: dict[tuple, torch.Tensor] = field(default_factory=dict, repr=False)  # see `_score_mask`
+    masks: dict[tuple, torch.Tensor] = field(default_factory=dict, repr=False)  # (1 or S, 1, Q, K), by what is masked
 
 class Plan(NamedTuple):
     "The rectangles of a batch, as tensors on its device."
-    rectangles: list[Rectangle]
-    queries_P: torch.Tensor  # places in the row of the queries of all rectangles, end to end
-    keys_P: torch.Tensor  # of their keys
-    come_out_N: torch.Tensor  # for each query of the row, where among `queries_P` it comes out
+    rectangles: list[Rectangle]  # in the order of their queries
+    queries_P: torch.Tensor  # (P,) places in the row of the queries of all rectangles, end to end
+    keys_P: torch.Tensor  # (P',) places of their keys
+    come_out_N: torch.Tensor  # (N,) for each query of the row, where among `queries_P` it comes out
 
 # %% ../nbs/41_attention.ipynb #c018
 @patch
@@ -288,15 +290,16 @@ def _gather(x_NHD, places_P, rects, lengths):
     return [part.view(*shape, *x_NHD.shape[1:]).transpose(1, 2) for part, shape in zip(parts, shapes)]
 
 def rectangle_attention(
-    query_NHD: torch.Tensor,  # queries of the flat row
-    key_NhD: torch.Tensor,  # its keys
-    value_NhD: torch.Tensor,  # its values
+    query_NHD: torch.Tensor,  # (N, H, D) queries of the flat row
+    key_NhD: torch.Tensor,  # (N, h, D) its keys; h divides H
+    value_NhD: torch.Tensor,  # (N, h, D) its values
     branches: Branches,  # how the texts lie in it
-    scale: float,  # of the scores
+    scale: float,  # factor of the scores, before their softmax
     window: int | None = None,  # tokens that a query sees, itself included; None: all before it
-    softcap: float | None = None,  # scores s become softcap·tanh(s/softcap) (Gemma 2, arXiv 2408.00118, section 2)
+    softcap: float | None = None,  # in units of the scores s, which become softcap·tanh(s/softcap); None: they stay
 ) -> torch.Tensor:  # (N, H, D)
-    "Attention of each text, in rectangles of similar length."
+    """Attention of each text (Vaswani et al., arXiv 1706.03762, eq. 1), in rectangles of similar length; scores capped
+    as in Gemma 2 (arXiv 2408.00118, section 2)."""
     rects, queries_P, keys_P, come_out_N = branches.plan(query_NHD.shape[1] * query_NHD.shape[2])
     n_queries, n_keys = [rect.n_queries for rect in rects], [rect.keys_SK.shape[1] for rect in rects]
     q = _gather(query_NHD, queries_P, rects, n_queries)
@@ -336,11 +339,11 @@ def flat_attention(
     query: torch.Tensor,  # (1, H, N, D)
     key: torch.Tensor,  # (1, h, N, D)
     value: torch.Tensor,  # (1, h, N, D)
-    attention_mask: torch.Tensor | None,  # empty (`NO_MASK`) with a flat row
-    scaling: float | None = None,  # of the scores; None: 1/√D
-    dropout: float = 0.0,  # must be 0 with a flat row
+    attention_mask: torch.Tensor | None,  # (1, 1, 1, 0), empty (`NO_MASK`), with a flat row
+    scaling: float | None = None,  # factor of the scores, before their softmax; None: 1/√D
+    dropout: float = 0.0,  # share of the weights that is dropped; must be 0 with a flat row
     sliding_window: int | None = None,  # tokens that a query sees
-    softcap: float | None = None,  # cap of the scores
+    softcap: float | None = None,  # cap of the scores, in their units; None: none
     branches: Branches | None = None,  # how the texts lie in the row; None: not a flat row
     fallback: Callable[..., Any] = sdpa_attention_forward,  # what runs then
     **kwargs,  # further keywords of the model

@@ -39,11 +39,11 @@ class Branches:
 
     @property
     def ends_R(self) -> torch.Tensor:
-        ...
+        """Where in the row each text ends, and its reward is read."""
 
     @property
     def is_shared(self) -> bool:
-        ...
+        """Whether any text has tokens that stand in another's stretch."""
 
     def plan(self, width: int) -> Plan:
         """The rectangles of this batch, as tensors on its device."""
@@ -56,7 +56,7 @@ def varlen_attention(
     scale: float,
     window: int | None=None,
 ) -> torch.Tensor:
-    """Attention of each text, by the variable-length kernel of `torch.nn.attention`."""
+    """Attention of each text (Vaswani et al., arXiv 1706.03762, eq. 1), by the kernel of `torch.nn.attention.varlen`."""
 
 CALL_COST: int
 def rectangles(sizes_R2: np.ndarray, width: int) -> tuple[list[tuple], np.ndarray]:
@@ -88,7 +88,8 @@ def rectangle_attention(
     window: int | None=None,
     softcap: float | None=None,
 ) -> torch.Tensor:
-    """Attention of each text, in rectangles of similar length."""
+    """Attention of each text (Vaswani et al., arXiv 1706.03762, eq. 1), in rectangles of similar length; scores capped
+    as in Gemma 2 (arXiv 2408.00118, section 2)."""
 
 class FlatAttentionError(NotImplementedError):
     """The model's attention can't run over a flat row."""

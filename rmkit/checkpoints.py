@@ -39,7 +39,7 @@ def mark_torn(
 # %% ../nbs/73_checkpoints.ipynb #ck005
 def last_whole_checkpoint(
     output_dir: str | Path,  # of the run
-) -> str:
+) -> str:  # its folder
     "Newest checkpoint that is whole; torn ones are passed over with a warning. A ValueError if none is left."
     found = [p for p in Path(output_dir).glob("checkpoint-*") if p.name[11:].isdigit()]
     for folder in sorted(found, key=lambda p: -int(p.name[11:])):

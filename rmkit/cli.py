@@ -82,7 +82,7 @@ def not_loaded(
 def load_model(
     name: str,  # of a reward model: a folder, or a name on the Hub
 ):  # a `RewardModel`
-    "Load a reward model; UsageError when there is none."
+    "Load a reward model; UsageError when there is none, ValueError or ImportError when it can't be used."
     from rmkit.scoring import RewardModel
     check_model(name)
     try:
@@ -97,7 +97,7 @@ def load_dataset(
     name: str,  # a file or folder, or a name on the Hub
     split: str,  # of a folder or a Hub dataset
 ):  # a `Dataset`
-    "Load rows; UsageError when they can't be."
+    "Load rows; UsageError when they can't be read, ValueError or OSError that names the file."
     from rmkit.files import load_rows
     from rmkit.words import BadRowError
     try:
@@ -167,7 +167,7 @@ def make_console():
 def plain(
     text: str,  # from anywhere
 ):  # a rich `Text`
-    "Text for a table in a terminal: no markup, no control characters."
+    "A text for a table in a terminal: no markup, no control characters."
     from rich.text import Text
     from rmkit.words import visible
     return Text(visible(text))
@@ -207,7 +207,8 @@ def _ranking_table(rewards_N, responses):
 def compare(
     words: list[str],  # arguments, as on the command line
 ):
-    "Print the reward of each response, best first, and the chance that the best beats it."
+    """Print the reward of each response, best first, and the chance that the best beats it (Bradley-Terry). UsageError
+    for options or a model that can't be."""
     args, = parse("compare", words, CompareArguments)
     if len(args.responses) < 2:
         raise UsageError("`--responses` needs two or more, each in quotes: --responses \"4\" \"22\"")
@@ -345,7 +346,7 @@ def _with_column(rows, name, values):
 def score(
     words: list[str],  # arguments, as on the command line
 ):
-    "Write the rows with the rewards of their responses."
+    "Write the rows with the rewards of their responses. UsageError for options, rows or a model that can't be."
     args, = parse("score", words, ScoreArguments)
     check_output(args.output, ROW_FILES)
     args.reading()
@@ -404,7 +405,7 @@ def check_subsets(
 def evaluate(
     words: list[str],  # arguments, as on the command line
 ):
-    "Print how well a model agrees with labelled pairs."
+    "Print how well a model agrees with labelled pairs. UsageError for options, rows or a model that can't be."
     args, = parse("eval", words, EvalArguments)
     check_output(args.output, (".html", ".json", *ROW_FILES))
     reading = args.reading()
@@ -486,7 +487,8 @@ def train_and_test_rows(
     args: TrainArguments,  # the command's own arguments
     config,  # a `RewardConfig`: the seed of the split, and the columns
 ) -> tuple[dict, dict]:  # `train_dataset` and `eval_dataset` for `RewardTrainer`; their rows in the file, by split
-    "Load the pairs, and hold some out by prompt where no held-out ones are given."
+    """Load the pairs, and hold some out by prompt where no held-out ones are given. UsageError where they can't be
+    read, or nothing would be left on one side."""
     rows = load_dataset(args.dataset, args.dataset_split)
     if args.eval_dataset:
         return dict(train_dataset=rows, eval_dataset=load_dataset(args.eval_dataset, args.eval_split)), {}
@@ -505,7 +507,7 @@ def make_trainer(
     args: TrainArguments,  # the command's own arguments
     config,  # a `RewardConfig`
 ):  # a `RewardTrainer`
-    "Load what is needed to train; UsageError where something can't be, BadRowError with the row of the file."
+    "Load what is needed to train; UsageError where something can't be, BadRowError that has the row of the file."
     from safetensors import SafetensorError
     from rmkit.trainer import RewardTrainer
     from rmkit.words import BadRowError
@@ -531,7 +533,7 @@ def _tell_result(metrics, folder):
 def train(
     words: list[str],  # arguments, as on the command line
 ):
-    "Train, evaluate and save; says what to do with the result."
+    "Train, evaluate and save; says what to do with the result. UsageError for options, rows or a model that can't be."
     from rmkit.config import RewardConfig
     args, config = parse("train", words, TrainArguments, RewardConfig)
     trainer = make_trainer(args, config)
@@ -554,7 +556,7 @@ def _training_text(state, pairs, seconds, logged):
 def training_line(
     console,  # a rich `Console`
 ):  # a `TrainerCallback`
-    "Show how far training is: loss, accuracy, pairs a second, time left."
+    "A line that shows how far training is: loss, accuracy, pairs a second, time left."
     from rich.progress import BarColumn, Progress, TextColumn
     from transformers import TrainerCallback
 
@@ -686,7 +688,8 @@ def _report_demo(trainer, folder, scores, seed, seconds):
 def demo(
     words: list[str],  # arguments, as on the command line
 ):
-    "Train, test and save a model on the embedded data, and say what to do with it."
+    """Train, test and save a model on the embedded data, and say what to do with it. UsageError for options that can't
+    be, and for a folder that can't be written."""
     args, = parse("demo", words, DemoArguments)
     check_place(args.output_dir, is_folder=True)
     be_quiet()
@@ -706,7 +709,7 @@ def demo(
 COMMANDS = dict(train=train, eval=evaluate, score=score, compare=compare, demo=demo)
 
 def close_pipe() -> int:  # exit status, that of a program which the signal ended
-    "Whoever read the output has had enough (`rmkit score ... | head`): say nothing more, not even while Python ends."
+    "End where whoever reads the output has had enough (`rmkit score ... | head`): say nothing, even while Python ends."
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 141
 
@@ -741,7 +744,8 @@ def _run(command, words):
 def main(
     words: list[str] | None = None,  # the command line; None: this process's
 ) -> int:  # exit status
-    "Run a command."
+    """Run a command. What the user can put right (UsageError and other ValueErrors, OSError, ImportError, a lack of
+    memory) is told in a line and gives 2; it is raised where RMKIT_DEBUG is 1. Any other error is raised."""
     words = sys.argv[1:] if words is None else words
     if (status := _answer_at_once(words)) is not None:
         return status

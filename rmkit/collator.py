@@ -25,11 +25,11 @@ from .data import ID_COLUMNS, unwrap_number
 
 # %% ../nbs/13_collator.ipynb #c010
 def pad_rows(
-    ids_B: Sequence[Sequence[int]],  # rows of token ids, of different lengths
+    ids_B: Sequence[Sequence[int]],  # (B, ...) rows of token ids, of different lengths
     pad_token_id: int,  # what fills the empty cells
-    multiple: int | None = None,  # round the width L up to a multiple of this
+    multiple: int | None = None,  # round the width L up to a multiple of so many tokens
     device: torch.device | str = "cpu",  # of the tensors
-) -> tuple[torch.Tensor, torch.Tensor]:  # ids_BL, mask_BL (int64)
+) -> tuple[torch.Tensor, torch.Tensor]:  # ids (B, L) and mask (B, L), 1 at real tokens; int64
     "Fill rows on the right up to a common width."
     width = max(map(len, ids_B))
     if multiple:
@@ -80,7 +80,8 @@ def ids_of_pair(
     row: dict[str, Any],  # one row
     index: int,  # its place in the batch, for the message
 ) -> list[list[int]]:  # real token ids of the chosen text and of the rejected
-    "What a pair's row holds, without the filling of rows that came padded."
+    """What a pair's row holds, without the filling of rows that came padded; a ValueError that names the row and the
+    column that is missing, empty, or of another length than its mask."""
     return [[token for token, is_real in zip(ids, mask) if is_real] for ids, mask in _texts(row, index)]
 
 # %% ../nbs/13_collator.ipynb #c008
@@ -97,7 +98,7 @@ def _check_margins(margins):
 
 def margins_of_rows(
     rows: list[dict[str, Any]],  # the rows of one batch
-) -> torch.Tensor | None:  # margin_B float32, or None when no row has one
+) -> torch.Tensor | None:  # (B,) float32, or None when no row has one
     "The label margins of a batch; ValueError naming the row when only some rows have one, or one isn't a number."
     margins = [unwrap_number(row.get("margin")) for row in rows]
     if all(margin is None for margin in margins):
@@ -160,10 +161,18 @@ class PairBatch(dict):
         is_held = dict.__contains__(self, name)
         return is_held or (name in _TENSOR_AND_SIDE and self.sides(_TENSOR_AND_SIDE[name][0]) is not None)
 
-    def get(self, name, default=None):
+    def get(
+        self, name: str,  # of a tensor, of any generation
+        default=None,  # what comes back where the batch has no such tensor
+    ):
+        "The tensor of that name, as `dict.get`."
         return self[name] if name in self else default
 
-    def pop(self, name, *default):
+    def pop(
+        self, name: str,  # of a tensor, of any generation
+        *default,  # what comes back where the batch has no such tensor
+    ):
+        "The tensor of that name, taken out where it is held by it, as `dict.pop`."
         if not dict.__contains__(self, name) and name in self:
             return self[name]
         return dict.pop(self, name, *default)
@@ -179,14 +188,14 @@ def _further_numbers(rows):
 class DataCollatorForPreference(DataCollatorMixin):
     "Rows with `chosen_ids` and `rejected_ids` -> `input_ids` and `attention_mask` (2B, L), chosen above rejected."
     pad_token_id: int  # id that fills the short rows
-    pad_to_multiple_of: int | None = None  # round the width up to a multiple of this (8 or 64 suits tensor cores)
+    pad_to_multiple_of: int | None = None  # round the width up to a multiple of so many tokens (8 suits tensor cores)
     return_tensors: str = "pt"  # only PyTorch tensors are made
 
     def torch_call(
         self,
         examples: list[dict[str, Any]],  # B rows of ids of any generation, perhaps with further numbers
     ) -> PairBatch:  # input_ids (2B, L), attention_mask (2B, L), perhaps margin (B,) and further numbers
-        "One padded batch; ValueError names the row and the column that is missing or empty."
+        "One padded batch; a ValueError that names the row and the column that is missing or empty."
         chosen, rejected = zip(*(ids_of_pair(row, i) for i, row in enumerate(examples)))
         ids_2BL, mask_2BL = pad_rows(chosen + rejected, self.pad_token_id, self.pad_to_multiple_of)
         return PairBatch(input_ids=ids_2BL, attention_mask=mask_2BL, **_further_numbers(examples))
@@ -198,7 +207,7 @@ class RewardDataCollatorWithPadding:
     tokenizer: PreTrainedTokenizerBase  # pads with its pad token, on its padding side
     padding: bool | str = True  # to the longest row (True, "longest"), to `max_length` ("max_length"), or not (False)
     max_length: int | None = None  # width, in tokens, when `padding="max_length"`
-    pad_to_multiple_of: int | None = None  # round the width up to a multiple of this
+    pad_to_multiple_of: int | None = None  # round the width up to a multiple of so many tokens
     return_tensors: str = "pt"  # kind of array that `tokenizer.pad` makes
 
     def _pad(self, texts):
@@ -213,7 +222,7 @@ class RewardDataCollatorWithPadding:
         self,
         features: list[dict[str, Any]],  # B rows of ids of any generation, perhaps with further numbers
     ) -> PairBatch:  # four tensors (B, L), `input_ids_chosen`, ...; the numbers (B,); return_loss=True
-        "One padded batch; ValueError names the row and the column that is missing or empty."
+        "One padded batch; a ValueError that names the row and the column that is missing or empty."
         pairs = [_texts(row, i) for i, row in enumerate(features)]
         batch = PairBatch()
         for side, texts in zip(("chosen", "rejected"), zip(*pairs)):

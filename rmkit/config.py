@@ -128,7 +128,7 @@ def adds_nothing(
     config,                  # with today's field
     given: set[str] | None,  # names that the constructor was given
 ) -> bool:
-    "Whether today's field says the same, or was given and this one wasn't; an error where they contradict."
+    "Whether today's field says the same, or was given and this one wasn't; a ValueError where they contradict."
     in_constructor = given is not None
     if self.newer is None or (in_constructor and self.newer not in given): return False
     now = self.read(getattr(config, self.newer))
@@ -159,7 +159,7 @@ def renamed(
     read=lambda now: now,                     # today's value -> the older one
     write=lambda value, now, config: value,   # the older value -> today's
 ) -> OlderField:
-    "Today's field has another name, and perhaps another way to say it."
+    "The older field whose newer one has another name, and perhaps another way to say it."
     return OlderField(kind, defaults, newer, read, write)
 
 def one_value(
@@ -199,7 +199,7 @@ def an_entry(
     *defaults,              # that say nothing new
     more=lambda value: {},  # entries that the older value implied
 ) -> OlderField:
-    "It became an entry of today's dict."
+    "The older field that became an entry of today's dict."
     def write(value, now, config):
         entries = _as_dict(now) | {key: value} | more(value)
         return entries if now is None or isinstance(now, (str, dict)) else type(now)(**entries)
@@ -211,7 +211,7 @@ def gone(
     *defaults,  # that say nothing new
     since,      # the reason
 ) -> OlderField:
-    "It has no effect any more, for the reason given."
+    "The older field that has no effect any more, for the reason given."
     return OlderField(kind, defaults, note=f"has no effect any more, since {since}")
 
 def refused(
@@ -219,7 +219,7 @@ def refused(
     *defaults,  # that say nothing new
     instead,    # what to do
 ) -> OlderField:
-    "It can't be followed any more, and a run without it would be another run."
+    "The older field that can't be followed any more, and without which a run would be another run."
     note = f"is not supported any more, and to ignore it would change the result: {instead}"
     return OlderField(kind, defaults, refused=True, note=note)
 
@@ -532,7 +532,10 @@ def check_config(
 @dataclass
 class RewardConfig(_SpeedFields, _LossFields, _RowFields, _ColumnFields, _TextFields, _ModelFields, _Defaults,
                    OlderFields, TrainingArguments):
-    "Arguments of `RewardTrainer`: those of `transformers.TrainingArguments`, TRL's `RewardConfig`, and rmkit's own."
+    """Arguments of `RewardTrainer`: those of `transformers.TrainingArguments`, TRL's `RewardConfig`, and rmkit's own.
+
+    A ValueError for values out of range, fields that contradict one another, and an older field that can't be
+    followed."""
     _VALID_DICT_FIELDS = TrainingArguments._VALID_DICT_FIELDS + ["model_init_kwargs"]
 
     def __post_init__(self):
@@ -566,7 +569,7 @@ class RewardConfig(_SpeedFields, _LossFields, _RowFields, _ColumnFields, _TextFi
 # %% ../nbs/70_config.ipynb #k024
 @patch
 def to_dict(self: RewardConfig) -> dict:
-    "As `TrainingArguments.to_dict`, with `eos_token` and `pad_token` as they are: words of a text, no secrets."
+    "All fields, as `TrainingArguments.to_dict`, but `eos_token` and `pad_token` as they are: they are no secrets."
     words = {name: getattr(self, name) for name in ("eos_token", "pad_token")}
     return TrainingArguments.to_dict(self) | words
 
@@ -600,9 +603,11 @@ def from_arguments(
 def reward_config(
     args: TrainingArguments | None,  # a `RewardConfig`, another config (TRL 0.11 took those), or None
     model=None,  # names the output folder where `args` is None
-    max_length: int | None = None,  # TRL 0.11's argument of the trainer
+    max_length: int | None = None,  # TRL 0.11's argument of the trainer, in tokens
 ) -> RewardConfig:
-    "The run's `RewardConfig`, which loses nothing of another config class (`RewardConfig.from_arguments`)."
+    """The run's `RewardConfig`, which loses nothing of another config class (`RewardConfig.from_arguments`).
+
+    A TypeError where `args` is no config."""
     if args is None:
         name = model if isinstance(model, str) else getattr(getattr(model, "config", None), "_name_or_path", "")
         args = RewardConfig(f"{Path(name or 'model').name}-Reward")

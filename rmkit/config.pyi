@@ -67,13 +67,13 @@ class OlderField:
         ...
 
     def adds_nothing(self, value, config, given: set[str] | None) -> bool:
-        """Whether today's field says the same, or was given and this one wasn't; an error where they contradict."""
+        """Whether today's field says the same, or was given and this one wasn't; a ValueError where they contradict."""
 
     def warn(self, value, turned, stacklevel: int) -> None:
         """Warn of an older name; a ValueError where ignoring it would change the result."""
 
 def renamed(newer, kind, *defaults, read=..., write=...) -> OlderField:
-    """Today's field has another name, and perhaps another way to say it."""
+    """The older field whose newer one has another name, and perhaps another way to say it."""
 
 def one_value(newer, value) -> OlderField:
     """A switch for one value of today's field."""
@@ -82,13 +82,13 @@ def one_item(newer, item) -> OlderField:
     """A switch for one item of today's list (or text of items)."""
 
 def an_entry(newer, key, kind, *defaults, more=...) -> OlderField:
-    """It became an entry of today's dict."""
+    """The older field that became an entry of today's dict."""
 
 def gone(kind, *defaults, since) -> OlderField:
-    """It has no effect any more, for the reason given."""
+    """The older field that has no effect any more, for the reason given."""
 
 def refused(kind, *defaults, instead) -> OlderField:
-    """It can't be followed any more, and a run without it would be another run."""
+    """The older field that can't be followed any more, and without which a run would be another run."""
 
 FOLLOWED: dict
 LEFT: dict
@@ -185,20 +185,25 @@ def check_config(cfg) -> None:
 
 @dataclass
 class RewardConfig(_SpeedFields, _LossFields, _RowFields, _ColumnFields, _TextFields, _ModelFields, _Defaults, OlderFields, TrainingArguments):
-    """Arguments of `RewardTrainer`: those of `transformers.TrainingArguments`, TRL's `RewardConfig`, and rmkit's own."""
+    """Arguments of `RewardTrainer`: those of `transformers.TrainingArguments`, TRL's `RewardConfig`, and rmkit's own.
+
+    A ValueError for values out of range, fields that contradict one another, and an older field that can't be
+    followed."""
 
     def __post_init__(self) -> None:
         ...
 
     def to_dict(self) -> dict:
-        """As `TrainingArguments.to_dict`, with `eos_token` and `pad_token` as they are: words of a text, no secrets."""
+        """All fields, as `TrainingArguments.to_dict`, but `eos_token` and `pad_token` as they are: they are no secrets."""
 
     @classmethod
     def from_arguments(cls, other) -> RewardConfig:
         """`other` as a `RewardConfig`, or itself where it is one; a TypeError where it is no config."""
 
 def reward_config(args: TrainingArguments | None, model=None, max_length: int | None=None) -> RewardConfig:
-    """The run's `RewardConfig`, which loses nothing of another config class (`RewardConfig.from_arguments`)."""
+    """The run's `RewardConfig`, which loses nothing of another config class (`RewardConfig.from_arguments`).
+
+    A TypeError where `args` is no config."""
 
 def set_logging_dir(callbacks: list, folder: str | None) -> None:
     """Have TensorBoard's callback write into `folder`; today's transformers takes it from the environment alone."""

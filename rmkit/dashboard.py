@@ -17,7 +17,6 @@ import time
 from base64 import b64encode
 from functools import cache
 from html import escape
-from importlib.resources import files
 from itertools import zip_longest
 from numbers import Real
 from pathlib import Path
@@ -30,7 +29,7 @@ from matplotlib.ticker import MaxNLocator
 from transformers import TrainerCallback
 
 from . import older_names
-from .browser import front_end, hear_waiting, hear_while_busy, json_without_nan, style, without_nan
+from .browser import front_end, hear_waiting, hear_while_busy, json_without_nan, save_page, style, without_nan
 from .plots import Curve, curve_points, held_out_sets, Panel, plot_dashboard, training_panels
 from .words import clock, in_notebook, percent, short_number, short_percent, visible
 
@@ -56,7 +55,7 @@ class RunView:
         title: str = "",  # the run's name
         log_history=(),  # entries to begin with
         step: int = 0,  # where it begins: more than 0 where it was resumed
-        max_steps: int = 0,  # where it ends
+        max_steps: int = 0,  # steps at its end; 0 where that isn't known
         epochs: float = 0,  # passes over the data, by then
     ):
         self.title, self.epochs = visible(str(title)), epochs
@@ -80,7 +79,7 @@ class RunView:
 # %% ../nbs/64_dashboard.ipynb #c010
 @patch
 def seconds_left(self: RunView) -> float | None:
-    "Until `max_steps`; None before the first step and after the last."
+    "How many seconds there are until `max_steps`; None before the first step and after the last."
     done, left = self.step - self.first, self.max_steps - self.step
     return self.seconds * left / done if done > 0 and left > 0 else None
 
@@ -258,7 +257,7 @@ def state(self: RunView) -> dict:
 @patch
 def news(
     self: RunView,
-    start: int = 0,  # number of the first entry that is sent
+    start: int = 0,  # entries of the log, from the first, that aren't sent since the browser has them
 ) -> str:  # JSON
     "What changed."
     finer, curves = self.finer(), [curve for panel in self._panels() for curve in panel.curves]
@@ -314,18 +313,18 @@ class Frame(NamedTuple):
 
     def x(
         self,
-        step_K,  # steps
+        step_K,  # (K,) steps, or a single one
     ):
-        "Pixels from the left."
+        "How many pixels from the left they are."
         (first, last), step_K = self.steps, np.asarray(step_K, float)
         share = (step_K - first) / (last - first) if last > first else .5 + 0 * step_K
         return self.left + share * (WIDTH - 14 - self.left)
 
     def y(
         self,
-        value_K,  # of a curve
+        value_K,  # (K,) values of a curve, or a single one
     ):
-        "Pixels from the top."
+        "How many pixels from the top they are."
         low, high = self.values
         return HEIGHT - 22 - (np.asarray(value_K, float) - low) / (high - low) * (HEIGHT - 46)
 
@@ -521,8 +520,7 @@ def _widget_class():
     from traitlets import Unicode
 
     class DashboardWidget(AnyWidget):
-        _esm = front_end("dashboard")
-        _css = style() + (files("rmkit")/"static"/"dashboard.css").read_text(encoding="utf-8")
+        _esm, _css = front_end("dashboard"), style("dashboard")
         panels = Unicode("[]").tag(sync=True)
         news = Unicode("{}").tag(sync=True)
     return DashboardWidget
@@ -578,7 +576,7 @@ def close(self: WidgetDisplay):
 class Stretch(NamedTuple):
     "Some steps in a row."
     step: int  # the last of them
-    n: int  # how many
+    n: int  # how many steps
     sums: Any  # over their pairs; what can be added
     more: dict  # what else is known at the last step
 
@@ -591,7 +589,7 @@ class Stretches:
 
     def __init__(
         self,
-        most: int = 60,  # stretches
+        most: int = 60,  # stretches that are kept
     ):
         self.most, self.length, self.parts = most, 1, []
 
@@ -617,7 +615,7 @@ class Dashboard(TrainerCallback):
     def __init__(
         self,
         display=None,  # shows it, like a `WidgetDisplay`; True for one, False for nothing; default: one in a notebook
-        share: float = .01,  # most of the training time that it takes
+        share: float = .01,  # share of the training time that it takes at most
     ):
         display = in_notebook() if display is None else display
         self.display = WidgetDisplay() if display is True else display or None
@@ -653,7 +651,7 @@ def _count_time(self: Dashboard, began):
 
 @patch(as_prop=True)
 def cost(self: Dashboard):
-    "Share of the run's time that it took so far."
+    "Share of the run's time that it took so far, in [0, 1]."
     return self.spent / self.view.seconds if self.view.seconds else 0.0
 
 # %% ../nbs/64_dashboard.ipynb #c038
@@ -847,10 +845,22 @@ def replay(
     cls: Dashboard,
     source,  # `state.log_history`, a `trainer_state.json`, or the folder of a run or checkpoint
 ):
-    "The dashboard of a run that is over."
+    "The dashboard of a run that is over; a FileNotFoundError where there is no log."
     dashboard = cls(display=False)
     dashboard.view = read_run(source)
     return dashboard
+
+# %% ../nbs/64_dashboard.ipynb #lv202
+@patch
+def save(
+    self: Dashboard,
+    path,  # the .html file to write; its folder is made
+) -> Path:  # of the page
+    "Write the run so far as one self-contained page, in which curves and steps can be read without a kernel."
+    title, news = self.view.title or "Training run", json.loads(self.view.news())
+    news["state"]["title"] = title
+    data = dict(panels=json.loads(self.view.panels()), news=news)
+    return save_page(path, "dashboard", title, data, self.view.page())
 
 # %% ../nbs/64_dashboard.ipynb #h901
 __getattr__ = older_names("dashboard")

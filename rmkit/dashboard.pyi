@@ -1,4 +1,5 @@
 # Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
+from pathlib import Path
 from typing import Any, NamedTuple
 from transformers import TrainerCallback
 from . import older_names as older_names
@@ -7,6 +8,7 @@ from .browser import (
     hear_waiting as hear_waiting,
     hear_while_busy as hear_while_busy,
     json_without_nan as json_without_nan,
+    save_page as save_page,
     style as style,
     without_nan as without_nan,
 )
@@ -78,7 +80,7 @@ class RunView:
         """Take in what was logged."""
 
     def seconds_left(self) -> float | None:
-        """Until `max_steps`; None before the first step and after the last."""
+        """How many seconds there are until `max_steps`; None before the first step and after the last."""
 
     def line(self) -> str:
         """Where the run stands, in words."""
@@ -138,10 +140,10 @@ class Frame(NamedTuple):
     left: float
 
     def x(self, step_K):
-        """Pixels from the left."""
+        """How many pixels from the left they are."""
 
     def y(self, value_K):
-        """Pixels from the top."""
+        """How many pixels from the top they are."""
 
 BANDS: int
 def panel_image(panel: Panel, rows) -> str:
@@ -214,7 +216,7 @@ class Dashboard(TrainerCallback):
 
     @property
     def cost(self):
-        """Share of the run's time that it took so far."""
+        """Share of the run's time that it took so far, in [0, 1]."""
 
     def heard(self, message: dict) -> None:
         """Answer to hello and stop; anything that arrives when no run is on came too late."""
@@ -260,6 +262,9 @@ class Dashboard(TrainerCallback):
 
     @classmethod
     def replay(cls, source):
-        """The dashboard of a run that is over."""
+        """The dashboard of a run that is over; a FileNotFoundError where there is no log."""
+
+    def save(self, path) -> Path:
+        """Write the run so far as one self-contained page, in which curves and steps can be read without a kernel."""
 
 __getattr__: Any

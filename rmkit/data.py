@@ -1593,7 +1593,8 @@ def detect_format(
     row: Mapping | Sequence[Mapping],  # one row, column names and values, or better a sample of rows
     columns: Mapping[str, str] | None = None,  # the columns of some of `COLUMN_ROLES`; "" for nowhere
 ) -> Format:  # what the rows of their dataset hold; raises BadRowError when no format fits
-    "Tell the format by the column names and the values."
+    """Tell the format by the column names and the values. A ValueError where `columns` has another role than those of
+    `COLUMN_ROLES`."""
     rows = [row] if isinstance(row, Mapping) else list(row)
     sample = {name: _as_list(value) for name, value in _typical_row(rows).items()}
     if id_columns(sample):
@@ -1609,7 +1610,8 @@ def to_pairs(
     row: Mapping,  # one row of a dataset
     format: Format | None = None,  # its format; None reads it off this row
 ) -> list[dict]:  # pairs: prompt, chosen, rejected (or the ids of both), and margin where there is one; none for a tie
-    "Bring a row of any format but ratings (which need several rows) to pairs. Raises BadRowError."
+    """Bring a row of any format but ratings (which need several rows) to pairs. Raises BadRowError, a ValueError, where
+    it can't be read, names no winner, or has no answer."""
     return [pair for pair, _ in _read_pairs(row, format or detect_format(row))]
 
 # %% ../nbs/12_data.ipynb #c063
@@ -2458,7 +2460,8 @@ def prepare_dataset(
     text_pair: bool = False,  # prompt and response go to the tokenizer as two texts
     columns: Mapping[str, str] | None = None,  # the columns of some of `COLUMN_ROLES`; "" for nowhere
 ) -> tuple:  # the dataset with chosen_ids and rejected_ids, and its PrepareReport; dicts of both for a dict
-    "Bring a dataset to pairs of token ids. A stream stays one. Raises BadRowError, or ValueError if no pair is left."
+    """Bring a dataset to pairs of token ids. A stream stays one. Raises BadRowError for a row that can't be used where
+    they aren't dropped, ValueError if no pair is left, or for an option that isn't known."""
     if overlong not in ("truncate", "drop", "raise") or on_bad_row not in ("raise", "drop"):
         raise ValueError(f'{overlong=}, {on_bad_row=}: expected "truncate", "drop" or "raise", and "raise" or "drop"')
     options = {"max_length": max_length, "overlong": overlong, "on_bad_row": on_bad_row,

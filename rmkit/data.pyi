@@ -186,10 +186,12 @@ def named_columns(config: Any) -> dict[str, str | None]:
     """The columns that a config names, as `columns` takes them."""
 
 def detect_format(row: Mapping | Sequence[Mapping], columns: Mapping[str, str] | None=None) -> Format:
-    """Tell the format by the column names and the values."""
+    """Tell the format by the column names and the values. A ValueError where `columns` has another role than those of
+    `COLUMN_ROLES`."""
 
 def to_pairs(row: Mapping, format: Format | None=None) -> list[dict]:
-    """Bring a row of any format but ratings (which need several rows) to pairs. Raises BadRowError."""
+    """Bring a row of any format but ratings (which need several rows) to pairs. Raises BadRowError, a ValueError, where
+    it can't be read, names no winner, or has no answer."""
 
 TRUNCATED: str
 @dataclass
@@ -263,7 +265,8 @@ def prepare_dataset(
     text_pair: bool=False,
     columns: Mapping[str, str] | None=None,
 ) -> tuple:
-    """Bring a dataset to pairs of token ids. A stream stays one. Raises BadRowError, or ValueError if no pair is left."""
+    """Bring a dataset to pairs of token ids. A stream stays one. Raises BadRowError for a row that can't be used where
+    they aren't dropped, ValueError if no pair is left, or for an option that isn't known."""
 
 @contextmanager
 def name_split(split: str) -> Iterator[None]:

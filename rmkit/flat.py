@@ -79,7 +79,7 @@ def _to_device(
 def flat_rewards(
     model: nn.Module,  # a classifier that takes flat rows (see `needs_padding`), perhaps wrapped
     flat: dict[str, Any],  # a flat batch of R texts (`rmkit.layout.lay_out`), on any device
-) -> torch.Tensor:  # r_R float32, in the order of the texts
+) -> torch.Tensor:  # (R,) float32, in the order of the texts
     "The reward of each text of a flat row: the same as `rewards` gives for the texts padded."
     flat = _to_device(share_across(flat), next(model.parameters()).device)
     branches, ids_1N = Branches.of(flat), flat["input_ids"]
@@ -207,7 +207,7 @@ def rewards_of_pairs(
     model,  # perhaps wrapped
     inputs: dict,  # a batch of B pairs, flat or padded
 ) -> tuple:  # rewards of the chosen (B,), of the rejected (B,), tokens of both (B, 2)
-    "What the model says of a batch."
+    "What the model says of a batch; a ValueError for one that is neither flat nor padded in a known shape."
     if is_flat(inputs):
         r_chosen_B, r_rejected_B = flat_rewards(model, inputs).view(-1, 2).unbind(1)
     else:

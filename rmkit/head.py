@@ -63,7 +63,7 @@ def head_name(
 def head_module(
     model: nn.Module,  # a sequence classifier, perhaps wrapped
 ) -> nn.Module:  # the head (PEFT's wrapper round it, for a PEFT model)
-    "The module that turns hidden states into the reward."
+    "The module that turns hidden states into the reward; ValueError when there is none."
     return getattr(unwrap(model), head_name(model))
 
 # %% ../nbs/02_head.ipynb #c014
@@ -71,7 +71,8 @@ def init_head(
     model: nn.Module,  # a sequence classifier
     seed: int = 0,  # of the head alone; the global random state is neither read nor moved
 ) -> nn.Module:  # the same model
-    "Start the head anew: weights normal with standard deviation 1/√(d+1), biases zero."
+    """Start the head anew: weights normal with standard deviation 1/√(d+1), biases zero (Stiennon et al. 2020, arXiv
+    2009.01325, the reward head). ValueError when the model has no head."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for layer in head_module(model).modules():
@@ -87,8 +88,8 @@ def init_head(
 # %% ../nbs/02_head.ipynb #c017
 def count_outputs(
     model: nn.Module,  # a sequence classifier
-) -> int | None:  # of its head; None where that isn't known
-    "How many numbers the head gives."
+) -> int | None:  # outputs of its head; None where that isn't known
+    "How many numbers the head gives a text; a trained reward model's gives 1."
     head = head_module(model).modules() if added_modules(model) else []
     layers = [layer for layer in head if isinstance(layer, nn.Linear)]
     return layers[-1].out_features if layers else None
@@ -97,7 +98,7 @@ def replace_head(
     model: nn.Module,  # a sequence classifier with any number of outputs
     seed: int = 0,  # of the new head
 ) -> nn.Module:  # the same model, now with `num_labels=1`
-    "Put a newly started head with one output in place of the last layer of the head."
+    "Put a newly started head with one output in place of the last layer of the head; ValueError when there is none."
     model = unwrap(model)
     names = [n for n, m in head_module(model).named_modules() if isinstance(m, nn.Linear)]
     path = f"{head_name(model)}.{names[-1]}".rstrip(".")
@@ -112,9 +113,9 @@ def replace_head(
 @contextmanager
 def watch_head(
     model: nn.Module,  # a sequence classifier, perhaps wrapped
-    at_R: torch.Tensor | None = None,  # for one row: the tokens that the head is to see; None: all
-) -> Iterator[list[torch.Tensor]]:  # fills with what the head gives, one tensor a forward
-    "Collect the head's outputs while the block runs."
+    at_R: torch.Tensor | None = None,  # (R,) for one row: places of the tokens that the head is to see; None: all
+) -> Iterator[list[torch.Tensor]]:  # fills with what the head gives, (B, L, outputs) or (B, outputs) a forward
+    "Collect the head's outputs while the block runs; ValueError when there is no head."
     seen, head, N = [], head_module(model), None
 
     def narrow(module, args):
@@ -165,8 +166,8 @@ def no_cache(
 
 def check_one_value(
     model: nn.Module,  # a classifier, perhaps wrapped
-    values: torch.Tensor,  # what its head gives
-) -> torch.Tensor:  # the same
+    values: torch.Tensor,  # (..., outputs): what its head gives
+) -> torch.Tensor:  # the same, (..., 1)
     "ValueError when the head has more than one output."
     if values.shape[-1] == 1:
         return values
@@ -211,7 +212,9 @@ def set_text_pair(
     model: nn.Module,  # an encoder; its config is set
     tokenizer: PreTrainedTokenizerBase,  # that goes with it
 ) -> None:
-    "Note in the config that prompt and response are read as two texts, and whether the model is told which is which."
+    """Note in the config that prompt and response are read as two texts, and whether the model is told which is which.
+
+    A ValueError where the tokenizer marks two texts otherwise than by its first separator."""
     config, both = unwrap(model).config, tokenizer("one", "two")
     config.reward_input, config.reward_separator = "text_pair", None
     ids, types = both["input_ids"], both.get("token_type_ids")
@@ -372,10 +375,10 @@ def own_forward(
 # %% ../nbs/02_head.ipynb #m006
 def call_own_forward(
     model: nn.Module,  # perhaps wrapped
-    ids_BL: torch.Tensor,  # token ids, padded on the right
-    mask_BL: torch.Tensor,  # 1 at real tokens
-) -> torch.Tensor:  # r_B float32
-    "What the model's own forward gives."
+    ids_BL: torch.Tensor,  # (B, L) token ids, padded on the right
+    mask_BL: torch.Tensor,  # (B, L) 1 at real tokens
+) -> torch.Tensor:  # (B,) float32
+    "The rewards that the model's own forward gives; a ValueError where it doesn't give one value a row."
     beside = _token_types(model, ids_BL) | no_cache(model)
     return _given_rewards(model(input_ids=ids_BL, attention_mask=mask_BL, **beside), mask_BL)
 
@@ -414,9 +417,9 @@ def _own_rewards(
 # %% ../nbs/02_head.ipynb #c027
 def rewards(
     model: nn.Module,  # a sequence classifier with one output, perhaps wrapped (DDP, PEFT, compiled)
-    input_ids_BL: torch.Tensor,  # token ids, padded on either side with any id
-    attention_mask_BL: torch.Tensor,  # 1 at real tokens, 0 at padding
-) -> torch.Tensor:  # r_B float32
+    input_ids_BL: torch.Tensor,  # (B, L) token ids, padded on either side with any id
+    attention_mask_BL: torch.Tensor,  # (B, L) 1 at real tokens, 0 at padding
+) -> torch.Tensor:  # (B,) float32
     """The reward of each row: the head's value at the last real token, or what its own forward gives (`own_forward`).
 
     Neither padding side nor width nor the pad id changes it. Where the head sees one vector a row (encoders), it is
@@ -429,9 +432,9 @@ def rewards(
 # %% ../nbs/02_head.ipynb #c039
 def token_rewards(
     model: nn.Module,  # a decoder with one output, perhaps wrapped
-    input_ids_BL: torch.Tensor,  # token ids, padded on either side
-    attention_mask_BL: torch.Tensor,  # 1 at real tokens, 0 at padding
-) -> torch.Tensor:  # r_BL float32, NaN at padding
+    input_ids_BL: torch.Tensor,  # (B, L) token ids, padded on either side
+    attention_mask_BL: torch.Tensor,  # (B, L) 1 at real tokens, 0 at padding
+) -> torch.Tensor:  # (B, L) float32, NaN at padding
     "The head's value at every token; ValueError where a text has one value (an encoder, a forward of the model's own)."
     if reason := own_forward(model):
         raise ValueError(f"there is no reward at each token, because {reason}; use `rewards`.")

@@ -23,7 +23,7 @@ from .tokens import common_prefix_length
 
 # %% ../nbs/40_layout.ipynb #c030
 def shared_length(
-    ids_K: Sequence[Sequence[int]],  # K texts, token ids
+    ids_K: Sequence[Sequence[int]],  # (K, ...) token ids of K texts
 ) -> int:  # tokens that all begin with, at most one less than the shortest has
     "How much of K texts can be computed once."
     return min([min(map(len, ids_K)) - 1, *(common_prefix_length(ids_K[0], ids) for ids in ids_K[1:])])
@@ -67,7 +67,8 @@ def lay_out(
     groups: Sequence[Sequence[Sequence[int]]],  # G groups of texts (token ids)
     share_prefix: bool = True,  # False: no padding, but every text in full
 ) -> dict[str, Any]:  # the table above
-    "Groups of texts in one flat row, what a group shares only once."
+    """Groups of texts in one flat row, what a group shares only once (prefix sharing, as Wang and Hegde, arXiv
+    2410.20305, do it for DPO)."""
     texts_R = [list(text) for texts in groups for text in texts]
     shared_G = [shared_length(texts) if share_prefix and len(texts) > 1 else 0 for texts in groups]
     skip_R = np.array([n if i else 0 for n, texts in zip(shared_G, groups) for i in range(len(texts))])
@@ -101,8 +102,8 @@ def is_flat(
 # %% ../nbs/40_layout.ipynb #c045
 def take_groups(
     flat: dict[str, Any],  # a flat batch
-    first: int,  # of the groups to take
-    stop: int,  # the group after the last
+    first: int,  # group that the part begins with, from 0
+    stop: int,  # group after the part's last
 ) -> dict[str, Any]:  # a flat batch of groups first to stop-1
     "A part of a flat batch."
     r, r_stop = _from_zero(flat["groups"])[[first, stop]]
@@ -151,7 +152,7 @@ def _even_parts(tokens_G, n):
     return list(zip(edges, edges[1:]))
 
 def cut_by_tokens(
-    tokens_G: np.ndarray,  # tokens of each group
+    tokens_G: np.ndarray,  # (G,) tokens of each group
     budget: int,  # most tokens of a part
     at_least: int = 1,  # parts; fewer come out only where there are fewer groups
 ) -> list[tuple[int, int]]:  # (first, stop) of each part

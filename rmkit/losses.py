@@ -19,23 +19,28 @@ def _check_one_shape(**tensors):
         raise ValueError(f"expected one shape for all, (B,), and found {shapes}; squeeze the odd one first")
 
 def reward_difference(
-    r_chosen_B: torch.Tensor,  # rewards of the chosen responses
-    r_rejected_B: torch.Tensor,  # rewards of the rejected responses
-    margin_B: torch.Tensor | None = None,  # label margins, in units of reward
-) -> torch.Tensor:  # (B,) what is left of the difference after the margin
-    "`r_chosen_B - r_rejected_B - margin_B`; a ValueError where the shapes differ, instead of a silent broadcast."
+    r_chosen_B: torch.Tensor,  # (B,) rewards of the chosen responses
+    r_rejected_B: torch.Tensor,  # (B,) rewards of the rejected responses
+    margin_B: torch.Tensor | None = None,  # (B,) label margins, in units of reward
+) -> torch.Tensor:  # (B,) what is left of the difference after the margin, in units of reward
+    """`r_chosen_B - r_rejected_B - margin_B`, as in Llama 2 (arXiv 2307.09288), eq. 2.
+
+    A ValueError where the shapes differ, instead of a silent broadcast."""
     _check_one_shape(r_chosen_B=r_chosen_B, r_rejected_B=r_rejected_B, margin_B=margin_B)
     difference_B = r_chosen_B - r_rejected_B
     return difference_B if margin_B is None else difference_B - margin_B.to(difference_B)
 
 # %% ../nbs/01_losses.ipynb #c012
 def bradley_terry_loss(
-    r_chosen_B: torch.Tensor,  # rewards of the chosen responses
-    r_rejected_B: torch.Tensor,  # rewards of the rejected responses
-    margin_B: torch.Tensor | None = None,  # label margins, in units of reward
+    r_chosen_B: torch.Tensor,  # (B,) rewards of the chosen responses
+    r_rejected_B: torch.Tensor,  # (B,) rewards of the rejected responses
+    margin_B: torch.Tensor | None = None,  # (B,) label margins, in units of reward
     label_smoothing: float = 0.0,  # probability that a label is wrong, in [0, 0.5)
-) -> torch.Tensor:  # (B,)
-    "Minus the log likelihood that each chosen response wins (InstructGPT eq. 1, Llama 2 eq. 2)."
+) -> torch.Tensor:  # (B,) in nats
+    """Minus the log likelihood that each chosen response wins, by the model of Bradley and Terry (1952).
+
+    InstructGPT (arXiv 2203.02155), eq. 1; with margins Llama 2 (arXiv 2307.09288), eq. 2; smoothed, the conservative
+    loss of Mitchell's note on cDPO. A ValueError for another `label_smoothing`, or where the shapes differ."""
     if not 0 <= label_smoothing < 0.5:
         raise ValueError(f"label_smoothing is a probability of a wrong label in [0, 0.5), found {label_smoothing}")
     difference_B = reward_difference(r_chosen_B, r_rejected_B, margin_B)
@@ -46,19 +51,21 @@ def bradley_terry_loss(
 
 # %% ../nbs/01_losses.ipynb #c021
 def hinge_loss(
-    r_chosen_B: torch.Tensor,  # rewards of the chosen responses
-    r_rejected_B: torch.Tensor,  # rewards of the rejected responses
-    margin_B: torch.Tensor | None = None,  # label margins, in units of reward
-) -> torch.Tensor:  # (B,)
-    "How far each pair is from a lead of 1 plus its margin (the ranking SVM of Herbrich et al., 1999)."
+    r_chosen_B: torch.Tensor,  # (B,) rewards of the chosen responses
+    r_rejected_B: torch.Tensor,  # (B,) rewards of the rejected responses
+    margin_B: torch.Tensor | None = None,  # (B,) label margins, in units of reward
+) -> torch.Tensor:  # (B,) in units of reward
+    """How far each pair is from a lead of 1 plus its margin: the loss of the ranking SVM (Herbrich, Graepel and
+    Obermayer, 1999). A ValueError where the shapes differ."""
     return relu(1 - reward_difference(r_chosen_B, r_rejected_B, margin_B))
 
 # %% ../nbs/01_losses.ipynb #c024
 def centering_penalty(
-    r_chosen_B: torch.Tensor,  # rewards of the chosen responses
-    r_rejected_B: torch.Tensor,  # rewards of the rejected responses
-) -> torch.Tensor:  # (B,)
-    "The square of the sum of the two rewards, before its coefficient (arXiv 2312.09244, eq. 2)."
+    r_chosen_B: torch.Tensor,  # (B,) rewards of the chosen responses
+    r_rejected_B: torch.Tensor,  # (B,) rewards of the rejected responses
+) -> torch.Tensor:  # (B,) in squared units of reward
+    """The square of the sum of the two rewards, before its coefficient (Eisenstein et al., arXiv 2312.09244, eq. 2). A
+    ValueError where the shapes differ."""
     return reward_difference(r_chosen_B, -r_rejected_B).square()
 
 # %% ../nbs/01_losses.ipynb #c028
@@ -72,14 +79,16 @@ def _check_loss(loss_type, label_smoothing):
         raise ValueError(f"label_smoothing={label_smoothing} has no meaning for a hinge; use loss_type='bradley_terry'")
 
 def preference_loss(
-    r_chosen_B: torch.Tensor,  # rewards of the chosen responses
-    r_rejected_B: torch.Tensor,  # rewards of the rejected responses
-    margin_B: torch.Tensor | None = None,  # label margins, in units of reward
+    r_chosen_B: torch.Tensor,  # (B,) rewards of the chosen responses
+    r_rejected_B: torch.Tensor,  # (B,) rewards of the rejected responses
+    margin_B: torch.Tensor | None = None,  # (B,) label margins, in units of reward
     loss_type: str = "bradley_terry",  # one of `LOSS_TYPES`
     label_smoothing: float = 0.0,  # probability that a label is wrong; for "bradley_terry" only
-    center_rewards_coefficient: float | None = None,  # weight of the centering penalty
+    center_rewards_coefficient: float | None = None,  # weight of the centering penalty; None: none is added
 ) -> torch.Tensor:  # (B,)
-    "The loss of each pair; a ValueError for an unknown `loss_type`, or for smoothing a hinge."
+    """The loss of each pair: `bradley_terry_loss` or `hinge_loss`, plus `centering_penalty`; sources stand there.
+
+    A ValueError for an unknown `loss_type`, for smoothing a hinge or by a half and more, or where the shapes differ."""
     _check_loss(loss_type, label_smoothing)
     if loss_type == "hinge":
         loss_B = hinge_loss(r_chosen_B, r_rejected_B, margin_B)

@@ -23,14 +23,14 @@ from .words import percent
 
 # %% ../nbs/30_metrics.ipynb #c005
 def wins(
-    reward_margin_N,  # reward_chosen - reward_rejected of each pair
+    reward_margin_N,  # (N,) reward_chosen - reward_rejected of each pair
 ) -> np.ndarray:  # (N,) 1 for a right pair, 0.5 for a tie, 0 for a wrong one, NaN for NaN
     "Which pairs the model orders as the label does."
     return (np.sign(np.asarray(reward_margin_N, dtype=np.float64)) + 1) / 2
 
 # %% ../nbs/30_metrics.ipynb #c006
 def accuracy(
-    reward_margin_N,  # reward_chosen - reward_rejected of each pair
+    reward_margin_N,  # (N,) reward_chosen - reward_rejected of each pair
 ) -> float:
     "The share of pairs in the label's order, ties counting half; NaN when there are no pairs."
     wins_N = wins(reward_margin_N)
@@ -38,7 +38,7 @@ def accuracy(
 
 
 def tie_rate(
-    reward_margin_N,  # reward_chosen - reward_rejected of each pair
+    reward_margin_N,  # (N,) reward_chosen - reward_rejected of each pair
 ) -> float:
     "The share of pairs with equal rewards; NaN when there are no pairs."
     tied_N = np.asarray(reward_margin_N) == 0
@@ -46,9 +46,9 @@ def tie_rate(
 
 # %% ../nbs/30_metrics.ipynb #c011
 def prompt_groups(
-    prompts_N,  # text, lists of messages, or any other labels
+    prompts_N,  # (N,) text, lists of messages, or any other labels
 ) -> np.ndarray:  # (N,) of int: equal where the prompts are equal; each empty prompt its own
-    "Number the prompts."
+    "Number the prompts, from 0, in the order in which they first come."
     keys_N = [(i,) if p is None or p is math.nan or (isinstance(p, (str, list, tuple)) and not len(p))
               else json.dumps(p, sort_keys=True, default=str) if isinstance(p, (list, tuple)) else p
               for i, p in enumerate(prompts_N)]
@@ -75,9 +75,9 @@ def _expanded_tail(n_groups, level=0.95):
 def wilson_interval(
     share: float,  # observed share of successes, in [0, 1]
     n: int,  # number of independent trials
-    level: float = 0.95,  # coverage
+    level: float = 0.95,  # coverage, a probability
 ) -> tuple[float, float]:  # lower and upper end
-    "Wilson's score interval for a proportion; never empty, never outside [0, 1]."
+    "The score interval for a proportion (Wilson, 1927); never empty, never outside [0, 1]."
     z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half_width = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
@@ -86,12 +86,15 @@ def wilson_interval(
 
 # %% ../nbs/30_metrics.ipynb #c024
 def accuracy_interval(
-    correct_N,  # 1, 0.5 or 0 for each pair, from `wins`
-    groups_N=None,  # the prompt of each pair (see `prompt_groups`); each pair is its own group if not given
+    correct_N,  # (N,) 1, 0.5 or 0 for each pair, from `wins`
+    groups_N=None,  # (N,) the prompt of each pair (see `prompt_groups`); each pair is its own group if not given
     n_boot: int = 1000,  # resamples
     seed: int = 0,  # of the resampling: the same table gives the same interval
 ) -> tuple[float, float]:  # lower and upper end
-    "A 95% interval for the accuracy, by a bootstrap over groups; (NaN, NaN) for no pairs or NaN among them."
+    """A 95% interval for the accuracy, by a bootstrap over groups; (NaN, NaN) for no pairs or NaN among them.
+
+    Percentiles are expanded for few groups as by Hesterberg (arXiv 1411.5279), "expanded percentile". Where all groups
+    have the same accuracy, it is `wilson_interval` of as many trials as there are groups."""
     correct_N = np.asarray(correct_N, dtype=np.float64)
     if len(correct_N) == 0 or np.isnan(correct_N).any():
         return math.nan, math.nan
@@ -106,13 +109,13 @@ def accuracy_interval(
 # %% ../nbs/30_metrics.ipynb #c031
 class LengthRule(NamedTuple):
     "What the better of two rules without a model gets."
-    accuracy: float  # of the better rule, in [0.5, 1]
+    accuracy: float  # share of pairs that the better rule gets right, in [0.5, 1]
     direction: str  # "longer", "shorter", or "neither"
 
 # %% ../nbs/30_metrics.ipynb #c032
 def length_rule(
-    length_chosen_N,  # tokens of each chosen response
-    length_rejected_N,  # tokens of each rejected response
+    length_chosen_N,  # (N,) tokens of each chosen response
+    length_rejected_N,  # (N,) tokens of each rejected response
 ) -> LengthRule:
     "Accuracy of the better of 'the longer response wins' and 'the shorter', ties counting half."
     longer = accuracy(np.asarray(length_chosen_N, dtype=np.float64) - np.asarray(length_rejected_N, dtype=np.float64))
@@ -133,7 +136,9 @@ def _metrics_of_rewards(rewards_N2, prompts):
 def pair_metrics(
     table: pd.DataFrame,  # one row a pair
 ) -> dict[str, float]:
-    "Accuracy with its 95% interval, ties, the length rule where lengths are known, and what the rewards look like."
+    """Accuracy with its 95% interval, ties, the length rule where lengths are known, and what the rewards look like.
+
+    A ValueError where the table is empty, a KeyError where it lacks the rewards."""
     rewards_N2 = table[["reward_chosen", "reward_rejected"]].to_numpy(dtype=np.float64)
     if len(rewards_N2) == 0:
         raise ValueError("no pairs to take metrics of: the table is empty")
@@ -169,7 +174,9 @@ def summarize(
     table: pd.DataFrame,  # one row a pair
     by: str = "source",  # the column that names the subsets; one row for all where the table hasn't got it
 ) -> pd.DataFrame:  # one row a subset, the largest first, and a last row "all"
-    "Pairs, accuracy with its 95% interval, ties, the length rule and its direction, and the mean reward margin."
+    """Pairs, accuracy with its 95% interval, ties, the length rule and its direction, and the mean reward margin.
+
+    A ValueError where the table is empty."""
     subsets = [*_subsets(table, by), ("all", table)]
     index = pd.Index([name for name, _ in subsets], name=by, dtype=object)
     return pd.DataFrame([_summary(rows) for _, rows in subsets], index=index)
@@ -187,10 +194,13 @@ def _row_of_bin(name, x_N, wins_N):
 
 
 def reliability(
-    reward_margin_N,  # reward_chosen - reward_rejected of each pair
+    reward_margin_N,  # (N,) reward_chosen - reward_rejected of each pair
     n_bins: int = 10,  # bins with the same number of pairs; fewer where pairs are few
 ) -> pd.DataFrame:  # one row a bin: confidence, accuracy, low, high, pairs, least and most (confidence in the bin)
-    "Mean confidence and accuracy of pairs with like confidence; low and high are the accuracy's 95% interval (Wilson)."
+    """Mean confidence and accuracy of pairs with like confidence, with its 95% interval (Wilson).
+
+    What a reliability diagram shows (Guo et al. 2017, arXiv 1706.04599, section 2), its bins of equal size instead of
+    equal width. Confidence is the Bradley-Terry probability of the response with the higher reward."""
     reward_margin_N = np.asarray(reward_margin_N, dtype=np.float64)
     order_N = np.argsort(np.abs(reward_margin_N), kind="stable")
     n_bins = max(1, min(n_bins, len(order_N) // 10))
@@ -210,7 +220,9 @@ def accuracy_by_length_gap(
     table: pd.DataFrame,  # one row a pair: reward_chosen, reward_rejected, length_chosen, length_rejected
     n_bins: int = 9,  # bins of about as many pairs; fewer where pairs are few or gaps are equal
 ) -> pd.DataFrame:  # one row a bin: gap (mean), accuracy, low, high, pairs, least and most (gap in the bin)
-    "Accuracy of pairs whose responses differ in length by as much; low and high are its 95% interval (Wilson)."
+    """Accuracy of pairs whose responses differ in length by as much; low and high are its 95% interval (Wilson).
+
+    A gap is the chosen response's tokens less the rejected one's."""
     gap_N = (table["length_chosen"] - table["length_rejected"]).to_numpy(dtype=float)
     wins_N = wins(table["reward_chosen"] - table["reward_rejected"])
     bin_N = _bin_numbers(gap_N, n_bins)
@@ -232,7 +244,7 @@ def _headline_of_rules(table, row):
 def headline(
     table: pd.DataFrame,  # one row a pair
 ) -> list[tuple[str, str, str]]:  # name, value, explanation
-    "The numbers to read first."
+    "The numbers to read first; a ValueError where the table is empty."
     row = summarize(table, by=None).iloc[-1]
     ties = f"{percent(row.ties)} with equal rewards" if row.ties else "none with equal rewards"
     return [("Accuracy", percent(row.accuracy), f"95% interval {percent(row.low)} to {percent(row.high)}"),
@@ -255,7 +267,9 @@ def _margins_of_predictions(predictions, labels):
 def compute_accuracy(
     eval_pred,  # `EvalPrediction` or a pair: predictions (N, 2), chosen first; labels (N,) of 0 and 1, None for all 0
 ) -> dict[str, float]:  # {"accuracy": ..., "ties": ...}
-    "Accuracy of paired predictions, ties counting half, and the share of ties; warns about ties, as TRL 0.11 did."
+    """Accuracy of paired predictions, ties counting half, and the share of ties; warns about ties, as TRL 0.11 did.
+
+    A ValueError for predictions of another shape."""
     predictions, labels = eval_pred
     reward_margin_N = _margins_of_predictions(predictions, labels)
     if tied := int((reward_margin_N == 0).sum()):

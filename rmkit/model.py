@@ -155,7 +155,7 @@ def _first_above(ids_N, n_rows):
 def check_token_ids(
     model: nn.Module,  # a classifier, perhaps wrapped
     tokenizer: PreTrainedTokenizerBase,  # names the token
-    ids_N: list[list[int] | None],  # token ids of N texts
+    ids_N: list[list[int] | None],  # (N, ...) token ids of N texts; None: a text that isn't scored
 ) -> None:
     "ValueError where a text has a token without an embedding row: looked up on a GPU, it would stop the whole process."
     n_rows = _embedding_rows(model)
@@ -210,7 +210,7 @@ def position_limit(
 def limit_length(
     model: nn.Module,  # a classifier, perhaps wrapped
     max_length: int | None,  # tokens that a text may have; None: any number
-) -> int | None:  # the same, or fewer
+) -> int | None:  # tokens: the same, or fewer
     "`max_length`, or the positions that the model has where they are fewer, which is then said."
     limit = position_limit(model)
     if limit is None or (max_length is not None and max_length <= limit):
@@ -868,8 +868,8 @@ def load_reward_model(
     """A sequence classifier with one output and its tokenizer, prepared by `prepare_for_reward`.
 
     ValueError for a loaded model with several outputs or no head, and with `require_head` for a checkpoint without a
-    trained one; ImportError when bitsandbytes is needed and can't run;
-    FileNotFoundError or ConnectionError for a name that isn't known."""
+    trained one; TypeError for a loaded one that isn't transformers'; ImportError when bitsandbytes is needed and can't
+    run; OSError (FileNotFoundError, ConnectionError) for a name that isn't known, or a folder without a model."""
     if isinstance(name_or_path_or_model, nn.Module):
         return _from_model(name_or_path_or_model, tokenizer, seed)
     path = str(name_or_path_or_model)
@@ -909,7 +909,9 @@ def take_chat_template(
     path: str,  # a .jinja or .j2 file, or a tokenizer's folder or Hub name
     trust_remote_code: bool = False,  # for a tokenizer with code of its own
 ) -> list[int]:  # ids of the tokens that were added
-    "The chat template at `path`; from a tokenizer, also the special tokens that the template writes."
+    """Take the chat template at `path`; from a tokenizer, also the special tokens that the template writes.
+
+    A ValueError where that tokenizer has no chat template."""
     if path.endswith((".jinja", ".j2")):
         tokenizer.chat_template = Path(path).read_text(encoding="utf-8")
         return []
@@ -933,7 +935,9 @@ def set_special_tokens(
     tokenizer: PreTrainedTokenizerBase,  # changed in place
     args,  # a `RewardConfig`: `eos_token`, `pad_token`, `chat_template_path`
 ) -> list[int]:  # ids of tokens that the template brought
-    "Give the tokenizer the special tokens and the chat template that the config names."
+    """Give the tokenizer the special tokens and the chat template that the config names.
+
+    A ValueError for a token that isn't in the vocabulary, or where there is no chat template to take."""
     for name in ("eos_token", "pad_token"):
         if getattr(args, name) is not None:
             _set_token(tokenizer, name, getattr(args, name))
@@ -999,8 +1003,9 @@ def add_lora(
 ) -> PeftModel:  # the model with an adapter; base frozen, adapter and head trainable
     """Put an adapter on a reward model, the head trained and saved with it.
 
-    On weights quantised by bitsandbytes (QLoRA, [arXiv 2305.14314](https://arxiv.org/abs/2305.14314), section 3) the
-    adapter is bfloat16. TypeError for another kind of config, ValueError for virtual tokens or a second adapter."""
+    LoRA is of Hu et al. (arXiv 2106.09685); on weights quantised by bitsandbytes (QLoRA,
+    [arXiv 2305.14314](https://arxiv.org/abs/2305.14314), section 3) the adapter is bfloat16. TypeError for another kind
+    of config, ValueError for virtual tokens or a second adapter."""
     _check_addable(model, peft_config)
     peft_config = _for_rewards(peft_config, model)
     quantized = getattr(model, "is_loaded_in_4bit", False) or getattr(model, "is_loaded_in_8bit", False)
@@ -1127,7 +1132,7 @@ def _save_adapter(
 def padding_right(
     tokenizer: PreTrainedTokenizerBase,  # as it is to be saved
 ) -> Iterator[None]:
-    "While the block runs, the tokenizer pads on the right."
+    "A context: while the block runs, the tokenizer pads on the right."
     side, tokenizer.padding_side = tokenizer.padding_side, "right"
     try:
         yield
@@ -1349,7 +1354,9 @@ def check_saved(
     texts: Iterable[str | list[dict]] = (),  # texts or messages to compare the tokenizers on, beside ours
     date: datetime | None = None,  # that was written into the chat template; None: today
 ) -> bool:  # False: not compared, which is logged
-    "Load what was saved and compare tokens and rewards; ValueError that names both where they differ."
+    """Load what was saved and compare tokens and rewards; a ValueError that names both where they differ.
+
+    Where it can't be loaded, what `load_reward_model` raises: OSError, ImportError or TypeError."""
     _check_tokenizer(tokenizer, folder, texts, date)
     device = _place_to_compare(model, folder)
     if device is None:

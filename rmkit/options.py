@@ -22,7 +22,7 @@ def nearest(
     name: str,  # as written
     known,  # names that exist
 ) -> str:
-    "' Did you mean ...?', or nothing."
+    "A question to end a message with, ` Did you mean '...'?`, or nothing."
     close = get_close_matches(name, list(known), n=1)
     return f" Did you mean '{close[0]}'?" if close else ""
 
@@ -183,8 +183,9 @@ class TrainArguments:
     test_size: float | None = option("Share (below 1) or number (2 or more) of pairs to hold out of `dataset`, by "
                                      "prompt; 0 for none. Default: 0.05, or none where `eval_dataset` is given.")
     lora_r: int | None = option("Train a LoRA adapter of this rank, and the head, instead of all weights.")
-    lora_alpha: int | None = option("Scale of the adapter. Default: twice `lora_r`.")
-    lora_dropout: float | None = option("Dropout inside the adapter. Default: 0.")
+    lora_alpha: int | None = option("Scale of the adapter, whose output gets the factor lora_alpha / lora_r. Default: "
+                                    "twice `lora_r`.")
+    lora_dropout: float | None = option("Probability of dropout inside the adapter. Default: 0.")
     lora_target_modules: str | None = option("Modules that get an adapter, separated by commas. Default: 'all-linear'.")
     load_in_4bit: bool = option("Load the model in 4 bits, for QLoRA; needs `pip install rmkit[qlora]` and a GPU.",
                                 False)

@@ -52,7 +52,8 @@ def guess_budget(
     memory: int,  # bytes
     checkpointing: bool = False,  # whether layers are computed again in the backward pass
 ) -> int:  # tokens
-    "Tokens of a forward and backward pass that should fit, at least 1,024."
+    """Tokens of a forward and backward pass that should fit, at least 1,024. What a layer keeps of a token is counted
+    after Korthikanti et al. (arXiv 2205.05198), eq. 2, anew for gated MLPs in float32."""
     of_adam = 12  # bytes of a trained parameter: its gradient and two moments
     weights = sum(p.numel() * (p.element_size() + of_adam * p.requires_grad) for p in model.parameters())
     fits = int((.85 * memory - weights) / _bytes_of_token(model, checkpointing))
@@ -72,7 +73,7 @@ def cut_step(
 def number_everywhere(
     number: int,  # of this process
     accelerator,  # joins the processes
-) -> torch.Tensor:  # one a process
+) -> torch.Tensor:  # (P,) one a process
     "The numbers of all processes."
     return accelerator.gather(torch.tensor([number], device=accelerator.device))
 
@@ -103,7 +104,8 @@ def smaller_budget(
     parts: list,  # its passes, as `cut_step_alike` gives them
     is_sharded: bool = False,  # whether weights are spread over processes, which can't go back
 ) -> tuple[int, int]:  # tokens of the largest pass, and half of them: the next budget
-    "What to go on with when memory has run out; any other error is raised again, a hopeless one with advice."
+    """What to go on with when memory has run out; any other error is raised again. A RuntimeError with advice where
+    there is nothing left to halve."""
     if not is_out_of_memory(error): raise error
     parts = [part for part in parts if part]
     largest = max(int(tokens_of_groups(inputs)[slice(*part)].sum()) for part in parts)

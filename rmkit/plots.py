@@ -54,7 +54,7 @@ def _show_percent(*axes):
 def bin_edges(
     values: np.ndarray,  # (N,) finite
     zero: bool = False,  # whether zero has to be among the edges
-) -> np.ndarray:  # (bins + 1,)
+) -> np.ndarray:  # (K+1,) edges of K bins
     "Edges of a histogram's bins: about as many as the root of the number of values, from 5 to 40."
     low, high = (values.min(), values.max()) if len(values) else (0, 1)
     low, high = (min(low, 0), max(high, 0)) if zero else (low, high)
@@ -79,7 +79,7 @@ def _draw_histogram(ax, values_N, edges, name, **look):
 def plot_rewards(
     table: pd.DataFrame,  # one row a pair: reward_chosen, reward_rejected
     ax: Axes | None = None,  # where to draw; new axes if None
-) -> Axes:
+) -> Axes:  # `ax`, or the new axes
     "Histograms of the rewards of chosen and of rejected responses, their means marked."
     ax, table = _axes(ax, "reward", "responses"), _finite(table, "reward_chosen", "reward_rejected")
     edges = bin_edges(table[["reward_chosen", "reward_rejected"]].to_numpy().ravel())
@@ -93,7 +93,7 @@ def plot_rewards(
 def plot_reward_margins(
     table: pd.DataFrame,  # one row a pair: reward_chosen, reward_rejected
     ax: Axes | None = None,  # where to draw; new axes if None
-) -> Axes:
+) -> Axes:  # `ax`, or the new axes
     "Histogram of reward margins, the wrong side of zero hatched."
     ax = _axes(ax, "reward margin, chosen - rejected", "pairs")
     table = _finite(table, "reward_chosen", "reward_rejected")
@@ -117,8 +117,9 @@ def _spans(bins):
 def plot_reliability(
     table: pd.DataFrame,  # one row a pair: reward_chosen, reward_rejected
     ax: Axes | None = None,  # where to draw; new axes if None
-) -> Axes:
-    "Accuracy against confidence, with 95% intervals, in bins of as many pairs."
+) -> Axes:  # `ax`, or the new axes
+    """Accuracy against confidence, with 95% intervals, in bins of as many pairs (`reliability`): a reliability diagram
+    (Guo et al. 2017, arXiv 1706.04599, section 2)."""
     ax = _axes(ax, "confidence of the model", "accuracy", 4.4, 4)
     table = _finite(table, "reward_chosen", "reward_rejected")
     bins = reliability(table["reward_chosen"] - table["reward_rejected"])
@@ -134,7 +135,7 @@ def plot_reliability(
 def plot_accuracy_by_length_gap(
     table: pd.DataFrame,  # one row a pair: reward_chosen, reward_rejected, length_chosen, length_rejected
     ax: Axes | None = None,  # where to draw; new axes if None
-) -> Axes:
+) -> Axes:  # `ax`, or the new axes
     "Accuracy against how much longer the chosen response is, beside the rule that the longer one wins."
     ax = _axes(ax, "tokens by which the chosen response is longer", "accuracy")
     table = _finite(table, "reward_chosen", "reward_rejected", "length_chosen", "length_rejected")
@@ -167,8 +168,8 @@ def plot_accuracy_by_source(
     table: pd.DataFrame,  # one row a pair: reward_chosen, reward_rejected, and the column `by`
     ax: Axes | None = None,  # where to draw; new axes if None
     by: str = "source",  # the column that names the subsets
-    most: int = 12,  # subsets that are drawn
-) -> Axes:
+    most: int = 12,  # subsets of pairs that are drawn
+) -> Axes:  # `ax`, or the new axes
     "Accuracy with its 95% interval in each source, the largest at the top, beside the accuracy of all."
     table = _finite(table, "reward_chosen", "reward_rejected")
     rows = summarize(table, by) if len(table) else pd.DataFrame()
@@ -198,7 +199,7 @@ def _quartiles(x_N, y_N, n_bins=8):
 def plot_margins(
     table: pd.DataFrame,  # one row a pair: margin (the label's), reward_chosen, reward_rejected
     ax: Axes | None = None,  # where to draw; new axes if None
-) -> Axes:
+) -> Axes:  # `ax`, or the new axes
     "The model's reward margin against the label's: a dot a pair (2,000 at most), median and middle half."
     ax = _axes(ax, "the label's margin", "reward margin")
     table = _finite(table, "margin", "reward_chosen", "reward_rejected")
@@ -225,7 +226,7 @@ def plot_token_rewards(
     chosen: TokenRewards,  # of the chosen text
     rejected: TokenRewards | None = None,  # of the rejected text, if there is one
     ax: Axes | None = None,  # where to draw; new axes if None
-) -> Axes:
+) -> Axes:  # `ax`, or the new axes
     "The running reward of both texts of a pair, from the last token that they share."
     n = common_prefix_length(chosen.tokens, rejected.tokens) if rejected is not None else 0
     ax = _axes(ax, f"tokens after the {n:,} that both texts begin with" if n else "token", "running reward")
@@ -260,12 +261,13 @@ def _name_corners(ax):
                 bbox=dict(fc=ax.get_facecolor(), ec="none", alpha=0.75, pad=2))
 
 def plot_cartography(
-    mean_N,  # mean over steps of P(chosen) of each pair
-    std_N,  # standard deviation over steps of P(chosen) of each pair
+    mean_N,  # (N,) mean over steps of P(chosen) of each pair
+    std_N,  # (N,) standard deviation over steps of P(chosen) of each pair
     ax: Axes | None = None,  # where to draw; new axes if None
     most: int = 5000,  # pairs that are drawn, evenly picked
-) -> Axes:
-    "Mean against variability of P(chosen), a dot a pair; those right on average and those wrong look different."
+) -> Axes:  # `ax`, or the new axes
+    """Mean against variability of P(chosen), a dot a pair; those right on average and those wrong look different. The
+    map is that of Swayamdipta et al. (arXiv 2009.10795), section 2, the label's probability being P(chosen)."""
     ax = _axes(ax, "variability: standard deviation of P(chosen)", "mean P(chosen)", height=4.2)
     mean_N, std_N = np.asarray(mean_N, float), np.asarray(std_N, float)
     known = np.isfinite(mean_N) & np.isfinite(std_N)
@@ -298,7 +300,7 @@ def _draw_held_out_accuracy(ax, log_history):
 def plot_training(
     log_history: Sequence[Mapping],  # `trainer.state.log_history`
     ax: Axes | None = None,  # where to draw the loss; new axes if None
-) -> Axes:
+) -> Axes:  # `ax`, or the new axes
     "Training loss, held-out loss and held-out accuracy by step; the accuracy's axis is added on the right."
     ax = _axes(ax, "step", "loss")
     ax.plot(*_logged(log_history, "loss"), color=NEUTRAL, lw=1.2, label="training loss")
@@ -313,17 +315,17 @@ class Curve(NamedTuple):
     "A line of a panel, and the logged metrics it is drawn from."
     name: str  # for the legend: "training", "held out", "chosen", "rejected"
     key: str  # the line
-    low: str = ""  # lower and upper end of a band, where there is one
-    high: str = ""
+    low: str = ""  # lower end of a band, where there is one
+    high: str = ""  # its upper end
     spread: str = ""  # or half its width
-    colour: int = 0  # of a held-out set: a place in `HELD_OUT_COLOURS`
+    colour: int = 0  # which of `HELD_OUT_COLOURS` a held-out set has, from 0
     dash: tuple[int, ...] = ()  # lengths of strokes and gaps in turn; none for a line without gaps
 
 class Panel(NamedTuple):
     "A picture of a dashboard."
     name: str  # what it is asked for by
     title: str  # with the unit
-    curves: tuple[Curve, ...]
+    curves: tuple[Curve, ...]  # in the order of the legend
     percent: bool = False  # whether values are shares
     guide: float | None = None  # where a line is drawn across: what guessing gives
 
@@ -436,7 +438,7 @@ def plot_panel(
     log_history: Sequence[Mapping],  # `trainer.state.log_history`
     name: str,  # of the panel, a key of `TITLES`
     ax: Axes | None = None,  # where to draw; new axes if None
-) -> Axes:
+) -> Axes:  # `ax`, or the new axes
     "One panel of a dashboard, by step: loss, accuracy, margin, rewards ...; a ValueError for another name."
     panels = {panel.name: panel for panel in training_panels(key for log in log_history for key in log)}
     if name not in panels:

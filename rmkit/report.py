@@ -54,7 +54,7 @@ def as_svg(
 def plot_truth(
     scores,  # a table with `true_chosen` and `true_rejected`
     ax,  # where to draw
-):
+):  # the same axes
     "Median reward, and the middle half, of the responses of each true reward."
     true_N = np.concatenate([scores["true_chosen"], scores["true_rejected"]])
     reward_N = np.concatenate([scores["reward_chosen"], scores["reward_rejected"]])
@@ -116,7 +116,7 @@ def _subset_row(name, row):
 def subset_table(
     scores,  # a `PairScores`
     by: str = "source",  # column that names the subsets
-    most: int = 30,  # subsets to list; the rest is counted in "all" only
+    most: int = 30,  # rows to list, one a subset; the rest is counted in "all" only
 ) -> dict:  # `names` of the columns and `rows` of texts
     "`summarize` in words that a page can show."
     names = [shown(name, 60) if name == name and name is not None else "–" for name in scores.get(by, [])]

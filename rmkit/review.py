@@ -227,7 +227,7 @@ def _forget_lines(self: Review):
 
 @patch(as_prop=True)
 def lost(self: Review) -> int:
-    "Entries of pairs that are not in this table; they stay in the file."
+    "How many entries are of pairs that are not in this table; they stay in the file."
     return sum(isinstance(place, str) and any(_entry_of(lines[-1]) for lines in said.values() if lines)
                for place, said in self._lines.items())
 
@@ -400,7 +400,8 @@ def _read_new(self: Review):
 
 @patch
 def refresh(self: Review) -> int:  # lines that were new (all of them where the file is another one)
-    "Take in what another notebook or process has written since."
+    """Take in what another notebook or process has written since. A ValueError for a line that isn't a review's, an
+    OSError where the file can't be read, or what it has lost can't be added again."""
     with self._lock:
         if not self.path or not self.path.exists():
             return self._start_over() if self._raw else 0
@@ -538,7 +539,8 @@ def change(
     row: int,  # of the table, from 0
     **fields,  # what changes of mark, note, decision, edit ({part: text or messages}), seen; "" or None takes it away
 ):
-    "Say something about a pair. A ValueError for a row or a word that isn't known, an OSError where it can't be kept."
+    """Say something about a pair. A TypeError for a field that isn't known, a ValueError for a row or a word that
+    isn't, an OSError where it can't be kept."""
     row = self.row(row)
     _check_change(fields)
     with self._lock:
@@ -554,7 +556,8 @@ def can_undo(self: Review) -> bool:
 
 @patch
 def undo(self: Review) -> int | None:  # the row it was about; None where there is nothing to take back
-    "Take back the last thing that the reviewer said."
+    """Take back the last thing that the reviewer said. An OSError where that can't be kept, a ValueError for a line of
+    the file that isn't a review's."""
     with self._lock:
         self.refresh()
         if not self.can_undo:
@@ -630,7 +633,8 @@ def take(
     self: Review,
     path_or_text: str | Path,  # a file of another's (or one's own, from a saved page), or its text
 ) -> dict[str, int]:  # entries taken, those that agree and differ with one's own, those of pairs that aren't here
-    "Take in what was said elsewhere; one's own newer word stays. A ValueError for a line that isn't a review's."
+    """Take in what was said elsewhere; one's own newer word stays. A ValueError for a line that isn't a review's, an
+    OSError where the file can't be read, or what was taken can't be kept."""
     with self._lock:
         self.refresh()
         other, before = self._read_elsewhere(path_or_text), dict(self.entries)
@@ -820,7 +824,8 @@ def corrected(
     table: pd.DataFrame,  # of scored pairs
     entries: Mapping[int, Mapping],  # by row, as in `Review.entries`
 ) -> Dataset:  # for `RewardTrainer(train_dataset=...)`: all columns of the original, and `tie` and `decision`
-    "The dataset with what was decided carried out. A ValueError where that can't be done, or nothing is left."
+    """The dataset with what was decided carried out. A ValueError where that can't be done, or nothing is left; a
+    TypeError for an entry with a field that isn't known."""
     _check_entries(entries, len(table))
     original = original_set(table)
     original = original.rename_columns(_names_in_the_way(original))
@@ -867,7 +872,8 @@ def changes(
     keys: list[str] | None = None,  # of all rows, as in `Review.keys`; None: what the pairs say
     reviewers: Mapping[int, str] | None = None,  # by row, as in `Review.reviewers`
 ) -> pd.DataFrame:  # row, key, what was done, mark, note, reviewer, and the row as it was
-    "What `corrected` does to a set, for a person to read and for `restore`."
+    """What `corrected` does to a set, for a person to read and for `restore`. A ValueError for an entry of a row that
+    isn't there, or that says what can't be said; a TypeError for one with a field that isn't known."""
     _check_entries(entries, len(table))
     original, rows = original_set(table), sorted(entries)
     keys, sides = keys or pair_keys(table), side_columns(original.column_names)

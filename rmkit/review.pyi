@@ -86,29 +86,33 @@ class Review:
 
     @property
     def lost(self) -> int:
-        """Entries of pairs that are not in this table; they stay in the file."""
+        """How many entries are of pairs that are not in this table; they stay in the file."""
 
     def refresh(self) -> int:
-        """Take in what another notebook or process has written since."""
+        """Take in what another notebook or process has written since. A ValueError for a line that isn't a review's, an
+    OSError where the file can't be read, or what it has lost can't be added again."""
 
     def row(self, row: int) -> int:
         """The number of a row; a ValueError where there is no such row."""
 
     def change(self, row: int, **fields) -> None:
-        """Say something about a pair. A ValueError for a row or a word that isn't known, an OSError where it can't be kept."""
+        """Say something about a pair. A TypeError for a field that isn't known, a ValueError for a row or a word that
+    isn't, an OSError where it can't be kept."""
 
     @property
     def can_undo(self) -> bool:
         """Whether there is something of one's own to take back."""
 
     def undo(self) -> int | None:
-        """Take back the last thing that the reviewer said."""
+        """Take back the last thing that the reviewer said. An OSError where that can't be kept, a ValueError for a line of
+    the file that isn't a review's."""
 
     def pace(self) -> float | None:
         """How long the reviewer has lately taken for a pair."""
 
     def take(self, path_or_text: str | Path) -> dict[str, int]:
-        """Take in what was said elsewhere; one's own newer word stays. A ValueError for a line that isn't a review's."""
+        """Take in what was said elsewhere; one's own newer word stays. A ValueError for a line that isn't a review's, an
+    OSError where the file can't be read, or what was taken can't be kept."""
 
     def lines(self) -> list[dict]:
         """All that is known: a line for each entry, and for each pair that was seen."""
@@ -128,7 +132,8 @@ def side_columns(names: list[str]) -> list[tuple[str, str]]:
     """Which columns change places when a label is swapped."""
 
 def corrected(table: pd.DataFrame, entries: Mapping[int, Mapping]) -> Dataset:
-    """The dataset with what was decided carried out. A ValueError where that can't be done, or nothing is left."""
+    """The dataset with what was decided carried out. A ValueError where that can't be done, or nothing is left; a
+    TypeError for an entry with a field that isn't known."""
 
 NOTED: tuple
 DONE: dict
@@ -138,7 +143,8 @@ def changes(
     keys: list[str] | None=None,
     reviewers: Mapping[int, str] | None=None,
 ) -> pd.DataFrame:
-    """What `corrected` does to a set, for a person to read and for `restore`."""
+    """What `corrected` does to a set, for a person to read and for `restore`. A ValueError for an entry of a row that
+    isn't there, or that says what can't be said; a TypeError for one with a field that isn't known."""
 
 PAIRS: Format
 def restore(dataset: Dataset, changes: pd.DataFrame, rows: list[int] | None=None) -> Dataset:

@@ -34,12 +34,12 @@ from .table import pair_scores, PairScores
 # %% ../nbs/71_running.ipynb #c012
 class PairRows(NamedTuple):
     "What is remembered of B pairs: tensors (or arrays) of (B,); None for what other code than rmkit's doesn't tell."
-    loss: torch.Tensor | None  # of each pair
-    reward_chosen: torch.Tensor | None  # together with the next
-    reward_rejected: torch.Tensor | None
-    tokens_chosen: torch.Tensor  # prompt included; NaN where the batch doesn't tell
-    tokens_rejected: torch.Tensor
-    margin: torch.Tensor  # of the label; NaN where there is none
+    loss: torch.Tensor | None  # (B,) of each pair
+    reward_chosen: torch.Tensor | None  # (B,) known where that of the rejected is
+    reward_rejected: torch.Tensor | None  # (B,) known where that of the chosen is
+    tokens_chosen: torch.Tensor  # (B,) prompt included; NaN where the batch doesn't tell
+    tokens_rejected: torch.Tensor  # (B,) likewise
+    margin: torch.Tensor  # (B,) of the label, in units of reward; NaN where there is none
 
     @property
     def n_pairs(self) -> int:
@@ -52,7 +52,7 @@ class PairRows(NamedTuple):
         if self.reward_chosen is None: return None
         return torch.stack([self.reward_chosen, self.reward_rejected], 1)
 
-    def stack(self) -> torch.Tensor:
+    def stack(self) -> torch.Tensor:  # (B, 6), or fewer columns where something isn't known
         "What is known in one tensor, a row a pair."
         return torch.stack([x for x in self if x is not None], 1)
 
@@ -66,11 +66,11 @@ class PairRows(NamedTuple):
 
 # %% ../nbs/71_running.ipynb #mu001
 def pair_rows(
-    loss_B: torch.Tensor,  # loss of each pair
-    r_chosen_B: torch.Tensor,  # rewards of the chosen responses
-    r_rejected_B: torch.Tensor,  # rewards of the rejected responses
-    tokens_B2: torch.Tensor,  # tokens of the two texts, prompt included
-    margin_B: torch.Tensor | None = None,  # label margins
+    loss_B: torch.Tensor,  # (B,) loss of each pair
+    r_chosen_B: torch.Tensor,  # (B,) rewards of the chosen responses
+    r_rejected_B: torch.Tensor,  # (B,) rewards of the rejected responses
+    tokens_B2: torch.Tensor,  # (B, 2) tokens of the two texts, prompt included
+    margin_B: torch.Tensor | None = None,  # (B,) label margins, in units of reward
 ) -> PairRows:
     "The rows of a batch, all in float32 and on the device of the loss."
     margin_B = torch.full_like(loss_B, math.nan) if margin_B is None else margin_B.to(loss_B)
@@ -149,7 +149,7 @@ def _known_interval(accuracy, n):
 def means_of(
     self: RunningMetrics,
     sums: list,  # over some pairs, in the order of `names`
-) -> dict:
+) -> dict[str, float]:  # by name; the accuracy's ends are `wilson_interval`'s, each pair a trial of its own
     "Means over these pairs, `{}` if there are none."
     s = dict(zip(self.names, sums))
     if not (n := s["pairs"]): return {}
@@ -163,7 +163,7 @@ def means_of(
 
 # %% ../nbs/71_running.ipynb #le014
 @patch
-def so_far(self: RunningMetrics) -> dict:
+def so_far(self: RunningMetrics) -> dict[str, float]:  # by name
     "Metrics of the pairs since the last log, `{}` if none; nothing is changed."
     metrics, first = self.means_of(self.sums.tolist()), self.broken.item()
     if not metrics: return {}
@@ -190,7 +190,7 @@ def are_few(self: RunningMetrics) -> bool:
     return bool(self.sums[0] < self.logged / 2) and not math.isfinite(self.broken.item())
 
 @patch
-def means(self: RunningMetrics) -> dict:
+def means(self: RunningMetrics) -> dict[str, float]:  # by name
     "Metrics of the pairs since the last call, `{}` if none; adds them to the run's total and starts afresh."
     metrics, seconds = self.so_far(), self.seconds
     sums = dict(zip(self.names, self.sums.tolist()))
@@ -229,7 +229,7 @@ def on_pre_optimizer_step(self: RunningMetrics, args, state, control, optimizer=
 
 @patch
 def on_optimizer_step(self: RunningMetrics, args, state, control, optimizer=None, **kwargs):
-    "Count the step as skipped where its scale was lowered."
+    "Count the step as skipped where its scale was lowered; a RuntimeError where no scale fits."
     if self.scale is None: return
     before, self.scale = self.scale, optimizer.scaler.get_scale()  # a fused optimizer hides it from `step_was_skipped`
     if self.scale >= before: return
@@ -308,7 +308,7 @@ def _of_tensor(outputs, n_pairs):
 
 def rewards_in(
     outputs,  # of a loss: a dict, a model's output, a tensor, or a pair of them
-    n_pairs: int,  # B
+    n_pairs: int,  # B, pairs of the batch
 ) -> tuple | None:  # rewards of the chosen (B,), of the rejected (B,); None where they can't be told
     "The rewards that a loss or a prediction step gave back: (B, 2), (2B, 1), (2, B), or two tensors of B."
     if isinstance(outputs, Mapping):
@@ -324,7 +324,7 @@ def rewards_in(
 
 # %% ../nbs/71_running.ipynb #t205
 def rows_of_outputs(
-    loss: torch.Tensor | None,  # mean over the batch
+    loss: torch.Tensor | None,  # scalar: the mean over the batch
     outputs,  # see `rewards_in`
     inputs,  # the batch
 ) -> PairRows:

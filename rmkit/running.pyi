@@ -89,10 +89,10 @@ class RunningMetrics(TrainerCallback, ExportableState):
     def take_back(self, before) -> None:
         """Forget the pairs added since a copy was made."""
 
-    def means_of(self, sums: list) -> dict:
+    def means_of(self, sums: list) -> dict[str, float]:
         """Means over these pairs, `{}` if there are none."""
 
-    def so_far(self) -> dict:
+    def so_far(self) -> dict[str, float]:
         """Metrics of the pairs since the last log, `{}` if none; nothing is changed."""
 
     def merge(self, accelerator) -> None:
@@ -102,7 +102,7 @@ class RunningMetrics(TrainerCallback, ExportableState):
     def are_few(self) -> bool:
         """Whether so few pairs came since the last log that their means would be noise beside it; never where one is broken."""
 
-    def means(self) -> dict:
+    def means(self) -> dict[str, float]:
         """Metrics of the pairs since the last call, `{}` if none; adds them to the run's total and starts afresh."""
 
     def on_step_begin(self, args, state, control, **kwargs) -> None:
@@ -115,7 +115,7 @@ class RunningMetrics(TrainerCallback, ExportableState):
         """Note the scale of the loss."""
 
     def on_optimizer_step(self, args, state, control, optimizer=None, **kwargs) -> None:
-        """Count the step as skipped where its scale was lowered."""
+        """Count the step as skipped where its scale was lowered; a RuntimeError where no scale fits."""
 
     def state(self) -> dict:
         """What a checkpoint keeps; floats survive JSON exactly."""

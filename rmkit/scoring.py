@@ -47,7 +47,7 @@ def _context_length(model, tokenizer):
     return min(known, default=None)  # "no limit" is None, -1 or a huge number
 
 class RewardModel:
-    "A trained reward model that takes text or messages. TypeError or ValueError for a model of another kind."
+    "A trained reward model that takes text or messages. A TypeError or ValueError for a model of another kind."
 
     def __init__(
         self,
@@ -75,7 +75,8 @@ def from_pretrained(
     text_pair: bool = False,  # it was trained on `tokenizer(prompt, response)`, and its config doesn't say so
     **kwargs,  # for `load_reward_model`: dtype, quantization_config, device_map, revision, ...
 ) -> RewardModel:
-    "Load a saved reward model; a ValueError for a model without a trained reward head, whose rewards would be random."
+    """The saved reward model of a folder or of the Hub; a ValueError for a model without a trained reward head, whose
+    rewards would be random, an OSError where there is no such model."""
     model, tokenizer = load_reward_model(path_or_name, require_head=True, **kwargs)
     if text_pair:
         set_text_pair(model, tokenizer)
@@ -241,8 +242,11 @@ def score(
     batch_size: int | None = None,  # responses a batch; None: as many as make `max_tokens`
     max_tokens: int = 16_384,  # tokens a batch, what responses share counted once
     progress: bool = True,  # show a bar when it takes longer than two seconds
-) -> np.ndarray:  # r_N float32, in the order given; NaN for a response longer than `max_length` by itself
-    "The reward of each response. Neither batch size nor order changes one (float32: 1e-5)."
+) -> np.ndarray:  # (N,) float32, in the order given; NaN for a response longer than `max_length` by itself
+    """The reward of each response. Neither batch size nor order changes one (float32: 1e-5).
+
+    A TypeError for what is neither text nor messages, a ValueError for another number of prompts than of responses, or
+    for messages that the chat template refuses."""
     responses, _ = _as_list(responses)
     prompts, is_single = _as_list(prompts)
     prompts = prompts * len(responses) if is_single else prompts
@@ -260,7 +264,9 @@ def compare(
     b,  # N responses
     **kwargs,  # batch_size, max_tokens, progress: see `score`
 ) -> np.ndarray:  # (N,) float64, P(a is better than b)
-    "How sure the model is that each `a` beats its `b` (Bradley-Terry)."
+    """How sure the model is that each `a` beats its `b`: the logistic function of the difference of their rewards, by
+    the model of Bradley and Terry (1952). A ValueError for other numbers of `a` and `b`; TypeError and ValueError for
+    what `score` doesn't take."""
     (a, _), (b, _), (prompts, is_single) = map(_as_list, (a, b, prompts))
     if len(a) != len(b):
         raise ValueError(f"{len(a)} responses a and {len(b)} responses b: expected as many of each")
@@ -281,7 +287,9 @@ def rank(
     responses,  # N responses, text or messages
     **kwargs,  # batch_size, max_tokens, progress: see `score`
 ) -> Ranking:
-    "Order the responses to one prompt, the best first; equal ones stay in the order given."
+    """The responses to one prompt in order, the best first; equal ones stay in the order given.
+
+    TypeError and ValueError for what `score` doesn't take."""
     r_N = self.score([prompt] * len(responses), responses, **kwargs)
     return Ranking(np.argsort(-r_N, kind="stable"), r_N)
 
@@ -306,7 +314,8 @@ def token_rewards(
     prompt,  # text or messages
     response,  # text or messages
 ) -> TokenRewards:
-    "The head's value at every token of one response; a ValueError for an encoder, or a response that is too long."
+    """The head's value at every token of one response; a ValueError for an encoder, or a response that is too long, a
+    TypeError for what is neither text nor messages."""
     ids, before = self._encode([prompt], [response])[0], self._encode([prompt], [""])[0]
     check_token_ids(self.model, self.tokenizer, [ids])
     if ids is None:
@@ -333,7 +342,7 @@ def response_lengths(
     texts,  # responses, text or messages
     tokenizer: PreTrainedTokenizerBase,  # counts them
 ) -> list[int]:
-    "Tokens of each response by itself, without the template's."
+    "How many tokens each response has by itself, without the template's."
     texts = [well_formed(as_text(text)) for text in texts]
     return [len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]] if texts else []
 
@@ -386,7 +395,9 @@ def score_pairs(
     max_tokens: int = 16_384,  # tokens a batch, what responses share counted once
     progress: bool = True,  # show a bar when it takes longer than two seconds
 ) -> PairScores:  # in the order of the dataset
-    "Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning."
+    """Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning.
+
+    A ValueError where no pair is left; for a row that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
     rows = self._prepare_rows(dataset, on_bad_row=on_bad_row, columns=columns)
     ids_2N = [row[ids] for ids in IDS for row in rows]
     r_2N = self._score_ids(ids_2N, batch_size, max_tokens, progress)
@@ -403,7 +414,7 @@ def as_reward_func(
     name: str = "reward_model",  # TRL logs the mean as rewards/<name>/mean
 ):
     """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is
-    too long."""
+    too long. It raises what `score` does: a TypeError or ValueError for what can't be read."""
     def reward(prompts, completions, **kwargs):
         r_N = self.score(list(prompts), list(completions), progress=False)
         return [None if np.isnan(r) else float(r) for r in r_N]

@@ -48,7 +48,7 @@ from .words import are_messages as are_messages, as_text as as_text, drop_none a
 __all__ = ['logger', 'READS_PER_TOKEN', 'RewardModel', 'Ranking', 'pair_texts', 'response_lengths', 'further_columns']
 logger: Any
 class RewardModel:
-    """A trained reward model that takes text or messages. TypeError or ValueError for a model of another kind."""
+    """A trained reward model that takes text or messages. A TypeError or ValueError for a model of another kind."""
     model: torch.nn.Module
     tokenizer: PreTrainedTokenizerBase
     max_length: Any
@@ -69,7 +69,8 @@ class RewardModel:
         text_pair: bool=False,
         **kwargs
     ) -> RewardModel:
-        """Load a saved reward model; a ValueError for a model without a trained reward head, whose rewards would be random."""
+        """The saved reward model of a folder or of the Hub; a ValueError for a model without a trained reward head, whose
+    rewards would be random, an OSError where there is no such model."""
 
     def score(
         self,
@@ -80,16 +81,24 @@ class RewardModel:
         max_tokens: int=16384,
         progress: bool=True,
     ) -> np.ndarray:
-        """The reward of each response. Neither batch size nor order changes one (float32: 1e-5)."""
+        """The reward of each response. Neither batch size nor order changes one (float32: 1e-5).
+
+    A TypeError for what is neither text nor messages, a ValueError for another number of prompts than of responses, or
+    for messages that the chat template refuses."""
 
     def compare(self, prompts, a, b, **kwargs) -> np.ndarray:
-        """How sure the model is that each `a` beats its `b` (Bradley-Terry)."""
+        """How sure the model is that each `a` beats its `b`: the logistic function of the difference of their rewards, by
+    the model of Bradley and Terry (1952). A ValueError for other numbers of `a` and `b`; TypeError and ValueError for
+    what `score` doesn't take."""
 
     def rank(self, prompt, responses, **kwargs) -> Ranking:
-        """Order the responses to one prompt, the best first; equal ones stay in the order given."""
+        """The responses to one prompt in order, the best first; equal ones stay in the order given.
+
+    TypeError and ValueError for what `score` doesn't take."""
 
     def token_rewards(self, prompt, response) -> TokenRewards:
-        """The head's value at every token of one response; a ValueError for an encoder, or a response that is too long."""
+        """The head's value at every token of one response; a ValueError for an encoder, or a response that is too long, a
+    TypeError for what is neither text nor messages."""
 
     def score_pairs(
         self,
@@ -101,11 +110,13 @@ class RewardModel:
         max_tokens: int=16384,
         progress: bool=True,
     ) -> PairScores:
-        """Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning."""
+        """Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning.
+
+    A ValueError where no pair is left; for a row that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
 
     def as_reward_func(self, name: str='reward_model'):
         """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is
-    too long."""
+    too long. It raises what `score` does: a TypeError or ValueError for what can't be read."""
 
 READS_PER_TOKEN: int
 class Ranking(NamedTuple):
@@ -117,7 +128,7 @@ def pair_texts(row: Mapping, tokenizer: PreTrainedTokenizerBase) -> tuple:
     """What a pair says; what the model read, special tokens and all, where only ids are known."""
 
 def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Tokens of each response by itself, without the template's."""
+    """How many tokens each response has by itself, without the template's."""
 
 def further_columns(rows: Sequence[Mapping]) -> dict:
     """What a dataset says of its pairs besides their texts: ids, annotators, subsets. A taken name gets `_given`."""

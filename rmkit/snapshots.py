@@ -23,7 +23,7 @@ from .words import plain_numbers
 # %% ../nbs/51_snapshots.ipynb #c027
 @contextmanager
 def quiet_scoring():
-    "Without the warnings and bars of scoring: they would be printed under the view at every click or snapshot."
+    "A context without the warnings and bars of scoring, which would stand under the view at every click or snapshot."
     scoring, had_bars = logging.getLogger("rmkit.scoring"), not are_progress_bars_disabled()
     level = scoring.level
     scoring.setLevel(logging.ERROR)
@@ -68,7 +68,7 @@ def moves(
     n: int,  # pairs of the table that is looked at
 ) -> dict | None:  # steps, margins of each, mean and standard deviation of P(chosen) over steps
     """How the reward margins moved, for the browser; None before the first snapshot, a ValueError for another number of
-    pairs."""
+    pairs. Mean and deviation of P(chosen) are the map of Swayamdipta et al. (arXiv 2009.10795), section 2."""
     if not self.steps:
         return None
     margins_SN = np.stack(self.margins)
@@ -92,17 +92,17 @@ def _take_from_run(self: Snapshots, args, state, kwargs):
 
 @patch
 def on_step_end(self: Snapshots, args, state, control, **kwargs):
-    "Every so many steps."
+    "Take a snapshot every so many steps; a ValueError where weights are sharded, which one process can't read."
     if state.global_step % self.every == 0:
         self._take_from_run(args, state, kwargs)
 
 # %% ../nbs/51_snapshots.ipynb #sp514
 @patch
 def on_train_begin(self: Snapshots, args, state, control, **kwargs):
-    "Before the first step."
+    "Take a snapshot before the first step; a ValueError where weights are sharded."
     self._take_from_run(args, state, kwargs)
 
 @patch
 def on_train_end(self: Snapshots, args, state, control, **kwargs):
-    "After the last step."
+    "Take a snapshot after the last step; a ValueError where weights are sharded."
     self._take_from_run(args, state, kwargs)

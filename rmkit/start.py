@@ -34,7 +34,7 @@ def one_tokenizer(
     tokenizer,  # TRL 0.11's
     data_collator,  # may have one
 ):
-    "The tokenizer, whichever name it came under; None where the model's own is meant."
+    "The tokenizer, whichever name it came under; None where the model's own is meant. A ValueError if both are used."
     if processing_class is not None and tokenizer is not None:
         raise ValueError("Pass the tokenizer once: as `processing_class`, or as `tokenizer` (the older name).")
     return processing_class or tokenizer or getattr(data_collator, "tokenizer", None)
@@ -65,7 +65,7 @@ def loading_arguments(
     args,  # the run's settings: `model_init_kwargs`, `seed`, `trust_remote_code`
     quantization_config=None,  # the trainer's argument
 ) -> dict:  # for `load_reward_model`
-    "What a model is loaded with; `model_init_kwargs` come last."
+    "What a model is loaded with; `model_init_kwargs` come last. A ValueError where two quantisations are asked for."
     kwargs = dict(seed=args.seed, trust_remote_code=args.trust_remote_code, is_trainable=True)
     kwargs |= args.model_init_kwargs or {}
     if quantization_config is None: return kwargs
@@ -87,7 +87,7 @@ def load_for_training(
     quantization_config=None,  # the trainer's argument
     is_older_call: bool = False,  # as for TRL 0.11: two outputs
 ):  # model and tokenizer
-    "A model with one output, and its tokenizer."
+    "A model with one output, and its tokenizer; a ValueError where quantisation or tokenizer is given twice."
     if isinstance(model, (str, Path)):
         kwargs = loading_arguments(args, quantization_config)
         tokenizer = one_tokenizer(tokenizer, kwargs.pop("tokenizer", None), None)
@@ -154,8 +154,9 @@ def prepare_for_training(
     tokenizer,  # changed in place
     args,  # the run's settings: a `RewardConfig`
     peft_config: PeftConfig | None = None,  # an adapter to train
-) -> tuple[nn.Module, int | None]:  # the model, and the longest text that it takes
-    "Special tokens, padding, adapter, dropout and precision of a model that is to be trained."
+) -> tuple[nn.Module, int | None]:  # the model, and the longest text that it takes, in tokens
+    """Settle special tokens, padding, adapter, dropout and precision of a model that is to be trained; a ValueError
+    where it has another adapter already."""
     new_ids = set_special_tokens(model, tokenizer, args) + grow_to_vocabulary(model, tokenizer)
     max_length = limit_length(model, args.max_length)
     prepare_for_reward(model, tokenizer, args.seed)

@@ -269,7 +269,7 @@ def make_prompts(
     prompt_turns: int = 2,  # most user turns in a prompt (1 to 7)
     prompt_length: int = 1,  # most background sentences ahead of the request (0 to 8)
 ) -> list[list[dict]]:  # conversations that end with a user's request
-    "`n` prompts, short ones more often than long ones."
+    "`n` prompts, short ones more often than long ones; a ValueError for another `split`, or numbers out of range."
     rng = Random(f"prompts {split} {seed}")
     return [_new_prompt(rng, split, prompt_turns, prompt_length)[2] for _ in range(n)]
 
@@ -353,8 +353,11 @@ def make_pairs(
     prompt_length: int = 1,  # most background sentences ahead of the request (0 to 8)
     margins: bool = False,  # add `margin`: how much better, in whole steps; 0 is a tie that a coin decided
 ) -> Dataset:
-    """Labelled pairs. Besides `prompt`, `chosen`, `rejected` (messages) the rows hold the truth: `true_chosen` and
-    `true_rejected` (true rewards), `p_chosen` (the chance that labellers choose as they did), `source` (the task)."""
+    """Labelled pairs, chosen as Bradley and Terry (1952) model it.
+
+    Besides `prompt`, `chosen`, `rejected` (messages) the rows hold the truth: `true_chosen` and `true_rejected` (true
+    rewards), `p_chosen` (the chance that labellers choose as they did), `source` (the task). A ValueError for another
+    `split`, or numbers out of range."""
     rng = Random(f"pairs {split} {seed}")
     knobs = dict(label_noise=label_noise, length_bias=length_bias, near_duplicates=near_duplicates,
                  prompt_turns=prompt_turns, prompt_length=prompt_length)
@@ -409,7 +412,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 
 # %% ../nbs/00_synthetic.ipynb #c052
 def tiny_config() -> LlamaConfig:
-    "Llama, 64 wide, 2 layers, for `tiny_tokenizer`."
+    "The config of a Llama, 64 wide, 2 layers, one output, for `tiny_tokenizer`."
     return LlamaConfig(
         vocab_size=len(_vocabulary()), hidden_size=64, intermediate_size=128, num_hidden_layers=2,
         num_attention_heads=4, num_key_value_heads=4, initializer_range=0.06, max_position_embeddings=512,
@@ -454,6 +457,9 @@ def make_rankings(
     prompt_length: int = 1,  # most background sentences ahead of the request (0 to 8)
 ) -> Dataset:
     """`k` answers to each prompt: `prompt`, `responses`, `scores` (the labellers', in whole steps, so that there are
-    ties), `true_rewards`, `source`. The order of the scores is a Plackett-Luce draw, Bradley-Terry for `k` answers."""
+    ties), `true_rewards`, `source`.
+
+    The order of the scores is a draw from the model of Plackett (1975) and Luce (1959), Bradley-Terry for `k` answers.
+    A ValueError for another `split`, or numbers out of range."""
     rng = Random(f"rankings {split} {seed}")
     return Dataset.from_list([_new_ranking(rng, split, k, prompt_turns, prompt_length) for _ in range(n)])

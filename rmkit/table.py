@@ -38,8 +38,9 @@ OWN_COLUMNS = (*TABLE_COLUMNS, "length_chosen", "length_rejected",  # names that
 # %% ../nbs/31_table.ipynb #c008_1
 def sigmoid(
     x_N,  # numbers, or an array of any shape
-) -> np.ndarray:  # float64, of that shape
-    "The logistic function, without overflow; NaN for NaN."
+) -> np.ndarray:  # float64, of the same shape
+    """The logistic function, without overflow; NaN for NaN. Of a reward margin it is P(chosen), by the model of Bradley
+    and Terry (1952)."""
     with np.errstate(invalid="ignore"):
         return np.exp(-np.logaddexp(0, -np.asarray(x_N, dtype=np.float64)))
 
@@ -68,7 +69,7 @@ def pair_scores(
     r_chosen,  # N rewards
     r_rejected,  # N rewards
     **more,  # further columns of N values: length_chosen, length_rejected, margin, source, ...; None leaves one out
-) -> PairScores:
+) -> PairScores:  # N rows
     "Put scored pairs into a table; a ValueError where columns differ in length, or two have the same name."
     if taken := set(more) & set(TABLE_COLUMNS):
         raise ValueError(f"further columns are called {', '.join(sorted(taken))}, as the table's own are; rename them")

@@ -37,7 +37,8 @@ TABLE_COLUMNS: Any
 NUMBERS: Any
 OWN_COLUMNS: Any
 def sigmoid(x_N) -> np.ndarray:
-    """The logistic function, without overflow; NaN for NaN."""
+    """The logistic function, without overflow; NaN for NaN. Of a reward margin it is P(chosen), by the model of Bradley
+    and Terry (1952)."""
 
 class PairScores(pd.DataFrame):
     """A data frame with one row a pair of responses, which shows itself for reading. Made by `pair_scores`."""

@@ -52,7 +52,8 @@ from .words import in_notebook
 
 # %% ../nbs/74_trainer.ipynb #c031
 class RewardTrainer(Trainer):
-    "Train a reward model on preference pairs; takes the arguments of TRL's `RewardTrainer`, 0.11's and 1.x's."
+    """Train a reward model on preference pairs; takes the arguments of TRL's `RewardTrainer`, 0.11's and 1.x's.
+    A ValueError (of a row: `BadRowError`) where config, model, data don't fit; a TypeError if `args` is no config."""
     _last_steps = []  # methods that end the construction, named where they are explained
 
     def __init__(
@@ -135,7 +136,7 @@ def _prepare(self: RewardTrainer, dataset, split: str):
 @patch
 def compute_loss(
     self: RewardTrainer,
-    model,  # the wrapped model
+    model,  # as `Trainer` wraps it, or the module itself
     inputs: dict,  # a batch, flat or padded
     return_outputs: bool = False,  # also the rewards
     num_items_in_batch=None,  # not used: what the mean weighs in a step is settled by `training_step`
@@ -242,8 +243,11 @@ def _check_longest_text(self: RewardTrainer):
                          f"`RewardConfig(max_length={self.max_length})`.")
 
 @patch
-def call_model_init(self: RewardTrainer, trial=None):
-    "The model of `model_init`, made ready like any other."
+def call_model_init(
+    self: RewardTrainer,
+    trial=None,  # of a hyperparameter search
+):
+    "The model of `model_init`, made ready like any other; a ValueError where texts of the data are too long for it."
     model, self.processing_class = self._prepare_model(Trainer.call_model_init(self, trial), self.processing_class)
     self._check_longest_text()
     if self.__dict__.get("flat"): needs_padding(model)  # a later model of the same kind: switch its attention too
@@ -383,7 +387,7 @@ def instead(
     name: str,  # of one of its attributes
     value,  # a method, or whatever it is
 ):
-    "While the block runs, an attribute has another value."
+    "A context: while the block runs, an attribute has another value."
     before = vars(thing).get(name)
     setattr(thing, name, value)
     try:
@@ -492,16 +496,28 @@ def _rehearse(self: RewardTrainer, model, inputs):
     self.running.budget = int(number_everywhere(self._pass_tokens, self.accelerator).min())
 
 @patch
-def get_batch_samples(self: RewardTrainer, epoch_iterator, num_batches, device):
-    "The batches of a step; flat ones all in the last place, since they are cut anew."
+def get_batch_samples(
+    self: RewardTrainer,
+    epoch_iterator,  # gives the batches of an epoch
+    num_batches: int,  # batches of a step
+    device: torch.device,  # of the count
+):
+    "The batches of a step, flat ones all in the last place, since they are cut anew; and the step's pairs."
     batches, n_pairs = Trainer.get_batch_samples(self, epoch_iterator, num_batches, device)
     if not batches or not is_flat(batches[0]): return batches, n_pairs
     return [{} for _ in batches[1:]] + [join_flat(batches)], n_pairs
 
 # %% ../nbs/74_trainer.ipynb #tr021
 @patch
-def training_step(self: RewardTrainer, model, inputs, num_items_in_batch=None):
-    "All passes of a step over flat rows, or one over a padded batch; activations on the CPU where the config says so."
+def training_step(
+    self: RewardTrainer,
+    model,  # as `Trainer` wraps it
+    inputs: dict,  # a batch, flat or padded
+    num_items_in_batch=None,  # pairs of the step, a mean over processes; None: counted
+) -> torch.Tensor:  # scalar: the share of the step's mean loss that these pairs make
+    """All passes of a step over flat rows, or one over a padded batch; activations on the CPU where the config says so.
+
+    A RuntimeError where memory runs out even with one pair a pass."""
     if not inputs: return torch.zeros((), device=self.args.device)
     n_pairs = self._count_pairs_of_step(inputs) if num_items_in_batch is None else num_items_in_batch
     on_cpu = torch.autograd.graph.save_on_cpu(pin_memory=self.args.device.type == "cuda")
@@ -519,8 +535,14 @@ def _begin_evaluation(self: RewardTrainer, dataset=None):
 RewardTrainer._last_steps += ["_begin_evaluation"]
 
 @patch
-def prediction_step(self: RewardTrainer, model, inputs, prediction_loss_only, ignore_keys=None):
-    "Loss, raw rewards (B, 2) and labels (zeros: the chosen one, column 0, is right); Nones for an empty batch."
+def prediction_step(
+    self: RewardTrainer,
+    model,  # as `Trainer` wraps it
+    inputs: dict,  # a batch, flat or padded
+    prediction_loss_only: bool,  # give the loss alone
+    ignore_keys=None,  # not used: the outputs are rewards, and nothing else
+) -> tuple:  # mean loss (scalar), raw rewards (B, 2), labels (B,); Nones for an empty batch, or what isn't asked for
+    "Rewards of a batch, chosen in column 0, rejected in column 1; the labels are zeros, since column 0 is right."
     if not inputs: return None, None, None
     inputs = self._prepare_inputs(inputs)
     with torch.no_grad(), self.compute_loss_context_manager():
@@ -586,9 +608,14 @@ def _metrics_of(self: RewardTrainer, evaluation) -> dict:
 
 @patch
 def evaluation_loop(
-    self: RewardTrainer, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval",
+    self: RewardTrainer,
+    dataloader,  # batches of pairs, in the dataset's order
+    description: str,  # what the progress bar and an error call it
+    prediction_loss_only: bool | None = None,  # give the loss alone
+    ignore_keys=None,  # as in `Trainer`
+    metric_key_prefix: str = "eval",  # in front of each metric's name
 ):
-    "`Trainer`'s loop, its metrics replaced by means over pairs."
+    "`Trainer`'s loop, its metrics replaced by means over pairs; a ValueError where the dataset has none."
     prefix = metric_key_prefix
     self._begin_evaluation(self._evaluation.dataset)
     evaluation = self._evaluation
@@ -663,8 +690,10 @@ def evaluate(
     ignore_keys=None,  # as in `Trainer`
     metric_key_prefix: str = "eval",  # in front of each metric's name
     num_print_samples: int = 4,  # scored pairs to show, at least one of each set; -1 for all, 0 for none
-) -> dict:
-    "Metrics over pairs: loss, accuracy with its 95% interval (`_low`, `_high`), ties, mean reward margin, rewards."
+) -> dict[str, float]:  # by name, `metric_key_prefix` in front
+    """Metrics over pairs: loss, accuracy with its 95% interval (`_low`, `_high`), ties, mean reward margin, rewards.
+
+    A ValueError where there is no dataset, it has no pairs, or `padding_free=True` can't be."""
     self._adapt_to_methods()
     dataset = self._dataset_to_evaluate(eval_dataset, metric_key_prefix)
     if isinstance(dataset, dict):
@@ -682,7 +711,9 @@ def predict(
     ignore_keys=None,  # as in `Trainer`
     metric_key_prefix: str = "test",  # in front of each metric's name
 ):
-    "A `PredictionOutput` with raw rewards, (N, 2): chosen, rejected."
+    """A `PredictionOutput` with raw rewards, (N, 2): chosen, rejected.
+
+    A ValueError where the dataset has no pairs, or `padding_free=True` can't be."""
     self._adapt_to_methods()
     self._begin_evaluation(self._prepare(test_dataset, metric_key_prefix))
     return Trainer.predict(self, self._evaluation.dataset, ignore_keys=ignore_keys, metric_key_prefix=metric_key_prefix)
@@ -719,7 +750,8 @@ def visualize_samples(
     num_print_samples: int = 4,  # pairs to show; -1 for all
     dataset=None,  # any dataset; default: the evaluation set
 ):
-    "Score the first pairs in evaluation mode and show them, in a notebook to explore; returns a `PairScores`."
+    """Score the first pairs in evaluation mode and show them, in a notebook to explore; returns a `PairScores`, of a
+    dict of datasets one each. A ValueError where `padding_free=True` can't be."""
     if dataset is not None: dataset = self._prepare(dataset, "samples")
     else: dataset = self.train_dataset if self.eval_dataset is None else self.eval_dataset
     if isinstance(dataset, dict): return {k: self.visualize_samples(num_print_samples, d) for k, d in dataset.items()}
@@ -754,7 +786,8 @@ def visualize(
     key: str | None = None,  # column of the pairs' own ids; None: a pair is known by what it says
     reviewer: str | None = None,  # who decides; None: the login's name
 ) -> RewardVisualizer:  # shows itself as the last line of a cell
-    "Score all pairs of a dataset and explore them; a RuntimeError while training runs."
+    """Score all pairs of a dataset and explore them; a RuntimeError while training runs, a ValueError where there is no
+    dataset, or a dict of several."""
     dataset = self._dataset_to_explore(dataset)
     scores = RewardModel(self.model, self.processing_class, self.args.max_length).score_pairs(dataset)
     title = f"{Path(self.args.output_dir).name}, step {self.state.global_step}"
@@ -796,7 +829,11 @@ def _add_means(self: RewardTrainer, logs):
         Trainer.log(self, now | peak | dict(learning_rate=self._get_learning_rate()))
 
 @patch
-def log(self: RewardTrainer, logs: dict, start_time=None):
+def log(
+    self: RewardTrainer,
+    logs: dict,  # what `Trainer` logs; more is put into it
+    start_time: float | None = None,  # of the run, in seconds, as in `Trainer`
+):
     "Add the metrics of the pairs trained on since the last log."
     if "loss" in logs or "train_loss" in logs: self._add_means(logs)
     for name, x in self._take_notes().items():
@@ -806,7 +843,7 @@ def log(self: RewardTrainer, logs: dict, start_time=None):
 # %% ../nbs/74_trainer.ipynb #d021
 @patch(as_prop=True)
 def dashboard(self: RewardTrainer) -> Dashboard | None:
-    "What shows the run, if anything does."
+    "The dashboard that shows the run, None where none does."
     return next((callback for callback in self.callback_handler.callbacks if isinstance(callback, Dashboard)), None)
 
 @patch
@@ -839,7 +876,9 @@ def train(
     trial=None,  # of a hyperparameter search
     ignore_keys_for_eval=None,  # as in `Trainer`
 ):
-    "Train; resumed, ends as a run that was never interrupted, in its weights and logged metrics."
+    """Train, and return `Trainer`'s `TrainOutput`; resumed, ends as a run that was never interrupted, in its weights
+    and logged metrics. A ValueError where there is no whole checkpoint to go on from, or `padding_free=True` can't be;
+    a RuntimeError where memory runs out even with one pair a pass."""
     is_sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled
     folder = checkpoint_to_resume(resume_from_checkpoint, self.args.output_dir, is_sharded)
     self._begin_training()
@@ -869,8 +908,13 @@ def _load_scaler(self: RewardTrainer, checkpoint):
     if has_scale(checkpoint, self.accelerator.scaler): return Trainer._load_scaler(self, checkpoint)
 
 @patch
-def create_scheduler(self: RewardTrainer, num_training_steps, optimizer=None):
-    "The optimizer is there by now, whoever made it: [see](21_start.ipynb) that it holds what is trained."
+def create_scheduler(
+    self: RewardTrainer,
+    num_training_steps: int,  # steps of the whole run
+    optimizer=None,  # whose learning rate it sets; default: the trainer's
+):
+    """`Trainer`'s schedule. The optimizer is there by now, whoever made it: `check_optimizer` raises a ValueError where
+    it doesn't hold what is trained."""
     is_sharded = self.is_deepspeed_enabled or self.is_fsdp_enabled  # where it holds other tensors
     if not is_sharded and "layerwise" not in str(self.args.optim): check_optimizer(self.model, self.optimizer)
     return Trainer.create_scheduler(self, num_training_steps, optimizer)
@@ -914,8 +958,12 @@ def _save(self: RewardTrainer, output_dir=None, state_dict=None):
     torch.save(self.args, folder/"training_args.bin")
 
 @patch
-def save_model(self: RewardTrainer, output_dir=None, _internal_call=False):
-    "Save, load again and compare (`rmkit.model.check_saved`); ValueError where what was saved scores otherwise."
+def save_model(
+    self: RewardTrainer,
+    output_dir: str | None = None,  # default: `RewardConfig.output_dir`
+    _internal_call: bool = False,  # whether `Trainer` calls it, as in `Trainer`
+):
+    "Save, load again and compare (`check_saved`); a ValueError where what was saved scores otherwise."
     Trainer.save_model(self, output_dir, _internal_call)
     folder = Path(output_dir or self.args.output_dir)
     if not self.args.should_save or folder.name.startswith("checkpoint-"): return

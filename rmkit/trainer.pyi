@@ -1,6 +1,7 @@
 # Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
 from typing import Any
 from contextlib import contextmanager
+import torch
 from transformers import Trainer
 from . import older_names as older_names
 from .checkpoints import checkpoint_to_resume as checkpoint_to_resume, has_scale as has_scale, mark_torn as mark_torn
@@ -99,7 +100,8 @@ __all__ = [
     'instead',
 ]
 class RewardTrainer(Trainer):
-    """Train a reward model on preference pairs; takes the arguments of TRL's `RewardTrainer`, 0.11's and 1.x's."""
+    """Train a reward model on preference pairs; takes the arguments of TRL's `RewardTrainer`, 0.11's and 1.x's.
+    A ValueError (of a row: `BadRowError`) where config, model, data don't fit; a TypeError if `args` is no config."""
     args: Any
     processing_class: Any
     data_collator: Any
@@ -151,26 +153,28 @@ class RewardTrainer(Trainer):
         """Keep the process to one GPU (`Trainer` would copy the model to all of them), and whole batches to a process."""
 
     def call_model_init(self, trial=None):
-        """The model of `model_init`, made ready like any other."""
+        """The model of `model_init`, made ready like any other; a ValueError where texts of the data are too long for it."""
 
-    def get_batch_samples(self, epoch_iterator, num_batches, device):
-        """The batches of a step; flat ones all in the last place, since they are cut anew."""
+    def get_batch_samples(self, epoch_iterator, num_batches: int, device: torch.device):
+        """The batches of a step, flat ones all in the last place, since they are cut anew; and the step's pairs."""
 
-    def training_step(self, model, inputs, num_items_in_batch=None):
-        """All passes of a step over flat rows, or one over a padded batch; activations on the CPU where the config says so."""
+    def training_step(self, model, inputs: dict, num_items_in_batch=None) -> torch.Tensor:
+        """All passes of a step over flat rows, or one over a padded batch; activations on the CPU where the config says so.
 
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """Loss, raw rewards (B, 2) and labels (zeros: the chosen one, column 0, is right); Nones for an empty batch."""
+    A RuntimeError where memory runs out even with one pair a pass."""
+
+    def prediction_step(self, model, inputs: dict, prediction_loss_only: bool, ignore_keys=None) -> tuple:
+        """Rewards of a batch, chosen in column 0, rejected in column 1; the labels are zeros, since column 0 is right."""
 
     def evaluation_loop(
         self,
         dataloader,
-        description,
-        prediction_loss_only=None,
+        description: str,
+        prediction_loss_only: bool | None=None,
         ignore_keys=None,
-        metric_key_prefix='eval',
+        metric_key_prefix: str='eval',
     ):
-        """`Trainer`'s loop, its metrics replaced by means over pairs."""
+        """`Trainer`'s loop, its metrics replaced by means over pairs; a ValueError where the dataset has none."""
 
     def evaluate(
         self,
@@ -178,14 +182,19 @@ class RewardTrainer(Trainer):
         ignore_keys=None,
         metric_key_prefix: str='eval',
         num_print_samples: int=4,
-    ) -> dict:
-        """Metrics over pairs: loss, accuracy with its 95% interval (`_low`, `_high`), ties, mean reward margin, rewards."""
+    ) -> dict[str, float]:
+        """Metrics over pairs: loss, accuracy with its 95% interval (`_low`, `_high`), ties, mean reward margin, rewards.
+
+    A ValueError where there is no dataset, it has no pairs, or `padding_free=True` can't be."""
 
     def predict(self, test_dataset, ignore_keys=None, metric_key_prefix: str='test'):
-        """A `PredictionOutput` with raw rewards, (N, 2): chosen, rejected."""
+        """A `PredictionOutput` with raw rewards, (N, 2): chosen, rejected.
+
+    A ValueError where the dataset has no pairs, or `padding_free=True` can't be."""
 
     def visualize_samples(self, num_print_samples: int=4, dataset=None):
-        """Score the first pairs in evaluation mode and show them, in a notebook to explore; returns a `PairScores`."""
+        """Score the first pairs in evaluation mode and show them, in a notebook to explore; returns a `PairScores`, of a
+    dict of datasets one each. A ValueError where `padding_free=True` can't be."""
 
     def visualize(
         self,
@@ -196,23 +205,27 @@ class RewardTrainer(Trainer):
         key: str | None=None,
         reviewer: str | None=None,
     ) -> RewardVisualizer:
-        """Score all pairs of a dataset and explore them; a RuntimeError while training runs."""
+        """Score all pairs of a dataset and explore them; a RuntimeError while training runs, a ValueError where there is no
+    dataset, or a dict of several."""
 
-    def log(self, logs: dict, start_time=None) -> None:
+    def log(self, logs: dict, start_time: float | None=None) -> None:
         """Add the metrics of the pairs trained on since the last log."""
 
     @property
     def dashboard(self) -> Dashboard | None:
-        """What shows the run, if anything does."""
+        """The dashboard that shows the run, None where none does."""
 
     def train(self, resume_from_checkpoint=None, trial=None, ignore_keys_for_eval=None):
-        """Train; resumed, ends as a run that was never interrupted, in its weights and logged metrics."""
+        """Train, and return `Trainer`'s `TrainOutput`; resumed, ends as a run that was never interrupted, in its weights
+    and logged metrics. A ValueError where there is no whole checkpoint to go on from, or `padding_free=True` can't be;
+    a RuntimeError where memory runs out even with one pair a pass."""
 
-    def create_scheduler(self, num_training_steps, optimizer=None):
-        """The optimizer is there by now, whoever made it: [see](21_start.ipynb) that it holds what is trained."""
+    def create_scheduler(self, num_training_steps: int, optimizer=None):
+        """`Trainer`'s schedule. The optimizer is there by now, whoever made it: `check_optimizer` raises a ValueError where
+    it doesn't hold what is trained."""
 
-    def save_model(self, output_dir=None, _internal_call=False):
-        """Save, load again and compare (`rmkit.model.check_saved`); ValueError where what was saved scores otherwise."""
+    def save_model(self, output_dir: str | None=None, _internal_call: bool=False):
+        """Save, load again and compare (`check_saved`); a ValueError where what was saved scores otherwise."""
 
     def create_model_card(
         self,
@@ -232,7 +245,7 @@ OURS: Any
 DROPS_ALIKE: str
 @contextmanager
 def instead(thing, name: str, value):
-    """While the block runs, an attribute has another value."""
+    """A context: while the block runs, an attribute has another value."""
 
 CARD_SETTINGS: tuple
 __getattr__: Any

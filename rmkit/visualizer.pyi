@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from datasets import Dataset
 from . import older_names as older_names
-from .browser import front_end as front_end, hear_while_busy as hear_while_busy, style as style
+from .browser import front_end as front_end, hear_while_busy as hear_while_busy, save_page as save_page, style as style
 from .differences import word_diff as word_diff
 from .filters import (
     columns as columns,
@@ -55,9 +55,6 @@ __all__ = [
     'READER',
     'SAVED_TRACES',
     'TRACE_SECONDS',
-    'SAVED',
-    'POLICY',
-    'START',
     'LARGE_PAGE',
     'histogram',
     'pictures',
@@ -148,7 +145,8 @@ class RewardVisualizer:
         """The rows that pass the filters, in the list's order: `viz.scores.iloc[viz.shown]`."""
 
     def filter(self, sort: str | None=None, down: bool=False, **filters) -> np.ndarray:
-        """Show the pairs that pass every filter, here and in every view; those set before go. See `matches`."""
+        """Show the pairs that pass every filter, here and in every view; those set before go. See `matches`, which raises a
+    ValueError for what can't be filtered by."""
 
     def rescore(
         self,
@@ -157,7 +155,8 @@ class RewardVisualizer:
         chosen: list[dict] | None=None,
         rejected: list[dict] | None=None,
     ) -> dict:
-        """Rewards of a pair with changed texts; a ValueError without a model, or while it is being trained."""
+        """Rewards of a pair with changed texts; a ValueError without a model, while it is being trained, or for texts of
+    another number of messages."""
 
     def mark(self, i: int, mark: str | None=None, note: str | None=None) -> dict:
         """Mark a pair, or write a note on it; with neither, both are taken away. A ValueError for a word that isn't a mark."""
@@ -197,14 +196,13 @@ class RewardVisualizer:
 SNIPPET_LETTERS: int
 LETTERS_READ: int
 def exported(table: PairScores, rows, entries: Mapping[int, Mapping]) -> PairScores:
-    """Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so."""
+    """Rows as they are written to a file; where a name is taken, ours begins with `rmkit_`, and a warning says so.
+
+    A ValueError for what is no row of the table."""
 
 ASK_MODEL: tuple
 READER: ThreadPoolExecutor
 SAVED_TRACES: int
 TRACE_SECONDS: int
-SAVED: str
-POLICY: str
-START: str
 LARGE_PAGE: Any
 __getattr__: Any

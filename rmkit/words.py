@@ -103,17 +103,17 @@ def short_percent(
 def short_probability(
     probability: float,  # in [0, 1], or NaN
 ) -> str:
-    "Two digits, never rounded to a certainty."
+    "A probability with two digits, never rounded to a certainty."
     if probability > 0.99:
         return ">0.99"
     return "<0.01" if probability < 0.01 else f"{probability:.2f}"
 
 # %% ../nbs/10_words.ipynb #c017b
 def short_reward(
-    reward: float,  # any number, also infinite or NaN
+    reward: float,  # a reward or a reward margin, also infinite or NaN
     sign: str = "",  # "+" writes the sign of positive ones, too
 ) -> str:
-    "Two digits after the point; one significant digit below 0.095, so that only 0 reads as zero; three from 10,000 on."
+    "A reward with two decimals; one significant digit below 0.095, so that only 0 reads as zero; three from 10,000 on."
     if reward == 0 or not np.isfinite(reward):
         return f"{reward + 0:{sign}.0f}"
     if abs(reward) < 0.095:
@@ -130,7 +130,7 @@ def short_number(
 
 # %% ../nbs/10_words.ipynb #c005
 def clock(
-    seconds: float,  # a duration
+    seconds: float,  # a duration, in seconds
 ) -> str:
     "A duration as `1:02` or `3:04:05`."
     minutes, s = divmod(max(0, round(seconds)), 60)

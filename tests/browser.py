@@ -42,7 +42,7 @@ CONTRAST = """selector => {""" + LIGHT + """
 
 # What axe-core finds within a selector: the kind of fault, how grave, where, and what to do
 AXE = """async selector => {
-  const told = await axe.run({include: [selector]}, {resultTypes: ["violations"]});
+  const told = await axe.run({include: [selector]}, {resultTypes: ["violations"], preload: false});
   const grave = told.violations.filter(({impact}) => impact === "serious" || impact === "critical");
   return grave.flatMap(({id, impact, nodes}) => nodes.map(node =>
     `${id} (${impact}): ${node.html.slice(0, 200)} ${node.failureSummary.replace(/\\s+/g, " ")}`)) }"""

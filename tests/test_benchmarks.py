@@ -1,8 +1,11 @@
 "The benchmark's own arithmetic, and its two halves on the tiny model (SmolLM2 and the real pairs are not needed)"
+import argparse
 import json
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from datasets import Dataset
 
@@ -11,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
 import one_side
 import real_run
+import reference_curves
+import throughput
 
 from rmkit.synthetic import make_pairs, tiny_causal_lm, tiny_model, tiny_tokenizer
 
@@ -87,3 +92,69 @@ def test_command_line_changes_the_preset():
     args = real_run.make_parser("").parse_args(["--small", "--max_length", "64", "--learning_rate", "1e-4"])
     settings = real_run.settings_of(args)
     assert (settings["max_length"], settings["learning_rate"], settings["batch_size"]) == (64, 1e-4, 8)
+
+
+# Speed --------------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("gpu, sizes", [(False, [1, 2, 4]), (True, [8, 16, 32])])
+def test_an_expert_cuts_the_same_batch_into_passes_and_recomputes_nothing(gpu, sizes):
+    config_of = {who.name: who.config for who in throughput.contenders(64, gpu)}
+    experts = [config_of[f"TRL as an expert sets it, micro-batch {n}"] for n in sizes]
+    assert [e["per_device_train_batch_size"] for e in experts] == sizes
+    assert {e["per_device_train_batch_size"] * e["gradient_accumulation_steps"] for e in experts} == {64}
+    assert not any(e["gradient_checkpointing"] for e in experts)
+
+
+def test_an_expert_trains_alike_in_small_passes():
+    "One pair a pass, sorted by length: the losses of rmkit's single pass, and no padding between pairs"
+    rows = make_pairs(8, seed=0).select_columns(["prompt", "chosen", "rejected"])
+    entered = [who for who in throughput.contenders(4, gpu=False)
+               if who.name.endswith(("micro-batch 1", "micro-batch 4", "rmkit, its defaults"))]
+    result = throughput.race(entered, tiny_model(), tiny_tokenizer(), rows, batch=4, rounds=1, steps=1)
+    one, four, ours = result["contenders"].values()
+    assert throughput.same_losses(result, 1e-4) and one["losses"][0] == pytest.approx(ours["losses"][0], abs=1e-4)
+    assert four["tokens_per_pair"] > one["tokens_per_pair"] > ours["tokens_per_pair"]
+    assert one["worked_ratio"] == 1 and ours["worked"] > 0
+    assert "TRL as an expert sets it, micro-batch 1" in throughput.show_race("pairs", result)
+
+
+# Reference curves ---------------------------------------------------------------------------------------------------
+
+def test_a_head_of_least_loss():
+    "Newton's steps end where the gradient is zero; with two pairs against one, at ln 2"
+    x_Nd = np.random.default_rng(0).normal(size=(200, 5))
+    w_d = reference_curves.fit_head(x_Nd, 0.1)
+    p_N = 1 / (1 + np.exp(x_Nd @ w_d))
+    assert np.abs(0.1 * w_d - x_Nd.T @ p_N / 200).max() < 1e-8
+    assert reference_curves.fit_head(np.array([[1.0], [1.0], [-1.0]]), 1e-9) == pytest.approx(np.log(2), abs=1e-4)
+
+
+def test_a_head_is_judged_on_other_prompts():
+    "Features that tell prompts apart and nothing else don't help; one that tells the better answer does"
+    rng = np.random.default_rng(0)
+    prompts_N = np.repeat(np.arange(60), 4)
+    sign_N = rng.choice([-1.0, 1.0], 60)[prompts_N]  # which way round all pairs of a prompt are
+    by_prompt = np.eye(60)[prompts_N] * sign_N[:, None]
+    assert np.abs(reference_curves.out_of_fold(by_prompt, prompts_N, 150, seed=0)).max() < 1e-8
+    useful = np.column_stack([by_prompt, 1 + rng.normal(size=240)])
+    assert (reference_curves.out_of_fold(useful, prompts_N, 150, seed=0) > 0).mean() > 0.7
+
+
+def test_each_run_is_made_once():
+    runs = list(reference_curves.synthetic_runs())
+    assert len({json.dumps(run, sort_keys=True) for run in runs}) == len(runs)
+
+
+def test_a_run_becomes_rows_of_the_tables(tmp_path, monkeypatch):
+    "One short training: its judgement is within what the labels allow, and its steps come under its name"
+    job = dict(what="synthetic", noise=0.5, pairs=reference_curves.STEPS * 2, epochs=1, rate=3e-3, seed=0)
+    monkeypatch.setattr(reference_curves, "BATCH", 2)
+    run = job | reference_curves.run_synthetic(job, argparse.Namespace(test=100))
+    assert run["steps"] == len(run["losses"]) == 200 and run["ceiling"] == 0.5
+    assert run["loss_floor"] == pytest.approx(np.log(2)) and run["loss"] > 0.69
+    monkeypatch.setattr(reference_curves, "PAGE", tmp_path)
+    reference_curves.write_tables([run])
+    steps = pd.read_csv(tmp_path / "reference_curves_steps.csv", header=[0, 1], index_col=0)
+    assert steps["noise 0.5"]["0"].tolist() == run["losses"]
+    assert pd.read_csv(tmp_path / "reference_curves_synthetic.csv").iloc[0]["true_accuracy"] == round(
+        run["true_accuracy"], 4)

@@ -1,16 +1,21 @@
 """What a training run leaves in a notebook: live in JupyterLab 4 and 3.6 (ipywidgets 7.7) and in Notebook 7, and when
-the notebook is opened again, trusted or not"""
+the notebook is opened again, trusted or not. And as a page of its own"""
 import json
+import math
 
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 
 from playwright.sync_api import expect
+from test_dashboard import a_log, a_log_of_sets, live_view
 from test_explorer_widgets7 import python  # noqa: F401  the interpreter with ipywidgets 7.7
 
-from browser import CONTRAST
+from browser import CONTRAST, Visit
+from hostile import PAYLOADS
 from jupyter import Server
+from rmkit.dashboard import Dashboard, read_run, RunView
+from rmkit.words import visible
 
 SETUP = """
 import math, tempfile
@@ -131,3 +136,104 @@ def test_what_stays(browser, tmp_path, app):
 
 def test_what_stays_under_ipywidgets_7(browser, python, tmp_path):  # noqa: F811
     with Server("lab", tmp_path / "server", python) as server: goes(browser, server, "dashboard-lab3")
+
+
+# A page of its own ---------------------------------------------------------------------------------------------------
+
+def saved(path, view):
+    dashboard = Dashboard(display=False)
+    dashboard.view = view
+    return dashboard.save(path).as_uri()
+
+
+def numbers(page):
+    "The table of numbers at a step: by quantity, a text for each set"
+    rows = page.locator(".rmkit-steps tbody tr").all()
+    return {row.locator("th").inner_text(): row.locator("td").all_inner_texts() for row in rows}
+
+
+@pytest.mark.parametrize("color_scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 900, 1600])
+def test_a_saved_run_can_be_read(browser, tmp_path, width, color_scheme):
+    address = saved(tmp_path / "folder" / "run.html", read_run(a_log(400)))
+    with Visit(browser, address, width, color_scheme=color_scheme, offline=True) as visit:
+        visit.wait_for(".rmkit-panel svg", 9)
+        visit.check()
+        visit.shoot(f"run-{width}-{color_scheme}", full=True)
+        ratio, tag, text = visit.page.evaluate(CONTRAST, ".rmkit *")
+        assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
+        assert not visit.axe()
+        expect(visit.page.get_by_role("button")).to_have_count(0)
+
+
+def test_steps_of_a_saved_run(browser, tmp_path):
+    "By the slider's keys, by a click into a picture and by Enter at a step in it; every picture marks the step"
+    log = a_log(30)
+    with Visit(browser, saved(tmp_path / "run.html", read_run(log)), 900, offline=True) as visit:
+        page, slider = visit.page, visit.page.get_by_role("slider", name="Step")
+        title, rules = page.locator(".rmkit-steps h3"), page.locator(".rmkit-panels .rmkit-selected")
+        expect(title).to_have_text("Numbers at step 30")
+        slider.focus()
+        for key in ("Home", "ArrowRight", "ArrowRight"): page.keyboard.press(key)
+        expect(title).to_have_text("Numbers at step 3")
+        assert slider.get_attribute("aria-valuetext") == "step 3"
+        third = next(entry for entry in log if entry["step"] == 3)
+        found = numbers(page)
+        assert found["Loss"] == [f"{third['loss']:.4g}", "–"], "nothing was held out so early"
+        share, low, high = (f"{third[name]:.1%}" for name in ("accuracy", "accuracy_low", "accuracy_high"))
+        assert found["Accuracy, 95% interval"][0] == f"{share} ({low} to {high})"
+        for key in ("End", "ArrowLeft"): page.keyboard.press(key)
+        assert numbers(page)["Loss"][1] == "0.6, at step 24"
+        loss = page.locator("[data-panel=loss] svg")
+        loss.focus()
+        for key in ("Home", "ArrowRight", "Enter"): page.keyboard.press(key)
+        expect(title).to_have_text("Numbers at step 2")
+        box = page.locator("[data-panel=margin] svg").bounding_box()
+        page.mouse.click(box["x"] + .99 * box["width"], box["y"] + box["height"] / 2)
+        expect(title).to_have_text("Numbers at step 30")
+        assert rules.count() == 9 and set(rules.evaluate_all("all => all.map(one => getComputedStyle(one).visibility)")
+                                          ) == {"visible"}
+        visit.check()
+
+
+@pytest.mark.parametrize("log, title", [([], "Not started"), ([dict(step=1, loss=1.0)], "Finished"),
+                                        ([dict(step=5, loss=math.nan, accuracy=.5)], "Ended without a finite loss")])
+def test_a_saved_run_of_any_log(browser, tmp_path, log, title):
+    with Visit(browser, saved(tmp_path / "run.html", read_run(log)), 600, offline=True) as visit:
+        expect(visit.page.locator(".rmkit-run-status")).to_have_text(title)
+        expect(visit.page.locator(".rmkit-run h2")).to_have_text("Training run")
+        expect(visit.page.locator(".rmkit-steps:visible")).to_have_count(1 if log else 0)
+        if title.startswith("Ended"): assert numbers(visit.page)["Loss"] == ["not finite"]
+        visit.check()
+
+
+def test_a_run_that_is_on_is_saved_without_its_button(browser, tmp_path):
+    with Visit(browser, saved(tmp_path / "run.html", live_view(a_log(5))), 600, offline=True) as visit:
+        expect(visit.page.locator(".rmkit-run-status")).to_have_text("Training")
+        expect(visit.page.get_by_role("button")).to_have_count(0)
+        visit.page.wait_for_timeout(1500)  # nobody is asked whether he hears
+        visit.check()
+
+
+def test_a_saved_run_of_hostile_texts(browser, tmp_path):
+    for start in range(0, len(PAYLOADS), 12):
+        names = PAYLOADS[start:start + 12]
+        view = RunView(names[0], a_log_of_sets(names), max_steps=4)
+        view.note = names[-1]
+        with Visit(browser, saved(tmp_path / "run.html", view), 600) as visit:
+            visit.wait_for("[data-panel=loss] svg", 1)
+            visit.check()
+            assert visit.page.title().split() == visible(names[0]).split()  # a browser strips a title
+            assert visit.texts(".rmkit-run h2") == {visible(names[0])}
+            heads = visit.texts(".rmkit-steps thead th")
+            assert {f"held out: {visible(name)}" for name in names if name} <= {visible(head) for head in heads}
+            assert visit.page.locator("img, iframe, link, base, object, embed, form").count() == 0
+
+
+def test_without_scripts_a_saved_run_is_the_page_that_a_notebook_keeps(browser, tmp_path):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(saved(tmp_path / "run.html", read_run(a_log(30))))
+    expect(page.locator(".rmkit-ended")).to_contain_text("Finished · step 30 of 30")
+    assert page.locator(".rmkit-ended img[width='320']").count() >= 5
+    context.close()

@@ -14,7 +14,8 @@ from explorer import Reader
 from hostile import EVIL, HIT, PAYLOADS
 from jupyter import Server
 from rmkit.table import pair_scores
-from rmkit.visualizer import START, RewardVisualizer
+from rmkit.browser import START
+from rmkit.visualizer import RewardVisualizer
 
 MARKDOWN = """# A title
 Some **bold** text with `code`, in

@@ -1,6 +1,7 @@
 // rmkit's pictures: plain functions that return SVG elements. A missing value (null, NaN) leaves a gap.
 //
 //   lineChart({series: [{name, x, y, low?, high?, colour?, dash?}], xdomain?, ydomain?, zero?, xtext?, ytext?, ...})
+//                                                   onselect(x)
 //   histogram({edges, series: [{name, counts, colour?, dash?}], zero?, most?, ...})
 //                                                   onselect(first bin, last bin) or onselect(null)
 //   pointChart({points: [{x, y, low?, high?, n?, range?}], diagonal?, ...})
@@ -83,8 +84,8 @@ function lineChart({series, width = 480, height = 220, onhover, xdomain, ydomain
   return svg;
 }
 
-// A rule at the nearest x, with the values of all series there.
-function lineHover(plot, series, xs, {xlabel = "x", xtext, ytext, onhover}) {
+// A rule at the nearest x, with the values of all series there; and one at the x that is selected.
+function lineHover(plot, series, xs, {xlabel = "x", xtext, ytext, selected = null, onselect, onhover}) {
   const {svg, x, top, bottom} = plot, box = readout(plot), rule = svgLine("rmkit-rule", null, top, null, bottom);
   const places = series.map(one => new Map(Array.from(one.x, (value, i) => [value, i])));
   const valueText = value => ytext && finite(value) ? ytext(value) : numberText(value, 3);
@@ -103,11 +104,21 @@ function lineHover(plot, series, xs, {xlabel = "x", xtext, ytext, onhover}) {
     box.hide();
     onhover?.(null);
   };
-  svg.addEventListener("pointermove", event => {
-    if (xs.length) show(nearest(xs, x.invert(pointer(svg, event)[0])));
-  });
+  const under = event => nearest(xs, x.invert(pointer(svg, event)[0]));
+  svg.addEventListener("pointermove", event => { if (xs.length) show(under(event)); });
   svg.addEventListener("pointerleave", hide);
-  itemKeys(svg, {count: xs.length, show: (first, last, i) => show(i), hide});
+  svg.addEventListener("click", event => { if (xs.length) onselect?.(xs[under(event)]); });
+  itemKeys(svg, {count: xs.length, show: (first, last, i) => show(i), hide, select: i => onselect?.(xs[i])});
+  selectedRule(plot, selected);
+}
+
+// Where an x is selected that isn't within the picture, it has no rule.
+function selectedRule({svg, x, top, bottom}, selected) {
+  const [low, high] = x.domain, rule = markOf(svgLine("rmkit-selected", null, top, null, bottom),
+    (node, value) => fill(node, {x1: x(value), x2: x(value)}));
+  svg.append(rule.node);
+  svg.showSelected = value => rule.moveTo(finite(value) && value >= low && value <= high ? value : null);
+  svg.showSelected(selected);
 }
 
 // ---- histograms

@@ -1,5 +1,6 @@
 // The view of a training run. The files that it uses stand in front of it, in one module (see `PARTS` in
-// rmkit.browser). A source is {panels(), news(), onchange(callback), onreply(callback), send(message)}: a kernel.
+// rmkit.browser). A source is {saved, panels(), news(), onchange(callback), onreply(callback), send(message)}: a
+// kernel, or what a saved page holds.
 //   panels: [{name, title, percent, guide, curves: [{name, key, low, high, spread, colour, dash}]}]
 //   news:   {from, rows, looks, first, state}: log entries from number `from` on, means of short stretches of steps
 //           after step `first` (by column; {} where the log is as fine), and where the run stands, in words
@@ -56,12 +57,13 @@ const LARGE = ["loss", "accuracy", "margin", "rewards"]; // panels of full size
 const PIXELS_A_POINT = 4;
 const BANDED_CURVES = 3; // in one panel, at most, that have a band around them
 
-function panelOf(name, rows) {
+function panelOf(name, rows, steps) {
   const title = element("h3"), height = LARGE.includes(name) ? 200 : 120;
   let panel = null;
-  const box = fluid(width => panelChart(panel, rows, width, height));
+  const box = fluid(width => panelChart(panel, rows, steps, width, height));
   const card = element("section", {class: "rmkit-panel", "data-panel": name}, title, box);
   card.addEventListener("pointerleave", () => card.late && card.update(panel));
+  card.showStep = step => box.chart?.showSelected?.(step);
   card.update = next => {
     panel = next;
     title.textContent = panel.title;
@@ -72,7 +74,7 @@ function panelOf(name, rows) {
   return card;
 }
 
-function panelChart(panel, rows, width, height) {
+function panelChart(panel, rows, steps, width, height) {
   const curves = panel?.curves ?? [], most = Math.max(40, Math.round(width / PIXELS_A_POINT));
   const series = curves.map(curve => seriesOf(rows, curve, most, curves.length <= BANDED_CURVES))
     .filter(one => one.x.length);
@@ -82,8 +84,9 @@ function panelChart(panel, rows, width, height) {
   const ytext = panel.percent ? value => percentText(value, 1).replace(".0%", "%") : shortNumber;
   const values = series.flatMap(one => [one.y, one.low, one.high].filter(Boolean).flat());
   const more = LEGEND_ROW * Math.max(0, legendRows(series, 4, width).length - 2); // many held-out sets
-  return lineChart({series, xlabel: "step", width, height: height + more, ytext,
-    ydomain: niceDomain([...values, panel.guide]), label: `${panel.title} by step`});
+  return lineChart({series, xlabel: "step", xtext: countText, ytext, width, height: height + more,
+    ydomain: niceDomain([...values, panel.guide]), label: `${panel.title} by step`, selected: steps?.step,
+    onselect: steps?.pick});
 }
 
 // ---- tiles and head
@@ -171,21 +174,24 @@ const PATIENCE = 5; // seconds in which a message is said again
 const NOT_REACHED = "If Stop doesn't answer, this front end keeps messages back while a cell runs: interrupt the cell "
   + "once (■). That stops after the step, and saves, too; a second time interrupts at once.";
 
-// The pictures, by size, and the log that they are drawn of: take(from, more) adds entries, draw() draws all.
+// The pictures, by size, and the log that they are drawn of: take(from, more) adds entries, draw() draws all. On a
+// saved page, the numbers at a step, too.
 function picturesOf(source) {
   const rows = [], shown = [], panels = new Map();
   const large = element("div", {class: "rmkit-panels"}), small = element("div", {class: "rmkit-panels"});
+  const steps = source.saved ? stepsOf(step => panels.forEach(panel => panel.showStep(step))) : null;
   let waiting = null, looks = {}, first = 0;
   const draw = () => {
     waiting = null;
     shown.splice(0, shown.length, ...drawnRows(rows, looks, first));
     for (const panel of source.panels()) {
       if (!panels.has(panel.name)) {
-        panels.set(panel.name, panelOf(panel.name, shown));
+        panels.set(panel.name, panelOf(panel.name, shown, steps));
         (LARGE.includes(panel.name) ? large : small).append(panels.get(panel.name));
       }
       panels.get(panel.name).update(panel);
     }
+    steps?.update(source.panels(), shown);
   };
   const drawLater = () => { waiting ??= setTimeout(() => requestAnimationFrame(draw), rows.length ? PAUSE : 0); };
   const take = (from, more) => {
@@ -199,7 +205,7 @@ function picturesOf(source) {
     [looks, first] = [news.looks ?? {}, news.first ?? 0];
     take(news.from, news.rows);
   };
-  return {nodes: [large, small], draw, take, takeNews, stop: () => clearTimeout(waiting)};
+  return {nodes: [large, small, steps].filter(Boolean), draw, take, takeNews, stop: () => clearTimeout(waiting)};
 }
 
 export function mount(el, source) {
@@ -232,6 +238,13 @@ export function mount(el, source) {
   };
 }
 
+// ---- a saved page: nothing changes any more, and nobody listens
+
+export function embedded({panels, news}) {
+  const state = {...news.state, can_stop: false};
+  return {saved: true, panels: () => panels, news: () => ({...news, state}), onchange() {}, onreply() {}, send() {}};
+}
+
 // ---- a kernel
 
 export default {
@@ -243,7 +256,7 @@ export default {
     };
     on("msg:custom", reply => replies.forEach(callback => callback(reply)));
     const unmount = mount(el, {
-      panels: () => JSON.parse(model.get("panels")), news: () => JSON.parse(model.get("news")),
+      saved: false, panels: () => JSON.parse(model.get("panels")), news: () => JSON.parse(model.get("news")),
       onchange: callback => { on("change:news", callback); }, onreply: callback => { replies.push(callback); },
       send: message => model.send(message),
     });

@@ -1,0 +1,116 @@
+"""An example for every option that `rmkit COMMAND --help` lists: what is added to the command's shortest line.
+
+A test parses each with the command's own parser, and finds an option without one."""
+BASES = {  # what must be given
+    "train": {"--model": "Qwen/Qwen3-0.6B", "--dataset": "pairs.jsonl"},
+    "eval": {"--model": "my-rm", "--dataset": "held_out.jsonl"},
+    "score": {"--model": "my-rm", "--dataset": "answers.jsonl"},
+    "compare": {"--model": "my-rm", "--prompt": '"What is 2 + 2?"', "--responses": '"4" "22"'},
+    "demo": {},
+}
+READING = {
+    "--prompt_column": "--prompt_column question",
+    "--system_column": "--system_column persona",
+    "--chosen_column": "--chosen_column good --rejected_column bad",
+    "--rejected_column": "--chosen_column good --rejected_column bad",
+    "--winner_column": "--winner_column preferred",
+    "--first_wins_column": "--first_wins_column a_is_better",
+    "--on_bad_row": "--on_bad_row drop",
+    "--batch_size": "--batch_size 16",
+}
+TRAIN = {
+    "--model": "--model runs/first",
+    "--dataset": "--dataset trl-lib/ultrafeedback_binarized",
+    "--dataset_split": "--dataset trl-lib/ultrafeedback_binarized --dataset_split train",
+    "--eval_dataset": "--eval_dataset held_out.jsonl",
+    "--eval_split": "--eval_dataset trl-lib/ultrafeedback_binarized --eval_split test",
+    "--test_size": "--test_size 500",
+    "--lora_r": "--lora_r 16 --learning_rate 1e-4",
+    "--lora_alpha": "--lora_r 16 --lora_alpha 16",
+    "--lora_dropout": "--lora_r 16 --lora_dropout 0.05",
+    "--lora_target_modules": "--lora_r 16 --lora_target_modules q_proj,v_proj",
+    "--load_in_4bit": "--load_in_4bit --lora_r 16",
+    "--output_dir": "--output_dir my-rm",
+    "--per_device_train_batch_size": "--per_device_train_batch_size 16",
+    "--per_device_eval_batch_size": "--per_device_eval_batch_size 32",
+    "--num_train_epochs": "--num_train_epochs 1",
+    "--max_steps": "--max_steps 200",
+    "--learning_rate": "--learning_rate 1e-5",
+    "--lr_scheduler_type": "--lr_scheduler_type cosine",
+    "--warmup_steps": "--warmup_steps 0.1",
+    "--weight_decay": "--weight_decay 0.01",
+    "--gradient_accumulation_steps": "--gradient_accumulation_steps 4",
+    "--label_smoothing_factor": "--label_smoothing_factor 0.1",
+    "--bf16": "--bf16",
+    "--fp16": "--fp16",
+    "--gradient_checkpointing": "--gradient_checkpointing",
+    "--logging_steps": "--logging_steps 0.01",
+    "--report_to": "--report_to tensorboard",
+    "--run_name": "--run_name first-try --report_to wandb",
+    "--eval_strategy": "--eval_strategy epoch",
+    "--eval_steps": "--eval_strategy steps --eval_steps 100",
+    "--save_strategy": "--save_strategy epoch",
+    "--save_steps": "--save_steps 100",
+    "--save_total_limit": "--save_total_limit 2",
+    "--push_to_hub": "--push_to_hub --hub_model_id you/my-rm",
+    "--hub_model_id": "--push_to_hub --hub_model_id you/my-rm",
+    "--seed": "--seed 1",
+    "--use_cpu": "--use_cpu",
+    "--resume_from_checkpoint": "--resume_from_checkpoint true",
+    "--model_init_kwargs": """--model_init_kwargs '{"dtype": "bfloat16"}'""",
+    "--trust_remote_code": "--trust_remote_code",
+    "--chat_template_path": "--chat_template_path template.jinja",
+    "--disable_dropout": "--disable_dropout false",
+    "--dataset_num_proc": "--dataset_num_proc 8",
+    "--eos_token": "--eos_token '<|im_end|>'",
+    "--pad_token": "--pad_token '<|endoftext|>'",
+    "--max_length": "--max_length 2048",
+    "--text_pair": "--text_pair true",
+    "--overlong": "--overlong drop",
+    "--pad_to_multiple_of": "--padding_free false --pad_to_multiple_of 8",
+    "--loss_type": "--loss_type hinge",
+    "--center_rewards_coefficient": "--center_rewards_coefficient 0.01",
+    "--padding_free": "--padding_free false",
+    "--share_prefix": "--share_prefix false",
+    "--tokens_per_micro_batch": "--tokens_per_micro_batch 8192",
+    "--activation_offloading": "--activation_offloading",
+    "--dashboard": "--dashboard false",
+    "--config": "--config run.yaml",
+} | {option: example for option, example in READING.items() if option != "--batch_size"}
+EXAMPLES = {
+    "train": TRAIN,
+    "eval": READING | {
+        "--model": "--model runs/first",
+        "--dataset": "--dataset 'held_out/*.parquet'",
+        "--dataset_split": "--dataset trl-lib/ultrafeedback_binarized --dataset_split test",
+        "--by": "--by annotator",
+        "--output": "--output report.html",
+        "--config": "--config eval.yaml",
+    },
+    "score": READING | {
+        "--model": "--model runs/first",
+        "--dataset": "--dataset answers.parquet",
+        "--dataset_split": "--dataset trl-lib/ultrafeedback_binarized --dataset_split train",
+        "--output": "--output scored.jsonl",
+        "--config": "--config score.yaml",
+    },
+    "compare": {
+        "--model": "--model runs/first",
+        "--prompt": '--prompt "Name 3 animals."',
+        "--responses": '--responses "4" "22" "Four."',
+        "--config": "--config compare.yaml",
+    },
+    "demo": {
+        "--output_dir": "--output_dir runs/demo",
+        "--quick": "--quick",
+        "--seed": "--seed 1",
+        "--config": "--config demo.yaml",
+    },
+}
+
+
+def example(command: str, option: str) -> str:
+    "A command line that uses an option, with what must be given beside it."
+    shown = EXAMPLES[command][option]
+    given = [f"{name} {value}" for name, value in BASES[command].items() if name not in shown.split()]
+    return " ".join([f"rmkit {command}", *given, shown])
