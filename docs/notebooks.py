@@ -41,6 +41,7 @@ def execute(path: Path, folder: Path):
     notebook.cells = [cell for cell in cells if Cell(cell.cell_type, cell.id, cell.source).runs]
     offline = dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     environment = os.environ | offline | dict(HF_HOME=str(folder / "hub"), PYTHONHASHSEED="0")
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # where `!rmkit` is
     environment.pop("MPLBACKEND", None)  # pictures go where a notebook's go, whatever the caller draws with
     place = {"metadata": {"path": str(folder)}}
     client = NotebookClient(notebook, timeout=HANGS, kernel_name="python3", resources=place)
