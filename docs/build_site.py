@@ -52,7 +52,7 @@ def toctree(names: list, caption: str = "") -> str:
 def card(page: Page) -> str:
     "A tutorial on the page of all: its picture, what it is about, how long it takes."
     picture = [f":img-top: /_pictures/{page.name}.png", f":img-alt: A picture from {page.title}"]
-    foot = ["+++", f"{page.seconds} s on two cores"] if page.seconds else []
+    foot = ["", f"*{page.seconds} s on two cores*"] if page.seconds else []
     return "\n".join([f":::{{grid-item-card}} {page.title}", f":link: /{page.name}", ":link-type: doc",
                       *picture * (thumbnail(page) is not None), "", page.lead, *foot, ":::"])
 

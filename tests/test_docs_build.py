@@ -237,8 +237,8 @@ def test_tutorials_come_in_order_and_unknown_ones_last(page):
 def test_a_card_shows_picture_title_line_and_cost(page):
     assert build_site.card(page).splitlines() == [
         ":::{grid-item-card} A `loss`", ":link: /tutorials/a_loss", ":link-type: doc",
-        ":img-top: /_pictures/tutorials/a_loss.png", ":img-alt: A picture from A `loss`", "", "What it is.", "+++",
-        "7 s on two cores", ":::"]
+        ":img-top: /_pictures/tutorials/a_loss.png", ":img-alt: A picture from A `loss`", "", "What it is.", "",
+        "*7 s on two cores*", ":::"]
 
 
 def test_a_live_page_is_kept_until_something_changes(page, tmp_path, monkeypatch):
