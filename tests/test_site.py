@@ -115,12 +115,20 @@ def test_every_page_can_be_read(browser, html, folder, name):
                 visit.media("screen", color_scheme=scheme)
                 walker.look(page, WIDTHS, scheme)
                 if name != "reference" or number < REFERENCE_READ_BY_AXE:
-                    walker.note(f"{page}, {scheme}", *visit.axe("body"))
+                    walker.note(f"{page}, {scheme}", *visit.axe("body", ".highlight span"))
                 visit.shoot(f"site-{page.replace('/', '-')}-{scheme}")
             walker.page.set_viewport_size(dict(width=400, height=900))
             visit.shoot(f"site-{page.replace('/', '-')}-narrow")
             walker.note_errors(page)
         told(walker.faults)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_can_be_read(browser, folder, scheme):
+    "The colours of its words, which axe is spared: there are thousands, of a few kinds"
+    with Visit(browser, folder + "losses.html", 1200, color_scheme=scheme, home=folder) as visit:
+        ratio, tag, text = visit.page.evaluate(CONTRAST, "article .highlight :is(pre, span)")
+        assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
 
 
 def test_every_page_from_a_server(browser, html, server):
