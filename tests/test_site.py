@@ -290,9 +290,8 @@ def test_what_is_not_there_is_said_at_any_depth(browser, server):
             visit.errors.clear()
             assert visit.page.goto(server + name).status == 404
             expect(visit.page.locator("h1")).to_be_visible()
-            assert all("404" in error for error in visit.errors) and len(visit.errors) <= 1, visit.errors
-            styled = "getComputedStyle(document.querySelector('.sidebar-drawer')).position !== 'static'"
-            assert visit.page.evaluate(styled), "its style sheet wasn't found"
+            assert all("404" in error for error in visit.errors), visit.errors
+            assert len(visit.errors) <= 1, "a style sheet or a script isn't found either"
             visit.shoot("site-404")
             visit.page.locator(".sidebar-brand").click()
             expect(visit.page.locator("h1")).to_contain_text("rmkit")
