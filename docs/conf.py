@@ -43,12 +43,15 @@ ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image"
 
 
 def finish_head(app: Sphinx, pagename: str, templatename: str, context: dict, doctree):
-    "Name the page's twin, and leave out a button that would fetch it, which a browser forbids in a folder."
+    """Name the page's twin, and leave out a button that would fetch it, which a browser forbids in a folder. The headings
+    of the contents say their level."""
     twin = f'<link rel="alternate" type="text/markdown" href="{posixpath.basename(pagename)}.html.md" />\n'
     tags = [tag for tag in context.get("metatags", "").splitlines() if 'type="text/markdown"' not in tag]
     context["metatags"] = "\n".join(tags) + "\n" + twin * (doctree is not None)
     context["script_files"] = [file for file in context["script_files"]
                                if "copy-as-markdown" not in getattr(file, "attributes", {}).get("body", "")]
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace('role="heading"', 'role="heading" aria-level="2"')
 
 
 def setup(app: Sphinx):

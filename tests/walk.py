@@ -25,7 +25,7 @@ OVERLAPS = """() => {
     if (!el) return whole;
     if (seen.has(el)) return seen.get(el);
     const style = getComputedStyle(el), around = shown(style.position === "fixed" ? null : el.parentElement);
-    const hidden = style.visibility !== "visible" || style.opacity === "0" || style.display === "none";
+    const hidden = style.visibility !== "visible" || style.opacity === "0" || style.clip !== "auto";
     const cuts = style.overflow !== "visible" && el !== document.body && el !== document.documentElement
       && style.display !== "inline";
     const found = hidden || !around ? null : cuts ? meet(around, el.getBoundingClientRect()) : around;
@@ -35,19 +35,25 @@ OVERLAPS = """() => {
   const layer = el => { for (let up = el; up; up = up.parentElement)
     if (getComputedStyle(up).position === "fixed") return up; return null };
   const lines = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), range = new Range();
+  const add = (el, text, rects) => {
+    const box = shown(el);
+    for (const rect of box ? rects : []) {
+      const {left, top, right, bottom} = meet(box, rect);
+      if (right - left > 2 && bottom - top > 2) lines.push({left, top, right, bottom, text, el});
+    }
+  };
   for (let node; node = walker.nextNode();) {
     const el = node.parentElement;
-    if (!node.data.trim() || el.closest("script, style, noscript, svg, template") || !el.checkVisibility()) continue;
-    const box = shown(el);
-    if (!box) continue;
+    if (!node.data.trim() || el.closest("script, style, noscript, svg, template, mjx-container")) continue;
+    if (!el.checkVisibility()) continue;
     range.selectNodeContents(node);
-    for (const rect of range.getClientRects()) {
-      const {left, top, right, bottom} = meet(box, rect);
-      if (right - left > 2 && bottom - top > 2) lines.push({left, top, right, bottom, node, el});
-    }
+    add(el, node.data, range.getClientRects());
+  }
+  for (const formula of document.querySelectorAll("mjx-container")) {
+    add(formula, formula.textContent, formula.getClientRects());
   }
   lines.sort((a, b) => a.top - b.top);
-  const found = [], said = ({node}) => node.data.trim().replace(/\\s+/g, " ").slice(0, 40);
+  const found = [], said = ({text}) => text.trim().replace(/\\s+/g, " ").slice(0, 40);
   lines.forEach((a, i) => {
     for (let j = i + 1; j < lines.length && lines[j].top < a.bottom; j++) {
       const b = lines[j], low = Math.min(a.bottom - a.top, b.bottom - b.top);
