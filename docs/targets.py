@@ -17,10 +17,12 @@ FILE = re.compile(r".*\.(py|pyi|js|css|html|md|ipynb|jsonl?|ya?ml|csv|tsv|parque
 # Expressions --------------------------------------------------------------------------------------------------------
 
 def chain(node) -> list | None:
-    "The names of `a.b.c`, None for anything else."
+    "The names of `a.b.c`, and of `a.b(x).c`; None for anything else."
     if isinstance(node, ast.Name):
         return [node.id]
-    if isinstance(node, ast.Attribute) and (before := chain(node.value)):
+    value = getattr(node, "value", None)
+    before = chain(value.func if isinstance(value, ast.Call) else value) if isinstance(node, ast.Attribute) else None
+    if before:
         return [*before, node.attr]
     return None
 
@@ -62,6 +64,8 @@ def target_of_call(call: ast.Call, context: Context) -> str | None:
 def target_of_expression(node, context: Context) -> str | None:
     if chain(node):
         return target_of_names(chain(node), context)
+    if isinstance(node, ast.Compare):
+        return target_of_expression(node.left, context)
     if isinstance(node, ast.Call):
         return target_of_call(node, context)
     if isinstance(node, (ast.BinOp, ast.Subscript, ast.Tuple)):  # a type, perhaps

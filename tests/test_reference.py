@@ -217,6 +217,8 @@ def linked(text, page="index"):
     ("rmkit train | eval", "/reference/cli.md"), ("python -m rmkit.cli", "cli"), ("rmkit --help", "/reference/cli.md"),
     ("from rmkit import RewardModel", "scoring.RewardModel"), ("12_data", "/data.ipynb"),
     ("trainer.compute_loss = ...", "trainer.RewardTrainer.compute_loss"),
+    ("rmkit.RewardModel(model, tokenizer).score(prompt, responses)", "scoring.RewardModel.score"),
+    ('rmkit.data.detect_format(row).kind == "messages"', "data.detect_format"),
 ])
 def test_a_name_in_backticks_is_a_link(text, target):
     assert linked(f"What `{text}` is.") == [target]
@@ -242,6 +244,7 @@ def test_what_is_not_ours_stays_as_it_is(text):
     ("max_lenght=512", "max_length"), ("RewardModel.score(promt=1)", "prompts"),
     ("RewardTrainr.train", "RewardTrainer"),
     ("python -m rmkit.comandline", None), ("trainer.visualise = ...", "visualize"), ("my_own.thing", None),
+    ("RewardModel(model).scor('Hi')", "score"),
 ])
 def test_a_stale_name_is_found(text, nearest):
     links.unresolved.clear()
