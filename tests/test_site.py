@@ -126,7 +126,7 @@ def test_every_page_can_be_read(browser, html, folder, name):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_code_can_be_read(browser, folder, scheme):
-    "What axe is spared, since there are thousands of words of a few kinds: their colours, and a way to scroll by keyboard"
+    "What axe is spared, since there are thousands of words of a few kinds: their colours, and a way to scroll by keys"
     with Visit(browser, folder + "losses.html", 500, color_scheme=scheme, home=folder) as visit:
         ratio, tag, text = visit.page.evaluate(CONTRAST, "article .highlight :is(pre, span)")
         assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
