@@ -41,8 +41,9 @@ CONTRAST = """selector => {""" + LIGHT + """
     .sort((a, b) => a[0] - b[0])[0] }"""
 
 # What axe-core finds within a selector: the kind of fault, how grave, where, and what to do
-AXE = """async ([include, exclude]) => {
-  const told = await axe.run({include, exclude}, {resultTypes: ["violations"], preload: false});
+AXE = """async ([include, exclude, runOnly]) => {
+  const rules = runOnly.length ? {runOnly} : {};
+  const told = await axe.run({include, exclude}, {resultTypes: ["violations"], preload: false, ...rules});
   const grave = told.violations.filter(({impact}) => impact === "serious" || impact === "critical");
   return grave.flatMap(({id, impact, nodes}) => nodes.map(node =>
     `${id} (${impact}): ${node.html.slice(0, 200)} ${node.failureSummary.replace(/\\s+/g, " ")}`)) }"""
@@ -119,12 +120,13 @@ class Visit:
     def texts(self, selector):
         return set(self.page.eval_on_selector_all(selector, "found => found.map(one => one.textContent)"))
 
-    def axe(self, selector=".rmkit", *without):
-        "What axe-core holds for serious or critical within the selector, a sentence each; `without`: selectors left out"
+    def axe(self, selector=".rmkit", without=(), rules=()):
+        """What axe-core holds for serious or critical within the selector, a sentence each; `without`: selectors of what
+        is left out, `rules`: those that are asked for, all if none is named"""
         if not self.page.evaluate("'axe' in window"):
             folder = find_spec("axe_playwright_python").submodule_search_locations[0]
             self.page.evaluate((Path(folder) / "axe.min.js").read_text(encoding="utf-8") + "; null")
-        return self.page.evaluate(AXE, [[selector], [*without]])
+        return self.page.evaluate(AXE, [[selector], [*without], [*rules]])
 
     def media(self, kind="print", **more):
         """The page as on paper, or with "screen" as on a screen again; `color_scheme`: "light" or "dark"."""
