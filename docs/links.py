@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, replace
 
 from contexts import context_of
-from names import Stale, target_of
+from names import Stale
+from targets import target_of
 
 # Whatever of Markdown isn't a code span of running text, and then the code span
 PIECES = re.compile(r"""

@@ -1,7 +1,6 @@
-"""What a text in backticks means: the place of its entry in the reference, or nothing of ours.
+"""What a name of rmkit means, bare or dotted: the address of its entry.
 
-`target_of` gives the target of a link; None where the text is no name of rmkit; it raises `Stale` where the text looks
-like one and isn't. An expression is read as Python, a command as `rmkit --help` has it."""
+What a page's own code says comes first. `Stale` is raised for a name that looks like one of rmkit and is none."""
 import ast
 import builtins
 import re
@@ -12,8 +11,8 @@ from inspect import getmro, getsource
 
 import rmkit
 from chapters import ROOT
-from contexts import Context, imports_of, is_known, looks_ours, module_words, notebooks_by_page
-from options_reference import commands, fields_of_config, older_fields, option_anchor, shown
+from contexts import Context, is_known, looks_ours, module_words
+from options_reference import fields_of_config, older_anchor, older_fields
 from symbols import entries, sources
 
 INSTANCES = {  # what a variable of that name is on every page
@@ -27,8 +26,6 @@ PERHAPS = {  # what it may be, or an object of another library
     "config": "rmkit.config.RewardConfig",
     "scores": "rmkit.table.PairScores",
 }
-FILE = re.compile(r".*\.(py|pyi|js|css|html|md|ipynb|jsonl?|ya?ml|csv|tsv|parquet|arrow|ini|toml|cff|txt|safetensors|"
-                  r"jinja|typed|png|svg|sh|whl|gz)")
 
 
 class Stale(Exception):
@@ -97,13 +94,15 @@ def found_by_spelling(name: str, context: Context, called: bool) -> str | None:
         return field_anchor(name)
     chosen = next((some for some in (tops, mine, methods) if len(some) == 1), [None])[0]
     is_older = name in rmkit._elsewhere and name not in module_words()  # a tokenizer has an `apply_chat_template`, too
-    return chosen or (f"older-{name.lower()}" if is_older else None)
+    return chosen or (older_anchor(name) if is_older else None)
 
 
 def plain(name: str, context: Context) -> str | None:
     "What a plain word means: a method of the page's module, or what alone in the package is called so; often nothing."
     if context.about_house and name in sources():
         return f"rmkit.{name}"
+    if context.module == "config" and field_anchor(name):
+        return field_anchor(name)
     found = by_name().get(name, [])
     mine = [address for address in found if address.startswith(f"rmkit.{context.module}.")]
     for some in (mine, found if name not in constants() else []):
@@ -207,150 +206,3 @@ def has_attribute(address: str, name: str) -> bool:
     above = [each for each in getmro(found) if each.__module__.startswith(("transformers", "pandas"))]
     texts = [*package_texts(), *map(getsource, above)]
     return any(re.search(rf"\bself\.{name}\b *(,.*)?(:.*)?=[^=]", text) for text in texts)
-
-
-# Expressions --------------------------------------------------------------------------------------------------------
-
-def chain(node) -> list | None:
-    "The names of `a.b.c`, None for anything else."
-    if isinstance(node, ast.Name):
-        return [node.id]
-    if isinstance(node, ast.Attribute) and (before := chain(node.value)):
-        return [*before, node.attr]
-    return None
-
-
-def target_of_names(names: list, context: Context, called: bool = False) -> str | None:
-    if len(names) > 1:
-        return dotted(names, context)
-    found = bare(names[0], context, called)
-    if found is None and (called or looks_ours(names[0])) and not is_known(names[0], context):
-        raise Stale(names[0])
-    return found
-
-
-def check_arguments(target: str, call: ast.Call):
-    "`Stale` for an argument that the function hasn't."
-    given = [each.arg for each in call.keywords if each.arg]
-    entry = entries().get(target)
-    if target == "rmkit.config.RewardConfig":
-        known = {*fields_of_config(), *older_fields()}
-    elif entry is None or entry.constructor is None and not entry.is_record or any(
-            row.name.startswith("**") for row in entry.parameters):
-        return
-    else:
-        known = {row.name for row in entry.parameters}
-    if wrong := [name for name in given if name not in known]:
-        raise Stale(wrong[0], known)
-
-
-def target_of_call(call: ast.Call, context: Context) -> str | None:
-    names = chain(call.func)
-    if names is None:
-        return None
-    found = target_of_names(names, context, called=True)
-    if found:
-        check_arguments(found, call)
-    return found
-
-
-def target_of_expression(node, context: Context) -> str | None:
-    if chain(node):
-        return target_of_names(chain(node), context)
-    if isinstance(node, ast.Call):
-        return target_of_call(node, context)
-    if isinstance(node, (ast.BinOp, ast.Subscript, ast.Tuple)):  # a type, perhaps
-        parts = [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id[:1].isupper()]
-        found = [target_of_names([part.id], context) for part in parts]
-        return next(filter(None, found), None)
-    return None
-
-
-def target_of_keywords(text: str, context: Context) -> str | None:
-    "What `max_length=512` means: a field of the config, if there is one of that name."
-    for name in re.findall(r"(?:^|, *)(\w+)=", text):
-        if f"rmkit.{context.module}.{name}" not in entries() and field_anchor(name):
-            return field_anchor(name)
-        if looks_ours(name) and not is_known(name, context):
-            raise Stale(name)
-    return None
-
-
-def target_of_statement(text: str, context: Context) -> str | None:
-    "What is assigned, or imported."
-    try:
-        statement = ast.parse(text).body[0]
-    except (SyntaxError, IndexError):
-        return None
-    if isinstance(statement, (ast.Assign, ast.AugAssign)):
-        target = getattr(statement, "targets", [getattr(statement, "target", None)])[0]
-        return target_of_names(chain(target), context) if chain(target) and len(chain(target)) > 1 else None
-    found = [package_name(address.split(".")) for address in imports_of(statement).values()]
-    return next(filter(None, found), None)
-
-
-def target_of_command(text: str) -> str | None:
-    "What a command line of rmkit means: its only option, or the command."
-    words = text.split()[1:]
-    if "|" in words or not words:
-        return "/reference/cli.md"
-    name = words[0]
-    if name.startswith("-") or not re.fullmatch(r"\w+", name):
-        return "/reference/cli.md"
-    if name not in commands():
-        raise Stale(f"rmkit {name}", [f"rmkit {each}" for each in commands()])
-    given = [word.partition("=")[0] for word in words[1:] if word.startswith("--")]
-    for option in given:
-        if option != "--help" and not option_anchor(name, option):
-            raise Stale(option, shown(name))
-    only = option_anchor(name, given[0]) if len(given) == 1 else None
-    return only or f"rmkit-{name}"
-
-
-def target_of_option(text: str, context: Context) -> str | None:
-    "What an option means by itself: that of the first command that has it, unless the page's own scripts have it."
-    option = re.match(r"--[\w-]+", text)[0]
-    if option in ("--help", "--version") or option in context.options:
-        return None
-    for name in commands():
-        if anchor := option_anchor(name, option):
-            return anchor
-    if option.strip("-") in context.words:
-        return None
-    raise Stale(option, [each for name in commands() for each in shown(name)])
-
-
-def target_of_chapter(text: str) -> str:
-    "What `12_data` means: a notebook, by its number and name."
-    names = {path.stem: f"/{page}.ipynb" for page, path in notebooks_by_page().items()}
-    if text not in names:
-        raise Stale(text, names)
-    return names[text]
-
-
-def target_of(text: str, context: Context) -> str | None:
-    "The target of a link, as Markdown has it."
-    text = " ".join(text.split()).replace(", ...)", ")")  # further arguments, which Python wouldn't take there
-    found = meaning(text, context)
-    return found and (found if found.startswith("/") else f"#{found}")
-
-
-def meaning(text: str, context: Context) -> str | None:
-    if text.startswith("rmkit "):
-        return target_of_command(text)
-    if re.match(r"--\w", text):
-        return target_of_option(text, context)
-    if re.fullmatch(r"\d\d_\w+", text):
-        return target_of_chapter(text)
-    if FILE.fullmatch(text) and not text.startswith("rmkit."):
-        return None
-    if re.match(r"\w+=", text) and not text.startswith("rmkit"):
-        return target_of_keywords(text, context)
-    try:
-        return target_of_expression(ast.parse(text, mode="eval").body, context)
-    except SyntaxError:
-        pass
-    if found := target_of_statement(text, context):
-        return found
-    inner = [package_name(name.split(".")) for name in re.findall(r"(?<![\w/.-])rmkit(?:\.\w+)+", text)]
-    return next(filter(None, inner), None)

@@ -227,13 +227,21 @@ def moved_lines(link) -> list:
 def trl_lines(link) -> list:
     import rmkit
     lines = ["## Names of TRL", "", "Importing one of them from rmkit, or asking for it, says this.", ""]
+    alike = {}  # what is said -> of which names
     for name, says in rmkit._elsewhere.items():
-        home, _, renamed = says.partition(".")
-        text = f"It is `rmkit.{says}`." if renamed.isidentifier() else says.format(name=name)
-        lines += [f"(older-{name.lower()})=", "", f"`{name}`", f": {link(text[0].upper() + text[1:])}", ""]
-    lines += [f"`PPOTrainer`, `{'DPO'}Config`, `AutoModelForCausalLMWithValueHead`, `PairRMJudge` and their like",
-              ": " + link(rmkit._missing("PPOTrainer").partition(": ")[2].capitalize() + "."), ""]
-    return lines
+        alike.setdefault(says, []).append(name)
+    for says, names in alike.items():
+        is_renamed = says.partition(".")[2].isidentifier()
+        text = f"It is `rmkit.{says}`." if is_renamed else says.format(name=names[0] if len(names) == 1 else "...")
+        lines += [*(f"({older_anchor(name)})=" for name in names), "", ", ".join(f"`{name}`" for name in names),
+                  f": {link(text)}", ""]
+    says = rmkit._missing("PPOTrainer").partition(": ")[2]
+    return [*lines, "`PPOTrainer`, `DPOConfig`, `AutoModelForCausalLMWithValueHead` and their like", f": {says}.", ""]
+
+
+def older_anchor(name: str) -> str:
+    "Where a name of TRL is told what took its place."
+    return f"older-{name.lower()}"
 
 
 def older_page(link) -> str:

@@ -18,6 +18,7 @@ from symbols import chapter_paths, entries, entries_of, errors, is_class_method,
 REPOSITORY = "https://github.com/rmkit/rmkit/blob/main"
 LONGEST_VALUE = 72  # letters of a constant that are shown
 SPHINX = dict(  # settings of `conf.py` that the entries are written for
+    smartquotes=False,  # 'raise' and '' are what one types
     python_maximum_signature_line_length=64,  # longer signatures have one parameter a line
     python_display_short_literal_types=True,
     add_module_names=False,

@@ -18,7 +18,7 @@ import symbols
 from chapters import Chapter, ROOT
 from examples import EXAMPLES, example
 from links import link_symbols
-from options_reference import commands, fields_of_config, older_fields, shown
+from options_reference import commands, fields_of_config, older_anchor, older_fields, shown
 from reference import prose, SPHINX, write_reference
 from rmkit.config import FOLLOWED, LEFT, OLDER, OLDER_VALUES, OTHER_SPELLINGS, RewardConfig
 from rmkit.options import parse
@@ -182,7 +182,8 @@ def test_every_older_name_is_told_with_what_became_of_it(pages):
         for home, moved in homes.items():
             assert all(f"`rmkit.{module}.{name}` | [`rmkit.{home}.{name}`](#rmkit.{home}.{name})" in page
                        for name in moved.split())
-    assert all(f"(older-{name.lower()})=" in page for name in rmkit._elsewhere)
+    assert "`ModelConfig`, `ScriptArguments`" in page and "\n: rmkit's options are fields of [`RewardConfig`](#" in page
+    assert all(f"({older_anchor(name)})=" in page for name in rmkit._elsewhere)
 
 
 # Links --------------------------------------------------------------------------------------------------------------
@@ -216,6 +217,8 @@ def linked(text, page="index"):
     ("rmkit train | eval", "/reference/cli.md"), ("python -m rmkit.cli", "cli"), ("rmkit --help", "/reference/cli.md"),
     ("from rmkit import RewardModel", "scoring.RewardModel"), ("12_data", "/data.ipynb"),
     ("trainer.compute_loss = ...", "trainer.RewardTrainer.compute_loss"),
+    ("rmkit.RewardModel(model, tokenizer).score(prompt, responses)", "scoring.RewardModel.score"),
+    ('rmkit.data.detect_format(row).kind == "messages"', "data.detect_format"),
 ])
 def test_a_name_in_backticks_is_a_link(text, target):
     assert linked(f"What `{text}` is.") == [target]
@@ -241,6 +244,7 @@ def test_what_is_not_ours_stays_as_it_is(text):
     ("max_lenght=512", "max_length"), ("RewardModel.score(promt=1)", "prompts"),
     ("RewardTrainr.train", "RewardTrainer"),
     ("python -m rmkit.comandline", None), ("trainer.visualise = ...", "visualize"), ("my_own.thing", None),
+    ("RewardModel(model).scor('Hi')", "score"),
 ])
 def test_a_stale_name_is_found(text, nearest):
     links.unresolved.clear()
@@ -258,6 +262,7 @@ def test_a_page_s_own_code_says_what_a_bare_name_means():
     assert linked("`token_rewards`", "head") == ["head.token_rewards"]
     assert linked("```\nmy_own_name = 1\n```\n\n`my_own_name`", "index") == []
     assert linked("TRL's `RewardTrainer` and `RewardTrainer`") == ["trainer.RewardTrainer"]
+    assert linked("`overlong`", "reference/config") == ["config.RewardConfig.overlong"]
     assert linked("`--bf16`", "benchmarks") == []  # an option of its scripts
 
 
