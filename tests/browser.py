@@ -121,13 +121,8 @@ class Visit:
         return set(self.page.eval_on_selector_all(selector, "found => found.map(one => one.textContent)"))
 
     def axe(self, selector=".rmkit", without=(), rules=()):
-<<<<<<< HEAD
-        """What axe-core holds for serious or critical in the selector, a sentence each; `without`: selectors of what
-        is left out, `rules`: those that are asked for, all if none is named"""
-=======
         """What axe-core holds for serious or critical within the selector, a sentence each. `without`: selectors of
         what is left out; `rules`: those that are asked for, all if none is named"""
->>>>>>> w-live
         if not self.page.evaluate("'axe' in window"):
             folder = find_spec("axe_playwright_python").submodule_search_locations[0]
             self.page.evaluate((Path(folder) / "axe.min.js").read_text(encoding="utf-8") + "; null")
