@@ -126,11 +126,7 @@ def test_a_link_that_leads_nowhere_is_noted(page, monkeypatch):
 
 # Twins --------------------------------------------------------------------------------------------------------------
 
-<<<<<<< HEAD
 TWIN = """\
-=======
-PLAIN = """\
->>>>>>> w-site
 # A `loss`
 
 > What it
@@ -174,11 +170,7 @@ This page is the notebook [nbs/tutorials/a_loss.ipynb](../nbs/tutorials/a_loss.i
 
 
 def test_a_twin_is_plain_markdown(page):
-<<<<<<< HEAD
     assert twin(page) == TWIN
-=======
-    assert twin(page) == PLAIN
->>>>>>> w-site
 
 
 def test_a_fence_is_longer_than_what_it_holds():
