@@ -80,6 +80,7 @@ class Read(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.ids, self.links, self.empty = set(), [], []
+        self.leads_on = False  # to the page of today's name
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
@@ -87,6 +88,7 @@ class Read(HTMLParser):
         self.ids |= {attributes[name] for name in ("id", "name") if attributes.get(name)}
         self.links += [(tag, attributes[name]) for name in ("href", "src", "poster", "data-src")
                        if attributes.get(name) and not (tag == "link" and attributes.get("rel") == "canonical")]
+        self.leads_on |= tag == "meta" and attributes.get("http-equiv") == "refresh"
         if tag == "img" and "alt" not in attributes:
             self.empty.append(attributes.get("src", "")[:80])
 
@@ -97,15 +99,10 @@ def read(path):
 
 
 def pages(html):
-    "The names of all pages, without .html: what people read, not the saved views in frames"
+    "The names of all pages, without .html: what people read, neither saved views in frames nor older addresses"
     names = (path.relative_to(html).with_suffix("").as_posix() for path in sorted(html.rglob("*.html")))
-    return [name for name in names if name.partition("/")[0] not in ("live", "_static", "_sources")]
-
-
-def kind_of(name):
-    "The folder that a page is in; of those at the root, whether it is a chapter"
-    folder, _, rest = name.partition("/")
-    return folder if rest else "root"
+    names = (name for name in names if name.partition("/")[0] not in ("live", "_static", "_sources"))
+    return [name for name in names if not read(html / f"{name}.html").leads_on]
 
 
 def address_fault(html, page, address, root):
