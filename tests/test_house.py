@@ -338,6 +338,13 @@ def test_notebook_starts_with_title_and_description(path):
     assert first[0].startswith("# ") and any(line.startswith("> ") for line in first[1:])
 
 
+@pytest.mark.parametrize("path", [each for each in NOTEBOOKS if each.stem != "index"], ids=name_of)
+def test_a_notebook_opened_alone_installs_rmkit_first(path):
+    "As Colab opens it, from the button on its page"
+    first = cells(path)[0]
+    assert '%pip install -q "rmkit @ git+https://github.com/rmkit/rmkit"' in first.source and not first.runs
+
+
 def test_no_path_of_one_machine():
     absolute = re.compile(r"(?<![\w.~/:-])/(?:home|root|Users|tmp|work|mnt|private)/[\w.-]+")
     folders = [ROOT / folder for folder in ("nbs", "rmkit", "tests", "docs", "benchmarks")]
