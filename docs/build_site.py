@@ -73,9 +73,10 @@ def contents(pages: dict, reference: list) -> str:
 def write_source(src: Path, pages: dict) -> list:
     "Write all that Sphinx reads, and give the names of its pages."
     reference = write_reference(src)
-    files = {"tutorials/index.md": gallery("Tutorials", ABOUT_TUTORIALS, in_order(pages, "tutorials", TUTORIALS)),
-             "explanations/index.md": gallery("Explanations", ABOUT_EXPLANATIONS,
-                                              in_order(pages, "explanations", EXPLANATIONS))}
+    tutorials = in_order(pages, "tutorials", TUTORIALS)
+    explanations = in_order(pages, "explanations", EXPLANATIONS)
+    files = {"tutorials/index.md": gallery("Tutorials", ABOUT_TUTORIALS, tutorials),
+             "explanations/index.md": gallery("Explanations", ABOUT_EXPLANATIONS, explanations)}
     for name, page in pages.items():
         entry = f"reference/{page.module}"
         files[f"{name}{page.path.suffix}"] = as_myst(
@@ -87,7 +88,9 @@ def write_source(src: Path, pages: dict) -> list:
     for name, content in files.items():
         write(src / name, content)
     remove_others(src, {*files, *(f"{name}.md" for name in reference)})
-    return [*dict.fromkeys(name.rpartition(".")[0] for name in files if not name.startswith("_")), *reference]
+    made = dict.fromkeys(name.rpartition(".")[0] for name in files if not name.startswith("_"))
+    ordered = [page.name for page in tutorials + explanations]
+    return [*(name for name in made if name not in ordered), *ordered, *reference]
 
 
 def remove_others(folder: Path, names: set):

@@ -126,8 +126,7 @@ def test_a_link_that_leads_nowhere_is_noted(page, monkeypatch):
 
 # Twins --------------------------------------------------------------------------------------------------------------
 
-def test_a_twin_is_plain_markdown(page):
-    assert twin(page) == """\
+PLAIN = """\
 # A `loss`
 
 > What it
@@ -168,6 +167,10 @@ viz.save('pairs.html')
 
 This page is the notebook [nbs/tutorials/a_loss.ipynb](../nbs/tutorials/a_loss.ipynb).
 """
+
+
+def test_a_twin_is_plain_markdown(page):
+    assert twin(page) == PLAIN
 
 
 def test_a_fence_is_longer_than_what_it_holds():

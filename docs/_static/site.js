@@ -7,5 +7,17 @@ function reachable() {
   }
 }
 
-addEventListener("load", reachable);
+// pandas writes all columns alike: numbers stay on the right, words begin on the left.
+function alignWords() {
+  for (const table of document.querySelectorAll("table.dataframe")) {
+    const rows = [...table.rows];
+    for (let column = 0; column < rows.at(-1).cells.length; column++) {
+      const cells = rows.map((row) => row.cells[column]).filter(Boolean);
+      const words = cells.some((cell) => cell.tagName === "TD" && /[a-z]{3}/i.test(cell.textContent));
+      for (const cell of words ? cells : []) cell.style.textAlign = "left";
+    }
+  }
+}
+
+addEventListener("load", () => { alignWords(); reachable(); });
 addEventListener("resize", reachable);
