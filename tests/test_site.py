@@ -49,8 +49,8 @@ def server(html):
 
 
 def of(html, folder):
-    """The pages of a folder; `chapters`: those at the root, with search. The page of what isn't there is a server's: from
-    whatever depth it finds the site by its whole path"""
+    """The pages of a folder; `chapters`: those at the root, with search. The page of what isn't there is a server's: it
+    finds the site by its whole path, from whatever depth"""
     names = [name for name in pages(html) if name != "404"]
     return [name for name in names if ("/" not in name if folder == "chapters" else name.startswith(f"{folder}/"))]
 
