@@ -192,6 +192,14 @@ def on_log(self: A, args, state, control):
 '''
 
 
+def made_of(text, monkeypatch):
+    "The public names of a module that has this text, as if it were the only one"
+    source, patches = Source("good", text), symbols.patches
+    monkeypatch.setattr(symbols, "sources", lambda: dict(good=source))
+    monkeypatch.setattr(symbols, "patches", patches.__wrapped__)
+    return with_members(symbols.entries_of.__wrapped__("good"))
+
+
 @pytest.mark.parametrize("old, new, found", [
     ("", "", []),
     ("An A.", "An A", ["A: no docstring that ends in a full stop"]),
@@ -215,8 +223,5 @@ def on_log(self: A, args, state, control):
 ])
 def test_a_fault_is_found(old, new, found, monkeypatch):
     assert old in GOOD
-    source, patches, entries = Source("good", GOOD.replace(old, new)), symbols.patches, symbols.entries_of
-    monkeypatch.setattr(symbols, "sources", lambda: dict(good=source))
-    monkeypatch.setattr(symbols, "patches", patches.__wrapped__)
-    made = with_members(entries.__wrapped__("good"))
+    made = made_of(GOOD.replace(old, new), monkeypatch)
     assert [f"{entry.name}: {fault}" for entry in made for fault in faults(entry)] == found
