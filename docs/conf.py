@@ -43,8 +43,8 @@ ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image"
 
 
 def finish_head(app: Sphinx, pagename: str, templatename: str, context: dict, doctree):
-    """Name the page's twin, and leave out a button that would fetch it, which a browser forbids in a folder. Headings
-    of the contents say their level."""
+    """Name the page's twin; leave out a button that would fetch it, which a browser forbids in a folder; and have the
+    headings of the contents say their level."""
     twin = f'<link rel="alternate" type="text/markdown" href="{posixpath.basename(pagename)}.html.md" />\n'
     tags = [tag for tag in context.get("metatags", "").splitlines() if 'type="text/markdown"' not in tag]
     context["metatags"] = "\n".join(tags) + "\n" + twin * (doctree is not None)

@@ -4,7 +4,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import nbformat
 import pytest
+from jupyter_client import KernelManager
+from jupyter_client.kernelspec import KernelSpec
+from nbclient import NotebookClient
 
 pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 
@@ -35,6 +39,42 @@ def test_kernel_side(python):
                            "tests/test_explorer_widgets.py"], cwd=ROOT,
                           env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+
+
+# What Colab does to widgets of others, by google.colab.output._widgets: a manager is enabled once, and then marks each
+# widget that is displayed (not one that is a cell's value). What isn't marked stays an empty output.
+COLAB = """
+import sys
+from types import ModuleType, SimpleNamespace
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+def mark(message):
+    if VIEW in message["content"].get("data", {}):
+        message["content"]["metadata"][VIEW] = dict(colab=dict(custom_widget_manager=dict(url="the manager")))
+    return message
+
+output = sys.modules["google.colab.output"] = ModuleType("google.colab.output")
+output._widgets = SimpleNamespace(_installed_url="the manager")
+output.enable_custom_widget_manager = lambda: get_ipython().display_pub.register_hook(mark)
+"""
+RUN = """
+from rmkit.dashboard import RunView, WidgetDisplay
+display_of_run = WidgetDisplay()
+display_of_run.open(RunView("a run"), heard=print)
+"""
+
+
+def test_both_views_are_shown_by_colabs_manager_of_widgets(python, tmp_path):
+    manager = KernelManager()
+    manager._kernel_spec = KernelSpec(argv=[python, "-m", "ipykernel_launcher", "-f", "{connection_file}"])
+    cells = [nbformat.v4.new_code_cell(source) for source in (COLAB, EXPLORER + "viz", RUN)]
+    client = NotebookClient(nbformat.v4.new_notebook(cells=cells), km=manager, timeout=600,
+                            resources=dict(metadata=dict(path=str(tmp_path))))
+    views = "application/vnd.jupyter.widget-view+json"
+    for cell in client.execute().cells[1:]:
+        shown = [output for output in cell.outputs if views in output.get("data", {})]
+        marks = shown[-1].metadata[views]["colab"]  # before it there may be a bar of progress, which is Jupyter's own
+        assert marks["custom_widget_manager"]["url"] == "the manager"
 
 
 def test_in_jupyterlab_3(browser, python, tmp_path):

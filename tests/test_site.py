@@ -49,8 +49,9 @@ def server(html):
 
 
 def of(html, folder):
-    "The pages of a folder; `chapters`: those at the root, with search and the page of what isn't there"
-    names = pages(html)
+    """The pages of a folder; `chapters`: those at the root, with search. The page of what isn't there is a server's: it
+    finds the site by its whole path, from whatever depth"""
+    names = [name for name in pages(html) if name != "404"]
     return [name for name in names if ("/" not in name if folder == "chapters" else name.startswith(f"{folder}/"))]
 
 
@@ -141,6 +142,11 @@ def test_every_page_from_a_server(browser, html, server):
         for page in pages(html):
             walker.go(page)
             walker.note_errors(page)
+        walker.go("404")
+        for scheme in ("light", "dark"):
+            visit.media("screen", color_scheme=scheme)
+            walker.look("404", WIDTHS, scheme)
+            walker.note("404", *visit.axe("body"))
         told(walker.faults)
 
 

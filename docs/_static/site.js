@@ -21,3 +21,8 @@ function alignWords() {
 
 addEventListener("load", () => { alignWords(); reachable(); });
 addEventListener("resize", reachable);
+
+// Sphinx writes a signature of several lines as a list of definitions that defines nothing.
+addEventListener("load", () => {
+  for (const part of document.querySelectorAll("dt.sig > dl, dt.sig > dl > dd")) part.setAttribute("role", "none");
+});
