@@ -7,11 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-from chapters import Chapter, ROOT
+from chapters import ROOT
 from finish import finish
 from links import complaint, link_symbols
 from live import live_names, live_pages
-from pages import as_myst, broken, Page, pictures, thumbnail, write, written_pages
+from pages import as_myst, broken, Page, pictures, write, written_pages
 from reference import write_reference
 from sphinx.cmd.build import main as sphinx
 
@@ -54,7 +54,7 @@ def card(page: Page) -> str:
     picture = [f":img-top: /_pictures/{page.name}.png", f":img-alt: A picture from {page.title}"]
     foot = ["", f"*{page.seconds} s on two cores*"] if page.seconds else []
     return "\n".join([f":::{{grid-item-card}} {page.title}", f":link: /{page.name}", ":link-type: doc",
-                      *picture * (thumbnail(page) is not None), "", page.lead, *foot, ":::"])
+                      *picture * (page.thumbnail is not None), "", page.lead, *foot, ":::"])
 
 
 def gallery(title: str, about: str, pages: list) -> str:
@@ -83,8 +83,7 @@ def write_source(src: Path, pages: dict) -> list:
             page, link_symbols, entry if entry in reference else None,
             contents(pages, reference) if name == "index" else "")
         files |= {f"_pictures/{path.name}": path.read_bytes() for path in pictures(page)}
-        if png := thumbnail(page):
-            files[f"_pictures/{name}.png"] = png
+        files |= {f"_pictures/{name}.png": page.thumbnail} if page.thumbnail else {}
     for name, content in files.items():
         write(src / name, content)
     remove_others(src, {*files, *(f"{name}.md" for name in reference)})
@@ -114,10 +113,9 @@ def add_notebooks(html: Path, pages: dict, cache: Path):
     "The notebooks and their tables, to be downloaded as they are committed, and the live pages that they save."
     for page in pages.values():
         if page.path.suffix == ".ipynb":
-            for path in [page.path, *page.path.parent.glob(f"{page.path.stem}*.csv")]:
+            for path in [page.path, *page.chapter.tables]:
                 write(html / path.relative_to(ROOT), path.read_bytes())
-            chapter = Chapter.read(page.path)
-            for name, saved in (live_pages(chapter, cache) if live_names(chapter) else {}).items():
+            for name, saved in (live_pages(page.chapter, cache) if live_names(page.chapter) else {}).items():
                 write(html / "live" / page.name / name, saved.read_bytes())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = ROOT / "docs" / "seconds.json"  # of each notebook on two cores: docs/notebooks.py writes it, the site says it
 DIRECTIVE = re.compile(r"^#[ \t]*\|[ \t]*([\w-]+)[ \t]*:?[ \t]*(.*)$", re.M)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
 MAGIC = re.compile(r"^(\s*)[%!].*$", re.M)
 IMPORTS = (ast.Import, ast.ImportFrom)
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -42,6 +43,11 @@ class Cell:
         return self.kind == "code" and self.directives.get("eval") != "false" and "needs" not in self.directives
 
     @cached_property
+    def shown(self) -> str:
+        "The source without its directives."
+        return DIRECTIVE.sub("", self.source).strip("\n") if self.kind == "code" else self.source
+
+    @cached_property
     def code(self) -> str:
         "Plain Python, line for line: magics are `pass`, and a cell of another language is empty."
         if self.kind != "code" or self.source.lstrip().startswith("%%"):
@@ -72,6 +78,19 @@ class Cell:
         return bool(self.body) and all(isinstance(node, IMPORTS) for node in self.body)
 
 
+def cells_of(notebook: dict) -> list:
+    "The cells of a notebook that was read as JSON."
+    return [Cell(cell["cell_type"], cell.get("id", ""), "".join(cell["source"]), cell.get("outputs", []))
+            for cell in notebook["cells"]]
+
+
+def printed(output: dict) -> str:
+    "What an output of a cell says as text, without colours; nothing for a picture."
+    data = output.get("data", {})
+    is_picture = any(kind.startswith("image/") for kind in data)
+    return "" if is_picture else ANSI.sub("", "".join(output.get("text", data.get("text/plain", ""))))
+
+
 @dataclass
 class Chapter:
     path: Path
@@ -80,9 +99,7 @@ class Chapter:
     @classmethod
     def read(cls, path: Path):
         "The chapter that a notebook's file holds."
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        return cls(path, [Cell(cell["cell_type"], cell.get("id", ""), "".join(cell["source"]), cell.get("outputs", []))
-                          for cell in notebook["cells"]])
+        return cls(path, cells_of(json.loads(path.read_text(encoding="utf-8"))))
 
     @cached_property
     def code_cells(self) -> list:
@@ -102,6 +119,16 @@ class Chapter:
     def title(self) -> str:
         "The name without the number: it stays when a chapter moves."
         return re.sub(r"^\d+\w?_", "", self.path.stem)
+
+    @cached_property
+    def tables(self) -> list:
+        "The files of the tables that lie beside the notebook under its name."
+        return sorted(self.path.parent.glob(f"{self.path.stem}*.csv"))
+
+
+def page_name(path: Path) -> str:
+    "The name of a notebook's page on the site: the number of a chapter is its place and not its name."
+    return (path.parent.relative_to(ROOT / "nbs") / Chapter(path, []).title).as_posix()
 
 
 def notebooks(folder: Path = ROOT / "nbs") -> list:

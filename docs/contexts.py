@@ -9,7 +9,7 @@ from functools import cache
 from importlib.util import find_spec
 from pkgutil import resolve_name
 
-from chapters import Cell, Chapter, DEFINITIONS, notebooks, ROOT
+from chapters import Cell, Chapter, DEFINITIONS, notebooks, page_name, printed, ROOT
 from stubs import PACKAGE
 from symbols import entries, sources
 
@@ -51,8 +51,7 @@ class Context:
 @cache
 def notebooks_by_page() -> dict:
     "The notebook of each page of the site."
-    folder = ROOT / "nbs"
-    return {(path.parent.relative_to(folder) / Chapter(path, []).title).as_posix(): path for path in notebooks()}
+    return {page_name(path): path for path in notebooks()}
 
 
 def imports_of(tree) -> dict:
@@ -83,12 +82,6 @@ class Silent(ast.NodeTransformer):
         return ast.Constant("") if id(node) in self.said else node
 
 
-def texts_of(outputs: list) -> str:
-    "What cells showed, as far as it is text."
-    texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
-    return "\n".join("".join(text) for text in texts)
-
-
 def commands_of(cell: Cell) -> str:
     "The command lines of a cell that aren't rmkit's own, which can't vouch for its options."
     is_shell = cell.source.lstrip().startswith("%%")
@@ -104,7 +97,7 @@ def context_of(page: str) -> Context:
     if module or page in notebooks_by_page():
         cells = Chapter.read(notebooks_by_page()[module or page]).code_cells
         tree = ast.Module([node for cell in cells for node in cell.body], [])
-        texts = [text for cell in cells for text in (texts_of(cell.outputs), commands_of(cell))]
+        texts = [text for cell in cells for text in (*map(printed, cell.outputs), commands_of(cell))]
         words = {word for text in texts for word in re.findall(r"\w+", text)}
         return Context(module, imports_of(tree), frozenset(words | words_of(tree)))
     paths = [path for pattern in HOUSE.get(page, []) for path in ROOT.glob(pattern)]

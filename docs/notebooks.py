@@ -13,13 +13,13 @@ from pathlib import Path
 from tempfile import gettempdir, TemporaryDirectory
 
 import nbformat
-from chapters import Cell, notebooks, ROOT, SECONDS
+from chapters import Cell, Chapter, notebooks, ROOT, SECONDS
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbdev.clean import nbdev_clean
 
 AT_ONCE = 2
-HANGS = 600  # seconds of one cell; a whole notebook takes under 20 on an idle machine
+HANGS = 600  # seconds of one cell; a whole notebook takes under a minute on an idle machine
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a terminal has overwritten, bars that are drawn as text, what a library says of an accelerator that isn't there.
 OVERWRITTEN = re.compile(r"^.*(\r(?!\n)|\x1b\[2K)|\x1b\[(\?25[lh]|\d*A)", re.M)
@@ -34,7 +34,7 @@ SCRUBBED = [
 def execute(path: Path, folder: Path):
     """A notebook after a run in a folder of its own, where it would keep what it downloads: nothing is there before but
     the tables that lie beside the notebook under its name."""
-    for table in path.parent.glob(f"{path.stem}*.csv"):
+    for table in Chapter(path, []).tables:
         shutil.copy(table, folder)
     notebook = nbformat.read(path, as_version=4)
     cells = notebook.cells

@@ -11,13 +11,11 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from chapters import Cell, Chapter, DIRECTIVE, notebooks, ROOT, SECONDS
-from readme import ANSI
+from chapters import Cell, Chapter, notebooks, page_name, printed, ROOT, SECONDS
 
 SITE = "https://rmkit.github.io/rmkit/"
 REPOSITORY = "https://github.com/rmkit/rmkit"
 COLAB = "https://colab.research.google.com/github/rmkit/rmkit/blob/main/"
-NBS = ROOT / "nbs"
 PROJECT = {"benchmarks": "benchmarks/README.md", "changelog": "CHANGELOG.md", "contributing": "CONTRIBUTING.md"}
 CODE = re.compile(r"^(?P<fence>[`~]{3,}).*?^(?P=fence)[ \t]*$|(?P<tick>`+)(?!`).+?(?<!`)(?P=tick)(?!`)", re.M | re.S)
 LINK = re.compile(CODE.pattern + r"|(?P<picture>!\[[^\]]*)?\]\((?P<target>[^)\s]+)\)", re.M | re.S)
@@ -39,12 +37,16 @@ class Page:
         return self.path.relative_to(ROOT).as_posix()
 
     @cached_property
+    def chapter(self) -> Chapter:
+        "The notebook; a Markdown file is one with a single cell."
+        if self.path.suffix == ".ipynb":
+            return Chapter.read(self.path)
+        return Chapter(self.path, [Cell("markdown", "", self.path.read_text(encoding="utf-8"))])
+
+    @cached_property
     def cells(self) -> list:
         "What a reader sees: no hidden cell, none that is only there for nbdev."
-        if self.path.suffix == ".md":
-            return [Cell("markdown", "", self.path.read_text(encoding="utf-8"))]
-        cells = [cell for cell in Chapter.read(self.path).cells if cell.kind != "raw" and not cell.hidden]
-        return [cell for cell in cells if cell.kind == "markdown" or shown(cell)]
+        return [cell for cell in self.chapter.cells if cell.kind != "raw" and not cell.hidden and cell.shown]
 
     @cached_property
     def title(self) -> str:
@@ -63,8 +65,15 @@ class Page:
     @cached_property
     def module(self) -> str | None:
         "The module that the notebook exports."
-        return next((cell.directives["default_exp"] for cell in Chapter.read(self.path).code_cells
-                     if "default_exp" in cell.directives), None) if self.path.suffix == ".ipynb" else None
+        return next((cell.directives["default_exp"] for cell in self.chapter.code_cells
+                     if "default_exp" in cell.directives), None)
+
+    @cached_property
+    def thumbnail(self) -> bytes | None:
+        "The picture that stands for a tutorial."
+        outputs = [output for cell in self.cells if "thumbnail" in cell.directives for output in cell.outputs]
+        png = next((output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})), None)
+        return png and b64decode("".join(png))
 
     @property
     def up(self) -> str:
@@ -72,20 +81,10 @@ class Page:
         return "../" * self.name.count("/")
 
 
-def name_of(path: Path) -> str:
-    "The name of a notebook's page: the number of a chapter is its place and not its name."
-    return (path.parent.relative_to(NBS) / Chapter(path, []).title).as_posix()
-
-
 def written_pages() -> list:
     "All pages that are written by hand, in reading order: notebooks, then what the repository says of itself."
-    return [Page(path, name_of(path)) for path in notebooks()] + [
+    return [Page(path, page_name(path)) for path in notebooks()] + [
         Page(ROOT / source, name) for name, source in PROJECT.items()]
-
-
-def shown(cell: Cell) -> str:
-    "The code of a cell without its directives."
-    return DIRECTIVE.sub("", cell.source).strip("\n")
 
 
 def write(path: Path, content: str | bytes) -> bool:
@@ -210,7 +209,7 @@ def as_myst(
             continue
         if "needs" in cell.directives:
             cells.append(markdown_cell(f":::{{container}} needs\n{needs(cell)}\n:::"))
-        cells.append(dict(cell_type="code", execution_count=None, metadata={}, source=shown(cell),
+        cells.append(dict(cell_type="code", execution_count=None, metadata={}, source=cell.shown,
                           outputs=cell.outputs))
         if "live" in cell.directives:
             cells.append(markdown_cell(live_frame(page, cell)))
@@ -218,16 +217,6 @@ def as_myst(
     language = dict(name="python", pygments_lexer="ipython3")
     metadata = dict(kernelspec=dict(name="python3", display_name="Python 3", language="python"), language_info=language)
     return json.dumps(dict(cells=cells, metadata=metadata, nbformat=4, nbformat_minor=4), indent=1, ensure_ascii=False)
-
-
-def thumbnail(page: Page) -> bytes | None:
-    "The picture that stands for a tutorial."
-    for cell in page.cells:
-        if "thumbnail" in cell.directives:
-            for output in cell.outputs:
-                if "image/png" in output.get("data", {}):
-                    return b64decode("".join(output["data"]["image/png"]))
-    return None
 
 
 # A notebook as plain Markdown ---------------------------------------------------------------------------------------
@@ -240,10 +229,9 @@ def fenced(text: str, language: str) -> str:
 
 def output_text(output: dict, page: Page) -> str:
     "What a cell showed, as text: of a picture only that there is one."
-    data = output.get("data", {})
-    if any(kind.startswith("image/") for kind in data):
+    if any(kind.startswith("image/") for kind in output.get("data", {})):
         return f"(A picture: see [the page]({posixpath.basename(page.name)}.html).)"
-    text = ANSI.sub("", "".join(output.get("text", data.get("text/plain", "")))).strip("\n")
+    text = printed(output).strip("\n")
     return fenced(text, "text") if text.strip() else ""
 
 
@@ -255,7 +243,7 @@ def twin(page: Page) -> str:
             parts.append(relink(BADGE.sub("", cell.source), page, twin=True).strip())
             continue
         parts.append(needs(cell) if "needs" in cell.directives else "")
-        parts.append(fenced(shown(cell), "python"))
+        parts.append(fenced(cell.shown, "python"))
         parts += [output_text(output, page) for output in cell.outputs]
     if page.path.suffix == ".ipynb":
         parts.append(f"This page is the notebook [{page.source}]({page.up}{page.source}).")

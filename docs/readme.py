@@ -1,21 +1,8 @@
 "Write README.md from nbs/index.ipynb: its prose, its code and what the code printed"
 import json
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-HIDDEN = re.compile(r"^#\|\s*(hide|include:\s*false)\s*$", re.M)
-DIRECTIVE = re.compile(r"^#\|.*\n?", re.M)
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-def text_outputs(cell):
-    "What a code cell printed, as text; a picture's `<Axes ...>` is left out"
-    for output in cell.get("outputs", []):
-        data = output.get("data", {})
-        if any(kind.startswith("image/") for kind in data):
-            continue
-        yield ANSI.sub("", "".join(output.get("text", data.get("text/plain", "")))).rstrip()
+from chapters import cells_of, printed, ROOT
 
 
 def from_root(text, folder="nbs"):
@@ -27,15 +14,14 @@ def from_root(text, folder="nbs"):
 def readme(notebook: dict) -> str:
     "The README of an index notebook, given as parsed JSON"
     parts = []
-    for cell in notebook["cells"]:
-        source = "".join(cell["source"])
-        if HIDDEN.search(source) or cell["cell_type"] == "raw":
+    for cell in cells_of(notebook):
+        if cell.hidden or cell.kind == "raw":
             continue
-        if cell["cell_type"] == "markdown":
-            parts.append(from_root(source))
+        if cell.kind == "markdown":
+            parts.append(from_root(cell.source))
             continue
-        parts.append(f"```python\n{DIRECTIVE.sub('', source).strip()}\n```")
-        parts += [f"```text\n{text}\n```" for text in text_outputs(cell) if text]
+        parts.append(f"```python\n{cell.shown.strip()}\n```")
+        parts += [f"```text\n{text}\n```" for output in cell.outputs if (text := printed(output).rstrip())]
     return "\n\n".join(parts) + "\n"
 
 

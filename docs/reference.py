@@ -8,14 +8,14 @@ import re
 from functools import cache
 from pathlib import Path
 
-from chapters import Chapter
+from chapters import Chapter, page_name
 from links import link_symbols
 from myst_parser.mdit_to_docutils.base import default_slugify
 from options_reference import cli_lines, config_lines, older_page
+from pages import REPOSITORY, write
 from rmkit import _home as TOP_LEVEL
 from symbols import chapter_paths, entries, entries_of, errors, is_class_method, parameters, sources
 
-REPOSITORY = "https://github.com/rmkit/rmkit/blob/main"
 LONGEST_VALUE = 72  # letters of a constant that are shown
 SPHINX = dict(  # settings of `conf.py` that the entries are written for
     smartquotes=False,  # 'raise' and '' are what one types
@@ -49,12 +49,12 @@ def chapter_link(source, line: int) -> str:
     "Where the chapter explains what a line of a module does."
     notebook, cell = source.cell(line)
     title, anchor = headings(notebook)[cell]
-    name = Chapter(Path(notebook), []).title
+    name = page_name(chapter_paths()[notebook])
     return f"[Chapter {name}{': ' * bool(title)}{title}](../{name}.ipynb{'#' * bool(anchor)}{anchor})"
 
 
 def source_link(source, line: int) -> str:
-    return f"[Source]({REPOSITORY}/rmkit/{source.name}.py#L{line})"
+    return f"[Source]({REPOSITORY}/blob/main/rmkit/{source.name}.py#L{line})"
 
 
 # Texts --------------------------------------------------------------------------------------------------------------
@@ -223,10 +223,6 @@ def write_reference(dest: Path) -> list[str]:
     "Write the pages below `dest/reference/`, each only if it changed; their names as documents, in order."
     pages = {"index": index_page()} | {source.name: module_page(source) for source in sources().values()}
     pages["older_names"] = older_page(lambda text: prose(text, "reference/older_names"))
-    folder = Path(dest) / "reference"
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in pages.items():
-        path = folder / f"{name}.md"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
+        write(dest / "reference" / f"{name}.md", text)
     return [f"reference/{name}" for name in pages]

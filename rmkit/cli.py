@@ -741,6 +741,7 @@ def _run(command, words):
     COMMANDS[command](words)
     sys.stdout.flush()
 
+# %% ../nbs/81_cli.ipynb #re003
 def main(
     words: list[str] | None = None,  # the command line; None: this process's
 ) -> int:  # exit status

@@ -85,11 +85,10 @@ class RewardTrainer(Trainer):
         self.data_reports = RowReports(is_quiet=bool(args.process_index))
         self.train_dataset = self._prepare(train_dataset, "train")
         self.eval_dataset = self._prepare(eval_dataset, "eval")
-        super().__init__(
-            model, args, data_collator or self._own_collator, self.train_dataset, self.eval_dataset,
-            self.processing_class, model_init=model_init, compute_metrics=compute_metrics, callbacks=callbacks,
-            optimizers=optimizers, optimizer_cls_and_kwargs=optimizer_cls_and_kwargs,
-            preprocess_logits_for_metrics=preprocess_logits_for_metrics)
+        super().__init__(model, args, data_collator or self._own_collator, self.train_dataset, self.eval_dataset,
+                         self.processing_class, model_init=model_init, compute_metrics=compute_metrics,
+                         callbacks=callbacks, optimizers=optimizers, optimizer_cls_and_kwargs=optimizer_cls_and_kwargs,
+                         preprocess_logits_for_metrics=preprocess_logits_for_metrics)
         for name in self._last_steps:
             getattr(self, name)()
 

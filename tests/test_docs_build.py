@@ -9,8 +9,10 @@ import finish
 import live
 import pages
 import pytest
-from chapters import Cell, Chapter, ROOT
-from pages import as_myst, NBS, Page, relink, twin
+from chapters import Cell, Chapter, page_name, ROOT
+from pages import as_myst, Page, relink, twin
+
+NBS = ROOT / "nbs"
 
 PNG = {"output_type": "display_data", "data": {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure>"}}
 PRINTED = {"output_type": "stream", "name": "stdout", "text": ["\x1b[1m0.75\x1b[0m\n"]}
@@ -38,7 +40,7 @@ def page(tmp_path, monkeypatch):
     monkeypatch.setattr(Chapter, "read", lambda at: Chapter(at, cells))
     monkeypatch.setattr(pages, "SECONDS", tmp_path / "seconds.json")
     (tmp_path / "seconds.json").write_text('{"nbs/tutorials/a_loss.ipynb": 7}', encoding="utf-8")
-    return Page(path, pages.name_of(path))
+    return Page(path, page_name(path))
 
 
 def myst_cells(page, **more):
@@ -51,7 +53,7 @@ def test_a_page_knows_its_name_title_and_cost(page):
     assert (page.name, page.title, page.lead) == ("tutorials/a_loss", "A `loss`", "What it is.")
     assert (page.seconds, page.module, page.source) == (7, "losses", "nbs/tutorials/a_loss.ipynb")
     assert Page(NBS / "other.ipynb", "other").seconds is None
-    assert pages.name_of(NBS / "12_data.ipynb") == "data" and pages.name_of(NBS / "index.ipynb") == "index"
+    assert page_name(NBS / "12_data.ipynb") == "data" and page_name(NBS / "index.ipynb") == "index"
 
 
 def test_a_reader_sees_no_hidden_cell_and_no_directive(page):
@@ -91,7 +93,7 @@ def test_the_symbols_of_prose_are_handed_to_be_linked(page):
 
 def test_outputs_are_the_committed_ones_and_one_is_the_thumbnail(page):
     assert next(cell for cell in myst_cells(page) if "plot" in cell["source"])["outputs"] == [PNG, PRINTED, TABLE]
-    assert pages.thumbnail(page).startswith(b"\x89PNG")
+    assert page.thumbnail.startswith(b"\x89PNG")
 
 
 # Links --------------------------------------------------------------------------------------------------------------
@@ -223,7 +225,7 @@ def test_the_book_has_the_parts_of_the_front_page():
     index = Page(NBS / "index.ipynb", "index")
     parts = build_site.parts(index)
     chapters = [path for path in pages.page_names() if re.match(r"\d", path.name)]
-    assert [name for names in parts.values() for name in names] == [pages.name_of(path) for path in chapters]
+    assert [name for names in parts.values() for name in names] == [page_name(path) for path in chapters]
     assert list(parts)[:3] == ["The idea", "Data", "The model"] and parts["Data"][0] == "words"
 
 
