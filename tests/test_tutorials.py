@@ -11,6 +11,7 @@ from types import MethodType
 import pytest
 from chapters import Cell, Chapter, DEFINITIONS, notebooks, ROOT
 from IPython.core.inputtransformer2 import TransformerManager
+from pages import NEEDS
 from test_docstrings import faults_of_source
 from test_style import faults_of as faults_of_style
 from transformers import TrainingArguments
@@ -24,7 +25,6 @@ TUTORIALS = notebooks(ROOT / "nbs" / "tutorials")
 BADGE = ("[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
          "(https://colab.research.google.com/github/rmkit/rmkit/blob/main/nbs/tutorials/{name})")
 INSTALL = '#| needs: network\n%pip install -q "rmkit @ git+https://github.com/rmkit/rmkit"'
-NEEDS = {"network", "gpu", "gpus", "vllm", "sglang"}  # what a cell may need that a test hasn't got
 NOT_CODE = {"text", "diff", "json", "jsonl", "yaml", "csv", "toml", "jinja"}  # languages of fences in Markdown
 FENCE = re.compile(r"^\s*(?:```+|~~~+)(.*)$", re.M)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -267,7 +267,7 @@ def fence_faults(chapter):
 def mark_faults(chapter):
     "What is wrong with marks, and with what isn't marked."
     for cell in chapter.code_cells:
-        if needs(cell) - NEEDS or "needs" in cell.directives and not needs(cell):
+        if needs(cell) - NEEDS.keys() or "needs" in cell.directives and not needs(cell):
             yield f"{cell.id} needs {cell.directives['needs']!r}: one of {sorted(NEEDS)}, with commas between"
         if re.search(r"\A\s*\S.*^%%", cell.source, re.M | re.S) and not cell.source.startswith("%%"):
             yield f"{cell.id}: IPython takes a cell magic from the first line alone; put the mark below it"
