@@ -158,8 +158,11 @@ def test_a_pair_head_is_the_ridge_fit(n, d, ridge):
 
 def test_a_pair_head_needs_pairs_and_a_ridge():
     for n, ridge in ((0, 1.0), (5, 0.0), (5, -1.0), (5, math.nan)):
-        with pytest.raises(ValueError, match=f"{n} pairs and ridge={ridge}"):
+        with pytest.raises(ValueError, match=f"{n} pairs, 0 of them not finite, and ridge={ridge}"):
             pair_head(np.ones((n, 2)), ridge)
+    with pytest.raises(ValueError, match="3 pairs, 1 of them not finite"):
+        pair_head(np.array([[1.0, 2], [3, math.nan], [1, 1]]), 1.0)
+    assert np.allclose(pair_head(np.eye(3, dtype=np.float16), 1.0), pair_head(np.eye(3), 1.0), atol=1e-6)
 
 
 # A curve ------------------------------------------------------------------------------------------------------------
@@ -199,8 +202,8 @@ def test_lowess_of_equal_numbers_is_their_mean():
 
 
 def test_lowess_refuses_what_is_no_number():
-    for x, y in (([], []), ([1, math.nan], [1, 2]), ([1, 2], [1, math.nan])):
-        with pytest.raises(ValueError, match="points without NaN"):
+    for x, y in (([], []), ([1, math.nan], [1, 2]), ([1, 2], [1, math.inf])):
+        with pytest.raises(ValueError, match="finite points"):
             lowess(x, y)
 
 
