@@ -228,7 +228,7 @@ def test_auroc_of_one_kind_is_unknown():
 def test_a_hundred_thousand_pairs_fit_into_memory():
     x, y = made(100_000, w=(1.5, -0.5))
     tracemalloc.start()
-    estimates = logistic_estimates(dict(a=x[:, 0], b=x[:, 1]), np.arange(100_000) // 2, y, n_boot=10)
+    estimates = logistic_estimates(dict(a=x[:, 0], b=x[:, 1]), y_N=y, n_boot=10)
     curve = lowess(x[:, 1], y, frac=0.1, robust=0)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
