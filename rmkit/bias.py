@@ -99,7 +99,7 @@ def _length_fit(weights_N, margin_N, gap_N):
     scale_2 = np.sqrt(weights_N @ x_N2**2 / weights_N.sum())
     z_N2 = x_N2 / np.where(scale_2 > 0, scale_2, 1)
     a, b = logistic_fit(z_N2, np.ones(len(z_N2)), weights_N, ridge=WEAK_RIDGE)
-    rest_N = z_N2[:, 0] - weighted_mean(weights_N, z_N2.prod(1)) * z_N2[:, 1]  # of the margin: what doesn't go with length
+    rest_N = z_N2[:, 0] - weighted_mean(weights_N, z_N2.prod(1)) * z_N2[:, 1]  # margin that doesn't go with length
     at_equal = weighted_mean(weights_N, sigmoid(a * np.abs(rest_N)))
     return dict(reward=a, length=b if scale_2[1] > 0 else math.nan, accuracy_at_equal_length=at_equal)
 
@@ -109,8 +109,8 @@ def length_effect(
 ) -> dict[str, Estimate]:  # reward, length, accuracy_at_equal_length, length_rule
     """The logistic fit of the label on reward margin and length gap, both orders of each pair, no intercept.
 
-    `reward` and `length` are in log-odds for a standard deviation of the gap; `accuracy_at_equal_length` is what the fit
-    says of pairs without a length gap, as length-controlled win rates do (Dubois et al., arXiv 2404.04475);
+    `reward` and `length` are in log-odds for a standard deviation of the gap; `accuracy_at_equal_length` is what the
+    fit says of pairs without a length gap, as length-controlled win rates do (Dubois et al., arXiv 2404.04475);
     `length_rule` is the accuracy of the better rule without a model. A ValueError where the table has no rewards or
     lengths."""
     pairs = _pairs_of(table)
@@ -357,7 +357,7 @@ def _style_gaps(table):
 def style_effects(
     table: pd.DataFrame,  # one row a pair: chosen, rejected (texts or messages), rewards, lengths, and prompt
     seed: int = 0,  # of the choice of 5,000 pairs, where there are more
-) -> pd.DataFrame:  # a row a style: pairs, label, model, difference, low, high, log_odds and its ends, p, is_biased, why
+) -> pd.DataFrame:  # a row a style: pairs, label, model, difference, log_odds (both with ends), p, is_biased, why
     """For each of `STYLES`, how often the label and the model prefer the response that has more of it.
 
     `model` is the mean of its probabilities, calibrated to the labels; `difference` is model less label, with its 95%

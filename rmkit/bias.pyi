@@ -63,8 +63,8 @@ WEAK_RIDGE: float
 def length_effect(table: pd.DataFrame) -> dict[str, Estimate]:
     """The logistic fit of the label on reward margin and length gap, both orders of each pair, no intercept.
 
-    `reward` and `length` are in log-odds for a standard deviation of the gap; `accuracy_at_equal_length` is what the fit
-    says of pairs without a length gap, as length-controlled win rates do (Dubois et al., arXiv 2404.04475);
+    `reward` and `length` are in log-odds for a standard deviation of the gap; `accuracy_at_equal_length` is what the
+    fit says of pairs without a length gap, as length-controlled win rates do (Dubois et al., arXiv 2404.04475);
     `length_rule` is the accuracy of the better rule without a model. A ValueError where the table has no rewards or
     lengths."""
 
