@@ -213,7 +213,7 @@ def from_dict(
     cls: LengthCorrection,
     saved: Mapping,  # what `as_dict` gave, perhaps by way of JSON
 ) -> LengthCorrection:
-    "Read a correction back; a ValueError where it is none."
+    "The correction that was written; a ValueError where it is none."
     try:
         lengths, bias, strength = tuple(saved["lengths"]), tuple(saved["bias"]), saved["strength"]
         return cls(tuple(map(float, lengths)), tuple(map(float, bias)), float(strength))
@@ -238,7 +238,7 @@ def _curve(pairs):
 
 def prompt_folds(
     groups_N,  # (N,) the prompt of each pair, in any form that `prompt_groups` takes
-    k: int,  # folds
+    k: int,  # number of folds
     seed: int = 0,  # of the split
 ) -> np.ndarray:  # (N,) of int, from 0 to k - 1
     "A fold for each pair, the same for all pairs of a prompt; folds have as many prompts, or one more."
