@@ -156,7 +156,7 @@ def turning_point(
 # %% ../nbs/37_best_of.ipynb #bo027
 def cautious_rewards(
     rewards_MGN,  # (M, ...) rewards of the same answers by M models; (M, G, N) for `best_of`
-    deviations: float = 1.0,  # number of standard deviations between the models to take off their mean; 0: the mean
+    deviations: float = 1.0,  # how many deviations of their reward are taken off the models' mean; 0: the mean
 ) -> np.ndarray:  # (G, N), or whatever shape one model's rewards have
     """The models' mean less so many deviations, each model counted from its own mean.
 

@@ -238,7 +238,7 @@ def _curve(pairs):
 
 def prompt_folds(
     groups_N,  # (N,) the prompt of each pair, in any form that `prompt_groups` takes
-    k: int,  # number of folds
+    k: int,  # parts
     seed: int = 0,  # of the split
 ) -> np.ndarray:  # (N,) of int, from 0 to k - 1
     "A fold for each pair, the same for all pairs of a prompt; folds have as many prompts, or one more."

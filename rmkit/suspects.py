@@ -73,7 +73,7 @@ def _chosen_head(difference_ND, group_N, seed):
 def cross_fit(
     difference_ND,  # (N, D) features of the chosen response less those of the rejected one
     groups_N=None,  # (N,) the prompt of each pair; each pair is its own group if not given
-    k: int = 5,  # number of folds
+    k: int = 5,  # parts that the prompts are split into
     seed: int = 0,  # of the folds
 ) -> np.ndarray:  # (N,) reward margins
     """The reward margin of each pair by a linear head that has seen other prompts only.
@@ -99,7 +99,7 @@ class Found(NamedTuple):
     "How well a ranking finds labels that are known to be wrong."
     auroc: float  # probability that a wrong label ranks above a right one
     precision: float  # share of wrong labels among the first `n`
-    n: int  # number of labels that are wrong
+    n: int  # pairs whose label is wrong
 
 
 def rate_suspects(
