@@ -104,7 +104,7 @@ class LengthCorrection:
 
     @classmethod
     def from_dict(cls, saved: Mapping) -> LengthCorrection:
-        """Read a correction back; a ValueError where it is none."""
+        """The correction that was written; a ValueError where it is none."""
 
 STRENGTHS: Any
 CURVE_RESPONSES: int

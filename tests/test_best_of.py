@@ -6,6 +6,7 @@ import pytest
 
 from rmkit.best_of import (best_of, best_of_curve, best_of_weights, cautious_rewards, kl_of_best_of, powers_of_two,
                            turning_point)
+from rmkit.intervals import bootstrap, weighted_mean
 
 NS = [1, 4, 16]
 
@@ -57,8 +58,8 @@ def test_several_models_count_alike():
 
 
 def test_intervals_of_the_curve_cover_the_truth():
-    "Over 200 sets of 40 prompts, gold and proxy at each n, against the mean over 40,000 prompts."
-    proxy_GN, gold_GN = answers(np.random.default_rng(0), 40_000)
+    "200 sets of 40 prompts, gold and proxy at each n, against the mean over 20,000 prompts."
+    proxy_GN, gold_GN = answers(np.random.default_rng(0), 20_000)
     truth = dict(gold=best_of(gold_GN, proxy_GN, NS).mean(0), proxy=best_of(proxy_GN, proxy_GN, NS).mean(0))
     held = []
     for seed in range(1, 201):
@@ -66,6 +67,16 @@ def test_intervals_of_the_curve_cover_the_truth():
         held.append([(curve[f"{name}_low"] <= truth[name]) & (truth[name] <= curve[f"{name}_high"]) for name in truth])
     share = np.mean(held, axis=0)
     assert ((0.92 <= share) & (share <= 0.98)).all(), share
+
+
+def test_intervals_of_the_curve_are_the_bootstraps():
+    proxy_GN, gold_GN = answers(np.random.default_rng(0), 60)
+    row = best_of_curve(proxy_GN, gold_GN).iloc[2]
+    slow = bootstrap(weighted_mean, best_of(gold_GN, proxy_GN, [4])[:, 0])
+    assert row["gold"] == pytest.approx(slow.value)
+    width = slow.high - slow.low
+    assert row["gold_low"] == pytest.approx(slow.low, abs=0.1 * width)
+    assert row["gold_high"] == pytest.approx(slow.high, abs=0.1 * width)
 
 
 def test_a_turn_is_told_from_luck():
