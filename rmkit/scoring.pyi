@@ -8,11 +8,14 @@ import torch
 from datasets import Dataset, IterableDataset
 from transformers import PreTrainedTokenizerBase
 from . import older_names as older_names
+from .bias import LengthCorrection as LengthCorrection
 from .collator import pad_rows as pad_rows
 from .data import id_columns as id_columns, IDS as IDS, prepare_dataset as prepare_dataset
 from .flat import flat_rewards as flat_rewards, needs_padding as needs_padding
 from .head import (
     evaluating as evaluating,
+    head_module as head_module,
+    own_forward as own_forward,
     reads_text_pairs as reads_text_pairs,
     set_text_pair as set_text_pair,
     unwrap as unwrap,
@@ -21,9 +24,12 @@ from .layout import lay_out as lay_out, shared_length as shared_length
 from .model import (
     check_model_class as check_model_class,
     check_token_ids as check_token_ids,
+    CORRECTION_FILE as CORRECTION_FILE,
+    HUB_KEYS as HUB_KEYS,
     limit_length as limit_length,
     load_reward_model as load_reward_model,
     position_limit as position_limit,
+    save_reward_model as save_reward_model,
 )
 from .table import (
     OWN_COLUMNS as OWN_COLUMNS,
@@ -45,13 +51,27 @@ from .tokens import (
 )
 from .words import are_messages as are_messages, as_text as as_text, drop_none as drop_none, visible as visible
 
-__all__ = ['logger', 'READS_PER_TOKEN', 'RewardModel', 'Ranking', 'pair_texts', 'response_lengths', 'further_columns']
+__all__ = [
+    'logger',
+    'CORRECTION_BYTES',
+    'LENGTH_UNIT',
+    'READS_PER_TOKEN',
+    'CORRECTION_NOTE',
+    'RewardModel',
+    'response_lengths',
+    'Ranking',
+    'pair_texts',
+    'further_columns',
+    'Features',
+    'PairFeatures',
+]
 logger: Any
 class RewardModel:
     """A trained reward model that takes text or messages. A TypeError or ValueError for a model of another kind."""
     model: torch.nn.Module
     tokenizer: PreTrainedTokenizerBase
     max_length: Any
+    length_correction: Any
 
     def __init__(self, model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, max_length: int | None=None) -> None:
         ...
@@ -67,10 +87,11 @@ class RewardModel:
         max_length: int | None=None,
         device: str | torch.device | None=None,
         text_pair: bool=False,
+        length_correction: bool=True,
         **kwargs
     ) -> RewardModel:
         """The saved reward model of a folder or of the Hub; a ValueError for a model without a trained reward head, whose
-    rewards would be random, an OSError where there is no such model."""
+    rewards would be random, or for a broken length correction; an OSError where there is no such model."""
 
     def score(
         self,
@@ -97,8 +118,9 @@ class RewardModel:
     TypeError and ValueError for what `score` doesn't take."""
 
     def token_rewards(self, prompt, response) -> TokenRewards:
-        """The head's value at every token of one response; a ValueError for an encoder, or a response that is too long, a
-    TypeError for what is neither text nor messages."""
+        """The head's value at every token of one response: raw rewards, from which no length correction is taken off.
+
+    A ValueError for an encoder, or a response that is too long; a TypeError for what is neither text nor messages."""
 
     def score_pairs(
         self,
@@ -114,11 +136,57 @@ class RewardModel:
 
     A ValueError where no pair is left; for a row that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
 
+    def head_weights(self) -> tuple[np.ndarray, float]:
+        """What the head's last layer multiplies its features by; ValueError where the reward isn't linear in anything."""
+
+    def features(
+        self,
+        prompts,
+        responses,
+        *,
+        batch_size: int | None=None,
+        max_tokens: int=16384,
+        progress: bool=True,
+    ) -> Features:
+        """What the head's last layer reads of each response, and the reward that it makes of it, from one pass.
+
+    A TypeError or ValueError for what `score` doesn't take, and a ValueError where the reward isn't linear in anything
+    (a forward of the model's own)."""
+
+    def pair_features(
+        self,
+        dataset: Dataset | IterableDataset | Iterable[Mapping],
+        *,
+        on_bad_row: str='raise',
+        columns: Mapping[str, str] | None=None,
+        batch_size: int | None=None,
+        max_tokens: int=16384,
+        progress: bool=True,
+    ) -> PairFeatures:
+        """The table of `score_pairs`, and what the head's last layer reads of both sides, from one pass.
+
+    It raises what `score_pairs` does, and a ValueError where the reward isn't linear in anything."""
+
     def as_reward_func(self, name: str='reward_model'):
         """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is
     too long. It raises what `score` does: a TypeError or ValueError for what can't be read."""
 
+    def with_length_correction(self, correction: LengthCorrection | None) -> RewardModel:
+        """Take a bias for length off all rewards of whole responses, by whatever method; rewards at tokens stay raw.
+
+    Post-hoc reward calibration of Huang et al. (arXiv 2409.17407). Lengths are those of `response_lengths`."""
+
+    def save(self, folder: str | Path, *, with_base: bool | None=None) -> None:
+        """Save model and tokenizer by `save_reward_model`, and the length correction, where there is one, beside them.
+
+    `AutoModelForSequenceClassification.from_pretrained(folder)` gives the same rewards, raw."""
+
+CORRECTION_BYTES: Any
+LENGTH_UNIT: str
 READS_PER_TOKEN: int
+def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """How many tokens each response has by itself, without the template's."""
+
 class Ranking(NamedTuple):
     """Responses in order."""
     order: np.ndarray
@@ -127,10 +195,23 @@ class Ranking(NamedTuple):
 def pair_texts(row: Mapping, tokenizer: PreTrainedTokenizerBase) -> tuple:
     """What a pair says; what the model read, special tokens and all, where only ids are known."""
 
-def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """How many tokens each response has by itself, without the template's."""
-
 def further_columns(rows: Sequence[Mapping]) -> dict:
     """What a dataset says of its pairs besides their texts: ids, annotators, subsets. A taken name gets `_given`."""
 
+class Features(NamedTuple):
+    """Responses as the head's last layer reads them."""
+    rewards_N: np.ndarray
+    features_ND: np.ndarray
+
+class PairFeatures(NamedTuple):
+    """Pairs as the head's last layer reads them."""
+    scores: PairScores
+    chosen_ND: np.ndarray
+    rejected_ND: np.ndarray
+
+    @property
+    def difference_ND(self) -> np.ndarray:
+        """Chosen less rejected: all that a linear head can know of a pair."""
+
+CORRECTION_NOTE: str
 __getattr__: Any
