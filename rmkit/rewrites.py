@@ -95,7 +95,7 @@ def _other_quotes(text):
 # %% ../nbs/53_rewrites.ipynb #rw008
 _MARKUP = (r"^#{1,6} +|^[ \t]*[-*+] +|^> ?|(?P<two>\*\*)(?P<bold>\S(?:[^\n]*?\S)?)(?P=two)"
            r"|(?<![\w*])\*(?P<italic>[^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\s*\n\s*")
+_SENTENCE_END = re.compile(r"(?:(?<=[^\d\s][.!?])|(?<=\d\d[.!?]))\s+|(?<=[。！？])\s*|\s*\n\s*")  # not behind "1."
 
 
 def without_markdown(
@@ -116,8 +116,8 @@ def sentences(
 def in_markdown(
     text: str,  # anything
 ) -> str:
-    "Each sentence as an item of a list, its first word bold; the text itself where it has Markdown or code."
-    if find_in_prose(_MARKUP, text) or re.search(_KEPT, text, re.S | re.M):
+    "Each sentence as an item of a list, its first word bold; the text itself where it has Markdown, a list or code."
+    if find_in_prose(rf"{_MARKUP}|{_SIGN}", text) or re.search(_KEPT, text, re.S | re.M):
         return text
     words = [part.strip().partition(" ") for part in sentences(text)]
     return "\n".join(f"- **{first}**{space}{rest}" for first, space, rest in words)
@@ -132,12 +132,9 @@ KEEPS = {
     "white space at the end": lambda text: text and text + " \n\n",
     "other quotes": _other_quotes,
     "all in quotes": lambda text: text and f'"{text}"',
-    "space before punctuation": substitution(r"(?<=\w)(?=[,.;:!?](?:\s|\Z))", " "),
     "dashes and dots": substitution(r"(?<![.])\.\.\.(?![.])|(?<=\w )--?(?= )|(?<=\w)--(?=\w)",
                                     lambda found: _DASHES[found[0]]),
     "no final stop": substitution(r"(?<=\w)[.。](?=\s*\Z)", ""),
-    "small letter after a stop": substitution(r"(?:\A|(?<=[.!?] ))[^\W\d_](?=[^\W\d_A-Z])",
-                                              lambda found: found[0].lower()),
     "other list signs": substitution(_SIGN, _other_sign),
     "Markdown on": in_markdown,
     "Markdown off": without_markdown,
@@ -180,6 +177,9 @@ def _appended(text, other):
 
 STYLES = {
     "typing errors": _with_typos,
+    "space before punctuation": substitution(r"(?<=[^\W\d_])(?=[,.;:!?](?:\s|\Z))", " "),
+    "small letter after a stop": substitution(r"(?:\A|(?<=[^\d\s][.!?] ))[^\W\d_](?=[^\W\d_A-Z])",
+                                              lambda found: found[0].lower()),
     "exclamation marks": substitution(r"(?<=[^\W\d_])(?P<stop>[.。])(?=\s|\Z)",
                                       lambda found: "!" if found["stop"] == "." else "！"),
     "emoji": addition(after="😊", is_english=False),

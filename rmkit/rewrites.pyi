@@ -75,7 +75,7 @@ def sentences(text: str) -> list[str]:
     """The sentences, by their full stops and by lines; what follows an abbreviation counts as one, too."""
 
 def in_markdown(text: str) -> str:
-    """Each sentence as an item of a list, its first word bold; the text itself where it has Markdown or code."""
+    """Each sentence as an item of a list, its first word bold; the text itself where it has Markdown, a list or code."""
 
 KEEPS: Any
 def addition(before: str='', after: str='', is_english: bool=True) -> Callable[[str], str]:
