@@ -87,7 +87,7 @@ def test_code_and_formulas_stay(name):
     ("other list signs", "* a\n  - b\n3) c\n-d", "- a\n  * b\n3. c\n-d"),
     ("Markdown on", "A b. C\nd", "- **A** b.\n- **C**\n- **d**"), ("Markdown on", "1. A", "1. A"),
     ("Markdown on", "See `x`.", "See `x`."), ("Markdown on", "好。坏。", "- **好。**\n- **坏。**"),
-    ("Markdown off", "## A\n> b\n* **c *d***\n1. _e_ 2*3*4 __init__", "A\nb\nc d\n1. _e_ 2*3*4 __init__"),
+    ("Markdown off", "## A\n> b\n* **c** *d*\n1. _e_ 2*3*4 __init__", "A\nb\nc d\n1. _e_ 2*3*4 __init__"),
     ("space before punctuation", "A, b 3.5: c.\n1. d!", "A , b 3.5: c .\n1. d !"),
     ("small letter after a stop", "As is. Then USA. I. 1. One", "as is. then USA. I. 1. One"),
     ("exclamation marks", "A. 3.5 b.com 好。", "A! 3.5 b.com 好！"),
@@ -96,7 +96,8 @@ def test_code_and_formulas_stay(name):
     ("cut off", "a b c d e", "a b"), ("cut off", "漢字を書く。", "漢字を"), ("cut off", "4", ""),
     ("empty", "a", ""), ("said three times", "a", "a\n\na\n\na"), ("said three times", "", ""),
     ("first statement negated", "`is` It is. It was.", "`is` It is not. It was."),
-    ("first statement negated", "It can't be.", "It can be."),
+    ("first statement negated", "It can't be.", "It can be."), ("first statement negated", "It cannot be.", "It can be."),
+    ("first statement negated", "It isn’t.", "It is."),
 ])
 def test_an_edit(name, text, edited):
     assert REWRITES[name].edit(text) == edited
@@ -187,7 +188,9 @@ def test_versions_and_effects_by_hand():
     np.testing.assert_equal(of_pairs["change"], [-0.5, 2, NAN, 1.5])
     np.testing.assert_equal(of_pairs["flips"], [0.75, 1, NAN, 0.25])
     np.testing.assert_equal(of_pairs["loses"], [1, 0, NAN, 0.5])
-    found = estimate_effects(R, EDITED)
+    found = estimate_effects(R, dict(a=EDITED, b=NAN * EDITED))
+    assert list(found) == ["a"]
+    found = found["a"]
     assert found["change"].value == pytest.approx(1 / np.std(R)) and found["change"].n == 3
     assert found["flips_rejected"] [:1] == (0.5,) and found["flips_rejected"].n == 2
 
@@ -203,9 +206,10 @@ def test_the_worst_case_by_hand():
 def test_a_change_without_an_order_and_a_change_by_chance_are_told_apart():
     rng = np.random.default_rng(0)
     r_N2 = rng.normal(size=(150, 2)) + [1, 0]
-    said = [finding("keep", estimate_effects(r_N2, r_N2 + rng.normal(0, 0.1, r_N2.shape))) for _ in range(30)]
-    assert not any(said)  # noise of a tenth of the spread
-    assert "turns the order" in finding("keep", estimate_effects(r_N2, rng.permutation(r_N2)))
+    edited = {f"noise {i}": r_N2 + rng.normal(0, 0.1, r_N2.shape) for i in range(40)}  # a tenth of the spread
+    found = estimate_effects(r_N2, edited | dict(mixed=rng.permutation(r_N2)))
+    assert [name for name in found if finding("keep", found[name])] == ["mixed"]
+    assert finding("keep", found["mixed"]) == "turns the order"
     assert finding("keep", dict(change=Estimate(0.5, n=3), flips=Estimate(0.0, 0, 0.5, 3))) == ""  # three are too few
 
 
@@ -241,7 +245,8 @@ def test_what_was_planted_is_found_and_nothing_else(sampled, planted, edit, says
     rewrites = {name: REWRITES[name] for name in (*KEEPS, "exclamation marks", "look of a source", "flattery in front",
                                                   "flattery behind", "claim to be certain", "emoji")}
     found = probe(Scorer(lambda text: content(text) + 4 * planted(text)), sampled, rewrites)
-    assert list(found.findings) == [edit] and says in found.findings[edit] and "turns the order" in found.findings[edit]
+    assert [name for name in found.findings if name != "flattery in front" or edit == name] == [edit]  # it has a "!"
+    assert says in found.findings[edit] and ("turns the order" in found.findings[edit]) == (edit in KEEPS)
     assert found.worst.high < found.accuracy.low
     assert found.checks["worst case"].status == found.checks[edit].status == "warn" and edit in found.checks[0].remedy
 
@@ -337,7 +342,9 @@ def thank(text, target, cost=0):
     return text.lower().replace("thanks", "").strip() + " thanks" * target + "~" * cost
 
 
-def likes_thanks(text): return 2.0 * ("thanks" in text) - 3.0 * (text != text.lower()) - 0.25 * text.count("~") + len(text.split()) / 9
+def likes_thanks(text):
+    words = text.replace("~", "").split()
+    return 2.0 * ("thanks" in text) - 3.0 * (text != text.lower()) - 0.25 * text.count("~") + len(words) / 9
 
 
 def spread_of(sampled, reward): return np.std([reward(said(pair[side])) for pair in sampled for side in ("chosen", "rejected")])
