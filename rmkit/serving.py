@@ -229,7 +229,7 @@ def _check_dtype(saved):
     if stored[:1] == ["float32"]:
         found += " (in 16 bits, as servers compute unless told otherwise, rewards move by some hundredths)"
     return _row("dtype", len(stored) <= 1 and named in (None, *stored), found, "an engine casts all weights to the "
-                "type that the config names", "Save all weights in one type: model.to(dtype), save_reward_model.", "warn")
+                "type that the config names", "Save all in one type: model.to(dtype), save_reward_model.", "warn")
 
 
 def _check_correction(saved):
@@ -257,9 +257,12 @@ class Reading:
         self.text = tokenizer(text)["input_ids"]  # as it makes of the text that the template wrote
         self.written, self.tokenizer = text, tokenizer
 
-    def shown(self, ids, n=3):
-        "The first tokens of some ids; the last for a negative n."
-        return " ".join(self.tokenizer.convert_ids_to_tokens(ids[:n] if n > 0 else ids[n:]))
+    def begins(
+        self,
+        ids: list[int],  # one of the three
+    ) -> str:
+        "The first tokens, named."
+        return " ".join(self.tokenizer.convert_ids_to_tokens(ids[:3]))
 
 
 def _reading(saved):
@@ -328,11 +331,11 @@ def _check_special_tokens(reading):
     "Whether texts begin as those trained on, from messages and from text."
     n = min(map(len, (reading.ours, reading.messages, reading.text))) - 1  # the end is another check's
     by_messages, by_text = (ids[:n] == reading.ours[:n] for ids in (reading.messages, reading.text))
-    found = f"messages give {reading.shown(reading.messages)}"
+    found = f"messages give {reading.begins(reading.messages)}"
     if not by_text:
-        found += f"; its text, with a server's special tokens, {reading.shown(reading.text)}: send messages or ids"
+        found += f"; its text, with a server's special tokens, {reading.begins(reading.text)}: send messages or ids"
     if not by_messages:
-        found += f"; trained on {reading.shown(reading.ours)}"
+        found += f"; trained on {reading.begins(reading.ours)}"
     remedy = "Have the template write the first token once."
     if by_text and not by_messages:
         remedy = "Send the template's text rather than messages: then the tokenizer adds it."
