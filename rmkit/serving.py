@@ -191,13 +191,23 @@ def _check_head(saved):
         remedy = "Load it with load_reward_model(FOLDER, require_head=True), which says what is missing."
     return _row("head", False, fault, why, remedy)
 
+# %% ../nbs/22_serving.ipynb #se110
+def _outputs(saved):
+    "Outputs of the head, by its weights; those that the config counts where they don't tell."
+    heads = [saved.tensors[name] for name in ("score.weight", "classifier.weight") if name in saved.tensors]
+    return heads[0][1][0] if heads else saved.n_labels
+
+
+_ONE_LABEL = 'Write "id2label": {"0": "LABEL_0"} and "label2id": {"LABEL_0": 0} into config.json.'
+_NEW_HEAD = "Train a head with one output: load_reward_model(FOLDER) makes one."
+
 
 def _check_labels(saved):
     "Whether there is one output, by the config and by the head."
-    shape = saved.tensors.get("score.weight", saved.tensors.get("classifier.weight", (None, (saved.n_labels,))))[1]
-    found = f"{saved.n_labels}" + f" in the config, {shape[0]} in the head" * (shape[0] != saved.n_labels)
-    return _row("num_labels", saved.n_labels == shape[0] == 1, found, "a reward is one number; where nothing is said, "
-                "transformers takes two", "Train a head with one output: load_reward_model(FOLDER) makes one.")
+    n, in_head = saved.n_labels, _outputs(saved)
+    found = f"{n}" + f" by the config, {in_head} in the head" * (in_head != n)
+    return _row("num_labels", n == in_head == 1, found, "a reward is one number; where nothing is said, transformers "
+                "takes two", _ONE_LABEL if in_head == 1 else _NEW_HEAD)
 
 # %% ../nbs/22_serving.ipynb #se021
 def _check_problem_type(saved):
@@ -212,8 +222,7 @@ def _check_id2label(saved):
     "Whether outputs have names, which engines go by."
     found = saved.config.get("id2label")
     return _row("id2label", bool(found), str(found), "without it SGLang normalises every reward to 1 or -1, TEI "
-                "refuses, and transformers takes two labels",
-                'Write "id2label": {"0": "LABEL_0"} and "label2id": {"LABEL_0": 0} into config.json.')
+                "refuses, and transformers takes two labels", _ONE_LABEL if _outputs(saved) == 1 else _NEW_HEAD)
 
 # %% ../nbs/22_serving.ipynb #se022
 def _check_dtype(saved):
@@ -222,13 +231,15 @@ def _check_dtype(saved):
     names = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
     stored = [names.get(kind, kind) for kind, _ in kinds.most_common()]
     named = saved.config.get("dtype") or saved.config.get("torch_dtype")
+    if not stored:
+        return Check("dtype", "unknown", "not looked at", "there are no weights of a whole model to read")
     if "quantization_config" in saved.config:
         return Check("dtype", "unknown", f"quantised, {', '.join(stored)}", "rewards of quantised weights depend on "
                      "the engine's kernels: compare a few with those of RewardModel")
-    found = f"{', '.join(stored) or 'no weights'}" + f"; the config says {named}" * (named not in (None, *stored[:1]))
+    found = ", ".join(stored) + f"; the config says {named}" * (named not in (None, *stored[:1]))
     if stored[:1] == ["float32"]:
         found += " (in 16 bits, as servers compute unless told otherwise, rewards move by some hundredths)"
-    return _row("dtype", len(stored) <= 1 and named in (None, *stored), found, "an engine casts all weights to the "
+    return _row("dtype", len(stored) == 1 and named in (None, *stored), found, "an engine casts all weights to the "
                 "type that the config names", "Save all in one type: model.to(dtype), save_reward_model.", "warn")
 
 
@@ -279,13 +290,15 @@ def _reading(saved):
 # %% ../nbs/22_serving.ipynb #se026
 def _check_pad(saved, reading):
     "Whether padding is known, the same to model and tokenizer, and no text's end."
+    if isinstance(saved.tokenizer, Exception):
+        return Check("pad token", "unknown", "not looked at", "there is no tokenizer that can be loaded")
     text_config = saved.config.get("text_config") or {}
     pad_id, name = saved.config.get("pad_token_id", text_config.get("pad_token_id")), "none in the config"
-    of_tokenizer = getattr(saved.tokenizer, "pad_token_id", None)
+    of_tokenizer = saved.tokenizer.pad_token_id
     if pad_id is not None:
-        name = saved.tokenizer.convert_ids_to_tokens(pad_id) if of_tokenizer is not None else f"id {pad_id}"
+        name = saved.tokenizer.convert_ids_to_tokens(pad_id) or f"id {pad_id}"
     ends = {reading.messages[-1]} if isinstance(reading, Reading) else set()
-    ends |= {getattr(saved.tokenizer, "eos_token_id", None)}
+    ends |= {saved.tokenizer.eos_token_id}
     found = name + f", and {of_tokenizer} in the tokenizer" * (of_tokenizer != pad_id)
     found += ", which also ends a text" * (pad_id is not None and pad_id in ends)
     return _row("pad token", pad_id is not None and pad_id == of_tokenizer and pad_id not in ends, found,
@@ -364,11 +377,12 @@ def _refusals(saved):
     "Engine -> why it can't serve the folder; empty where it can."
     family = saved.architecture.removesuffix(_CLASSIFIER)
     refused, is_decoder = _refused(saved), "score.weight" in saved.tensors
+    unknown = "" if refused or hasattr(transformers, saved.architecture) else f"it doesn't know {saved.architecture}"
     no_head = "" if is_decoder or family in VLLM_ENCODERS else f"it has no class for the head of {saved.architecture}"
     others = f"it knows {', '.join(SGLANG)} as classifiers"
     return {
         "pipeline": "" if refused == "score has a bias" else refused,
-        "vLLM": refused or no_head,
+        "vLLM": refused or unknown or no_head,
         "SGLang": refused or ("" if family in SGLANG else others),
         "TEI": refused or ("" if family in TEI else "decoders: classifier model type is not supported" if is_decoder
                            else f"it knows {', '.join(TEI)}"),
@@ -385,7 +399,7 @@ def _texts(saved, reading):
     "What is sent: prompt and response as two texts, or text as a server's tokenizer completes it."
     if not isinstance(reading, Reading):
         end = "" if isinstance(saved.tokenizer, Exception) else saved.tokenizer.eos_token or ""
-        return f"{_CHAT[0]['content']} {_CHAT[1]['content']}{end}"
+        return f"{_CHAT[0]['content']}{_CHAT[1]['content']}{end}"
     bos = reading.tokenizer.bos_token
     return reading.written.removeprefix(bos) if bos and reading.text[:1] == [reading.tokenizer.bos_token_id] \
         else reading.written
@@ -406,25 +420,29 @@ def _pipeline_lines(saved, reading):
     return "\n".join([*lines, f"print(reward({text}, {ask}))"])
 
 # %% ../nbs/22_serving.ipynb #se033
+def _requests(saved, reading):
+    "What each server is asked: path and body."
+    question, answer = (message["content"] for message in _CHAT)
+    name, text, two = saved.path.name, _texts(saved, reading), saved.config.get("reward_input") == "text_pair"
+    raw = {"model": name, "use_activation": False}
+    vllm = ("classify", raw | ({"messages": _CHAT} if isinstance(reading, Reading) else {"input": text}))
+    return {"vLLM": ("score", raw | {"text_1": question, "text_2": answer}) if two else vllm,
+            "SGLang": ("classify", {"model": name, "text": text}),
+            "TEI": ("predict", {"inputs": [[question, answer]] if two else [[text]], "raw_scores": True})}
+
+
 def serving_commands(
     folder: str | Path,  # as saved
 ) -> dict[str, str]:  # engine -> what starts it, and a line that asks it; "no: ..." where it can't
     "The commands for pipeline, vLLM, SGLang and TEI (Text Embeddings Inference)."
     saved = SavedFolder(folder)
-    reading, name, path = _reading(saved), saved.path.name, shlex.quote(str(saved.path))
-    text, is_chat = _texts(saved, reading), isinstance(reading, Reading)
-    asked = {"messages": _CHAT} if is_chat else {"input": text}
-    inputs = [[[_CHAT[0]["content"], _CHAT[1]["content"]]]]
-    two = saved.config.get("reward_input") == "text_pair"
-    commands = {
-        "pipeline": _pipeline_lines(saved, reading),
-        "vLLM": f"vllm serve {path} --served-model-name {shlex.quote(name)} --runner pooling\n"
-                + _curl(8000, "classify", {"model": name, "use_activation": False} | asked),
-        "SGLang": f"python -m sglang.launch_server --model-path {path} --is-embedding --port 30000\n"
-                  + _curl(30000, "classify", {"model": name, "text": text}),
-        "TEI": f"text-embeddings-router --model-id {path} --port 8080\n"
-               + _curl(8080, "predict", {"inputs": inputs[0] if two else [[text]], "raw_scores": True}),
-    }
+    reading, path, name = _reading(saved), shlex.quote(str(saved.path)), shlex.quote(saved.path.name)
+    starts = {"vLLM": (f"vllm serve {path} --served-model-name {name} --runner pooling", 8000),
+              "SGLang": (f"python -m sglang.launch_server --model-path {path} --is-embedding --port 30000", 30000),
+              "TEI": (f"text-embeddings-router --model-id {path} --port 8080", 8080)}
+    asked = _requests(saved, reading)
+    commands = {engine: f"{start}\n{_curl(port, *asked[engine])}" for engine, (start, port) in starts.items()}
+    commands["pipeline"] = _pipeline_lines(saved, reading)
     return {engine: f"no: {reason}" if reason else commands[engine] for engine, reason in _refusals(saved).items()}
 
 # %% ../nbs/22_serving.ipynb #se038
