@@ -80,7 +80,7 @@ class SavedFolder:
     def tokenizer(self):
         "The tokenizer, or the error in its place."
         try:
-            return AutoTokenizer.from_pretrained(self.path, local_files_only=True)
+            return AutoTokenizer.from_pretrained(self.path, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # whatever a stranger's files lead to
             return error
 
@@ -163,6 +163,9 @@ def _head_fault(saved):
     "What is wrong with a head, and what it does; nothing of one linear layer without bias, or an encoder's own."
     beside = _beside_backbone(saved.tensors)
     score = [name for name in beside if name.startswith("score.")]
+    width = (saved.config.get("text_config") or saved.config).get("hidden_size")
+    if score == ["score.weight"] and width not in (None, saved.tensors["score.weight"][1][-1]):
+        return f"score.weight is {list(saved.tensors['score.weight'][1])}", f"hidden states are {width} wide"
     if score == ["score.weight"] or not score and any(name.startswith(_ENCODER_HEADS) for name in beside):
         return "", ""
     if sorted(score) == ["score.bias", "score.weight"]:
@@ -466,7 +469,8 @@ def _asked(tokenizer, reads):
 def _two_rewards(saved):
     "Rewards of two answers by rmkit, and by `pipeline` of the same folder."
     model, tokenizer = load_reward_model(saved.path, require_head=True)
-    plain = pipeline("text-classification", model=str(saved.path), device="cpu", dtype=torch.float32)
+    plain = pipeline("text-classification", model=str(saved.path), device="cpu", dtype=torch.float32,
+                     trust_remote_code=False)
     ids_N, given, options = _asked(tokenizer, saved.config.get("reward_input"))
     with evaluating(model):
         ours = [rewards(model, torch.tensor([ids]), torch.ones(1, len(ids))).item() for ids in ids_N]

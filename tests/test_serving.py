@@ -150,6 +150,7 @@ KINDS = {
                         {"architecture": "fail"}, "save_reward_model"),
     "bias": (with_bias, {"head": "fail", "engines": "warn"}, "load_reward_model"),
     "MLP": (with_mlp, {"head": "fail", "engines": "fail"}, "replace_head"),
+    "another width": (lambda f: change(f, hidden_size=128), {"head": "fail", "engines": "fail"}, "replace_head"),
     "names of a wrapper": (with_other_names, {"head": "fail", "engines": "fail"}, "require_head=True"),
     "no pad token": (lambda f: change(f, pad_token_id=None), {"pad token": "fail"}, "no text ends with"),
     "pad is eos": (lambda f: change(f, pad_token_id=2), {"pad token": "fail"}, "no text ends with"),
@@ -347,3 +348,16 @@ def test_a_broken_config_is_no_crash(broken, folder):
 def test_hostile_words_are_shown_escaped(folder):
     change(folder, architectures=["<script>alert(1)</script>"])
     assert "<script>alert" not in check_serving(folder)._repr_html_()
+
+
+def test_no_code_of_the_folder_is_run(folder, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked whether to run a stranger's code"))
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings |= dict(tokenizer_class="MyTokenizer", auto_map={"AutoTokenizer": ["mine.MyTokenizer", None]})
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "mine.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+    change(folder, auto_map={"AutoModelForSequenceClassification": "mine.MyModel", "AutoConfig": "mine.MyConfig"},
+           model_type="mine")
+    checks = check_serving(folder, prove=True)
+    assert checks["architecture"].status == checks["same reward"].status == "fail"
+    assert not (folder / "ran").exists()
