@@ -45,7 +45,7 @@ from .fits import pair_head
 from .head import evaluating, head_module, own_forward, rewards, trial_ids, unwrap, watch_head
 from .intervals import accuracy_estimate, Estimate
 from .metrics import prompt_groups, wilson_interval, wins
-from .model import head_was_revived, replaced_pad
+from .model import closing_ids, head_was_revived, replaced_pad
 from .passes import bytes_of_token, is_out_of_memory, memory_of
 from .scoring import pair_texts, RewardModel
 from .start import check_dataset
@@ -71,15 +71,15 @@ def check_read_token(
     chosen_N: list[list[int]],  # (N, ...) token ids of the chosen texts
     rejected_N: list[list[int]],  # (N, ...) token ids of the rejected ones
     tokenizer: PreTrainedTokenizerBase,  # to show them
-    reads: str = "the head reads it",  # what happens there
+    reads: str = "the reward is read there",  # what happens at the last token
 ) -> Check:
     "Which token the reward is read at, for both answers."
     (token, most_chosen), (other, most_rejected) = (
         Counter(ids[-1] for ids in side_N).most_common(1)[0] for side_N in (chosen_N, rejected_N))
     n, tails = len(chosen_N), " and ".join(_tail(side_N[0], tokenizer) for side_N in (chosen_N, rejected_N))
     share = (most_chosen + most_rejected) / (2 * n)
-    found = (f"{_shown(token, tokenizer)} ends {percent(share)} of {2 * n:,} texts, and {reads}; the first pair ends "
-             f"{tails}")
+    found = (f"{_shown(token, tokenizer)} ends {'all' if share == 1 else percent(share) + ' of'} {2 * n:,} texts, and "
+             f"{reads}; the first pair ends {tails}")
     status = "pass" if share > 0.99 else "warn"
     if token != other or abs(most_chosen - most_rejected) > 0.1 * n:
         status = "fail"
@@ -111,9 +111,8 @@ def check_begin(
     doubled, lost = (sum(map(is_so, ids_N)) for is_so in (lambda ids: ids[:2] == [bos, bos], lambda ids: ids[0] != bos))
     expected = markers.adds_bos or _writes_bos(tokenizer, markers)
     if not doubled and (not lost or not expected):
-        often = "none" if lost == len(ids_N) else f"{len(ids_N) - lost:,}"
-        return Check(name, "pass", f"{_shown(bos, tokenizer)} once at the start of {often} of {len(ids_N):,} texts", why,
-                     number=0)
+        often = "all" if not lost else "none of" if lost == len(ids_N) else f"{len(ids_N) - lost:,} of"
+        return Check(name, "pass", f"{_shown(bos, tokenizer)} once in front of {often} {len(ids_N):,} texts", why, number=0)
     found = (f"{_shown(bos, tokenizer)} is doubled in {_share_of(doubled, len(ids_N))} texts and missing in "
              f"{_share_of(lost, len(ids_N))}")
     is_many = doubled + lost > 0.01 * len(ids_N)
@@ -130,15 +129,17 @@ def _without_space(ids, tokenizer):
 def check_turn_end(
     ids_N: list[list[int]],  # (N, ...) token ids of texts
     tokenizer: PreTrainedTokenizerBase,  # that goes with them
-    markers: Markers,  # of the tokenizer
 ) -> Check:
     "Whether one end of turn stands behind each text."
-    ends = set(tokenizer.convert_tokens_to_ids(list(markers.ends)))
+    ends = {token_id for token_id in closing_ids(tokenizer) if not tokenizer.decode([token_id]).isspace()}
     ids_N = [_without_space(ids, tokenizer) for ids in ids_N]
     lost = sum(ids[-1] not in ends for ids in ids_N)
     doubled = sum(ids[-1] in ends and ids[-2:-1] == ids[-1:] for ids in ids_N)
-    found = (f"no end of turn behind {_share_of(lost, len(ids_N))} texts, two behind {_share_of(doubled, len(ids_N))}; "
-             f"an end is {' or '.join(map(repr, markers.ends))}")
+    named = " or ".join(_shown(end, tokenizer) for end in sorted(ends))
+    found = f"{named} once behind each of {len(ids_N):,} texts"
+    if lost or doubled:
+        found = (f"none behind {_share_of(lost, len(ids_N))} texts, two behind {_share_of(doubled, len(ids_N))}; an end is "
+                 f"{named}")
     is_many = doubled + lost > 0.01 * len(ids_N)
     return Check("end of turn", "fail" if is_many else "warn" if doubled + lost else "pass", found,
                  "Without it the reward is read at some word, and an answer that was cut off looks like a whole one.",
@@ -221,12 +222,12 @@ NO_FAULT = ("tie", "fewer than two responses")  # rows that have no pair to give
 def check_rows(
     report: PrepareReport,  # of the rows
     stops: bool,  # whether training stops at the first bad row
-    seen: str = "",  # which part of the rows was looked at, in words
+    sampled: str = "",  # which part of the rows was looked at, in words
 ) -> Check:
     "How many rows can't be used, and why."
     bad = {reason: n for reason, n in report.dropped.items() if reason not in (*OVERLONG, *NO_FAULT)}
     n, reasons = sum(bad.values()), "".join(f"; {count:,} {reason}" for reason, count in report.dropped.items())
-    found = f"{report.rows:,} rows give {report.pairs:,} pairs{reasons}{seen}"
+    found = f"{report.rows:,} rows give {report.pairs:,} pairs{reasons}{sampled}"
     status = "pass" if not n else "fail" if stops or n > 0.2 * report.rows else "warn"
     return Check("rows", status, found, "A row that makes no sense teaches nothing, and many of a kind are a fault of the "
                  "file.", 'Correct them, or leave them out: on_bad_row="drop".', n)
@@ -234,15 +235,18 @@ def check_rows(
 def check_lengths(
     report: PrepareReport,  # of the rows
     stops: bool,  # whether training stops at a text that is too long
+    sampled: str = "",  # which part of the rows was looked at, in words
 ) -> Check:
     "How many pairs are cut, or left out, because they are too long."
     left_out = sum(n for reason, n in report.dropped.items() if reason in OVERLONG)
     total = max(1, report.pairs + left_out)
     share = (left_out + report.truncated) / total
-    found = (f"{_share_of(report.truncated, total)} pairs lose tokens of their prompt, {_share_of(left_out, total)} are left "
-             f"out, at max_length={report.max_length}")
+    found = f"all {total:,} pairs fit into max_length={report.max_length}" if report.max_length else "there is no limit"
+    if share:
+        found = (f"{_share_of(report.truncated, total)} pairs lose tokens of their prompt, {_share_of(left_out, total)} are "
+                 f"left out, at max_length={report.max_length}")
     status = "fail" if stops and left_out else "warn" if share > 0.05 else "pass"
-    return Check("length", status, found, "What is cut isn't judged, and what is left out is the long end of the data.",
+    return Check("length", status, found + sampled, "What is cut isn't judged, and what is left out is the long end of the data.",
                  "Raise max_length, if the model takes it.", share)
 
 # %% ../nbs/75_preflight.ipynb #pr017
@@ -263,9 +267,9 @@ CHARACTERS = 8_000_000  # read in search of near-duplicates, in all
 
 def _counts_in_words(repeats):
     "How many rows of each kind, the first of each, and what was sampled."
-    said = [f"{_share_of(n, repeats.n_rows)} {kind}" + (f" (row {repeats.rows(kind)[0]})" if n else "")
-            for kind, n in repeats.counts().items()]
-    return "; ".join([", ".join(said), *(f"{kind}: {part}" for kind, part in repeats.sampled.items())])
+    said = [f"{_share_of(n, repeats.n_rows)} {kind} (row {repeats.rows(kind)[0]})" for kind, n in repeats.counts().items() if n]
+    return "; ".join([", ".join(said) or f"none in {repeats.n_rows:,} pairs ({', '.join(repeats.kinds)})",
+                      *(f"{kind}: {part}" for kind, part in repeats.sampled.items())])
 
 def check_repeats(
     texts: Mapping[str, list[str]],  # prompt, chosen, rejected: a text for each pair
@@ -609,7 +613,7 @@ def check_memory(
 
 # %% ../nbs/75_preflight.ipynb #pr043
 SEEN = 2_000  # prepared pairs whose tokens are looked at
-COMPARED = 200_000  # pairs whose texts are compared, at most
+COMPARED = 100_000  # pairs whose texts are compared, at most
 
 def _sample_of(dataset, n, seed=0):
     "All rows of a dataset in order, or `n` drawn at random; of a stream the first ones."
@@ -620,9 +624,9 @@ def _sample_of(dataset, n, seed=0):
         return dataset.to_list()
     return dataset.select(np.random.default_rng(seed).permutation(len(dataset))[:n]).to_list()
 
-def _part(n, of, what="pairs"):
+def _part(n, of):
     "In words, which part was looked at, where it wasn't all."
-    return "" if n >= of else f"; {n:,} {what} of {of:,} were looked at"
+    return "" if n >= of else f"; {n:,} rows of {of:,} were looked at"
 
 def texts_of(
     rows: list[dict],  # prepared pairs
@@ -654,7 +658,7 @@ def check_tokens(
     return [check_read_token(chosen_N, rejected_N, tokenizer, _reads(model)),
             check_padding(tokenizer, replaced_pad(tokenizer)),
             check_begin(chosen_N + rejected_N, tokenizer, markers),
-            check_turn_end(chosen_N + rejected_N, tokenizer, markers)]
+            check_turn_end(chosen_N + rejected_N, tokenizer)]
 
 # %% ../nbs/75_preflight.ipynb #pr046
 class Subject(NamedTuple):
@@ -666,7 +670,8 @@ class Subject(NamedTuple):
     report: PrepareReport  # of the prepared sample
     n_pairs: int  # pairs to train on, of an epoch
     n_held_out: int  # pairs of an evaluation
-    sampled: str = ""  # which part of the rows was looked at, in words
+    n_rows: dict[str, int] = {}  # rows of each split, where its report may be of fewer
+    sampled: str = ""  # which part of the rows was prepared, in words
 
 def _frozen_head(trainer, rows, groups_N, run, wanted):
     "How often a linear head on the untrained model is right; NaN, and why, where it isn't measured."
@@ -708,9 +713,9 @@ def _checks_of_rows(subject, trainer):
     yield check_template(report, tokenizer)
     yield check_marker_tokens(subject.texts, tokenizer, report.format.kind == "text")
     for split, each in subject.reports.items():
-        found = check_rows(each, stops, subject.sampled if split == "train" else "")
+        found = check_rows(each, stops, _part(each.rows, subject.n_rows.get(split, each.rows)))
         yield found if split == "train" else found._replace(name=f"rows of {split}")
-    yield check_lengths(report, args.overlong == "raise")
+    yield check_lengths(report, args.overlong == "raise", subject.sampled)
     yield check_columns(report)
     yield check_repeats(subject.texts)
     if subject.held_out:
@@ -852,7 +857,9 @@ def _subject_of_datasets(trainer, dataset, held_out, sampled):
     n = round(_length_of(dataset, len(rows)) * own.pairs / max(1, own.rows))
     return Subject(rows, texts or _text_columns(trainer.train_dataset, COMPARED, tokenizer), others,
                    {"train": report} | {name: report for name, (_, report) in read.items()}, own, n,
-                   sum(_length_of(split, SEEN) for split in held_out.values()), sampled)
+                   sum(_length_of(split, SEEN) for split in held_out.values()),
+                   {name: len(split) for name, split in {"train": dataset, **held_out}.items() if hasattr(split, "__len__")},
+                   sampled)
 
 def _without_a_trainer(error, dataset, held_out, columns):
     "What can be told where none can be made."
