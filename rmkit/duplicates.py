@@ -12,7 +12,6 @@ __all__ = ['SIZE', 'ROWS', 'BANDS', 'NEIGHBOURS', 'LEAST', 'PARTS', 'DUPLICATES'
 # %% ../nbs/38_duplicates.ipynb #du003
 import re
 import unicodedata
-from collections.abc import Mapping
 from hashlib import blake2b
 from itertools import chain
 from typing import NamedTuple
@@ -80,10 +79,13 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: multiplying 
 class Grams(NamedTuple):
     "The 5-grams of many texts."
     grams_S: np.ndarray  # (S,) of uint32: hashes, text after text
-    start_T1: np.ndarray  # (T + 1,) of int: where each text's begin; the last is S
+    start_T1: np.ndarray  # (T1,) of int, T + 1 of them: where each text's begin, and S
 
-    def of(self, text: int) -> set[int]:
-        "Those of one text, given its number."
+    def of(
+        self,
+        text: int,  # its number
+    ) -> set[int]:
+        "Those of one text."
         return set(self.grams_S[self.start_T1[text]:self.start_T1[text + 1]].tolist())
 
 
@@ -116,7 +118,7 @@ def five_grams(
 def jaccard(
     a: set,  # of 5-grams, or of anything
     b: set,  # another
-) -> float:  # in [0, 1]; 0 where both are empty
+) -> float:  # a share in [0, 1]; 0 where both are empty
     "What two sets have in common, of what either has (Jaccard, 1901)."
     return len(a & b) / max(len(a | b), 1)
 
@@ -127,15 +129,15 @@ ROWS, BANDS = 5, 12  # notes in a band, and bands
 def min_hashes(
     grams: Grams,  # of T texts
     step: int = 1,  # texts that make one set together, one after the other
-) -> np.ndarray:  # (K, T / step) of uint32
+) -> np.ndarray:  # (K, N) of uint32, for T / step sets
     "The smallest of a set's hashes under each of K shuffles; the largest number there is for an empty set."
     start, end = grams.start_T1[:-1:step], grams.start_T1[step::step]
-    mins_KT = np.full((ROWS * BANDS, len(start)), 2**32 - 1, dtype=np.uint32)
+    mins_KN = np.full((ROWS * BANDS, len(start)), 2**32 - 1, dtype=np.uint32)
     full = np.flatnonzero(end > start)
-    odd_K = np.random.default_rng(0).integers(0, 2**31, len(mins_KT), dtype=np.uint32) * 2 + 1
-    for k in range(len(mins_KT) if len(full) else 0):
-        mins_KT[k, full] = np.minimum.reduceat(grams.grams_S * odd_K[k], start[full])
-    return mins_KT
+    odd_K = np.random.default_rng(0).integers(0, 2**31, len(mins_KN), dtype=np.uint32) * 2 + 1
+    for k in range(len(mins_KN) if len(full) else 0):
+        mins_KN[k, full] = np.minimum.reduceat(grams.grams_S * odd_K[k], start[full])
+    return mins_KN
 
 # %% ../nbs/38_duplicates.ipynb #du022
 NEIGHBOURS = 8  # texts of a band with which one is compared
@@ -184,7 +186,10 @@ class Repeats(NamedTuple):
     kinds: tuple[str, ...]  # what was looked for
     sampled: dict[str, str]  # kind -> which part was looked at, where it wasn't all
 
-    def rows(self, kind: str) -> np.ndarray:
+    def rows(
+        self,
+        kind: str,  # one of `kinds`
+    ) -> np.ndarray:  # (R,) of int, in order
         "The numbers of the rows of a kind, each once."
         return np.unique(self.table["row"][self.table["kind"] == kind].to_numpy(dtype=np.int64))
 
