@@ -538,9 +538,9 @@ def check_before(
     "Print what may be wrong, and what the run should take. UsageError where a check failed, unless told otherwise."
     if on_failed == "skip":
         return None
-    import rmkit.preflight  # which gives the trainer its method
     from rmkit.checks import Checks
-    checks = trainer.preflight()
+    from rmkit.preflight import preflight
+    checks = preflight(trainer)
     if trainer.is_world_process_zero():
         shown = [check for check in checks if check.status in ("warn", "fail") or check.name in ("time", "memory")]
         make_console().print(Checks(shown, f"{len(checks)} checks before training, those to read"))

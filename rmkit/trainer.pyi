@@ -142,9 +142,6 @@ class RewardTrainer(Trainer):
     ) -> None:
         ...
 
-    def preflight(self, head: bool | None=None, price: float | None=None) -> Checks:
-        """What is wrong with the run's data and set-up; the trainer is left as it was."""
-
     def compute_loss(self, model, inputs: dict, return_outputs: bool=False, num_items_in_batch=None):
         """Mean loss over the pairs of a batch.
 
