@@ -12,6 +12,7 @@ from transformers import (BertConfig, BertForSequenceClassification, BertTokeniz
                           DebertaV2ForSequenceClassification, GPTNeoXConfig, GPTNeoXForSequenceClassification)
 
 from rmkit import RewardConfig, RewardModel, RewardTrainer
+from rmkit.cli import main
 from rmkit.head import set_text_pair
 from rmkit.model import add_lora, load_reward_model, merge, save_reward_model
 from rmkit.serving import check_serving, serving_commands
@@ -361,3 +362,20 @@ def test_no_code_of_the_folder_is_run(folder, monkeypatch):
     checks = check_serving(folder, prove=True)
     assert checks["architecture"].status == checks["same reward"].status == "fail"
     assert not (folder / "ran").exists()
+
+
+# On the command line -------------------------------------------------------------------------------------------------
+
+def test_the_command_tells_what_is_wrong_and_how_to_serve(folder, tmp_path, capsys):
+    assert main(["check", "--serving", str(folder), "--output", str(tmp_path / "checks.json")]) == 0
+    told = capsys.readouterr().out
+    assert f"vllm serve {folder} --served-model-name reward --runner pooling" in told
+    assert "no: decoders: classifier model type is not supported" in told
+    rows = json.loads((tmp_path / "checks.json").read_text())
+    assert rows["counts"] == dict(zip(("pass", "warn", "fail", "unknown"), (len(rows["checks"]), 0, 0, 0)))
+    change(folder, drop=["problem_type"])
+    assert main(["check", "--serving", str(folder)]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "1 fail" in told and '"problem_type": "regression"' in told
+    assert main(["check", "--serving", "nobody/nothing"]) == 1
+    assert "hf download nobody/nothing" in " ".join(capsys.readouterr().out.split())
