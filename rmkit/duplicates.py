@@ -202,6 +202,8 @@ class Repeats(NamedTuple):
     def __str__(self):
         return "\n".join([f"of {self.n_rows:,} pairs", *map(self._line, self.kinds)])
 
+    __repr__ = __str__
+
     def _line(self, kind):
         "A kind, its number of rows, and the first of them."
         rows = self.rows(kind)

@@ -23,7 +23,7 @@ from transformers import AutoTokenizer, pipeline
 
 from .checks import Check, Checks
 from .head import evaluating, rewards
-from .model import load_reward_model
+from .model import CORRECTION_FILE, load_reward_model
 from .tokens import find_markers, find_pair_markers, render, tokenize
 from .words import short_reward
 
@@ -248,10 +248,11 @@ def _check_dtype(saved):
 
 def _check_correction(saved):
     "Whether rewards are corrected after the model, which an engine knows nothing of."
-    there = "length_correction.json" in saved.names
-    return _row("length correction", not there, "a length_correction.json" if there else "none", "RewardModel applies "
-                "it; servers and plain transformers give the raw rewards", "Compare raw rewards with raw ones, or "
-                "apply the correction to what the server gives: LengthCorrection.apply.", "warn")
+    there = CORRECTION_FILE in saved.names
+    strength = _json(saved.path/CORRECTION_FILE).get("strength")
+    return _row("length correction", not there, f"{CORRECTION_FILE}, strength {strength}" if there else "none",
+                "RewardModel applies it; servers and plain transformers give the raw rewards", "Compare raw rewards with "
+                "raw ones, or apply it to what the server gives: LengthCorrection.apply.", "warn")
 
 # %% ../nbs/22_serving.ipynb #se025
 _CHAT = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "It is 4."}]

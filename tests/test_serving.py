@@ -14,7 +14,7 @@ from transformers import (BertConfig, BertForSequenceClassification, BertTokeniz
 from rmkit import RewardConfig, RewardModel, RewardTrainer
 from rmkit.cli import main
 from rmkit.head import set_text_pair
-from rmkit.model import add_lora, load_reward_model, merge, save_reward_model
+from rmkit.model import add_lora, CORRECTION_FILE, load_reward_model, merge, save_reward_model
 from rmkit.serving import check_serving, serving_commands
 from rmkit.synthetic import make_pairs, tiny_causal_lm, tiny_config, tiny_model, tiny_tokenizer
 
@@ -173,7 +173,7 @@ KINDS = {
     "two types": (in_two_types, {"dtype": "warn"}, "model.to(dtype)"),
     "type by name": (lambda f: change(f, dtype="bfloat16"), {"dtype": "warn"}, "model.to(dtype)"),
     "quantised": (lambda f: change(f, quantization_config={"quant_method": "gptq"}), {"dtype": "unknown"}, ""),
-    "length correction": (lambda f: (f / "length_correction.json").write_text("{}"), {"length correction": "warn"},
+    "length correction": (lambda f: (f / CORRECTION_FILE).write_text('{"strength": 0.5}'), {"length correction": "warn"},
                           "LengthCorrection"),
     "no tokenizer": (lambda f: [file.unlink() for file in f.glob("*token*")],
                      {"chat template": "fail", "pad token": "unknown"}, "tokenizer"),
@@ -344,6 +344,11 @@ def test_commands_hold_for_any_name(whole, tmp_path):
 def test_a_broken_config_is_no_crash(broken, folder):
     (folder / "config.json").write_text(broken)
     assert [check.name for check in check_serving(folder).failed] == ["folder"]
+
+
+def test_a_correction_says_how_strong_it_is(folder):
+    KINDS["length correction"][0](folder)
+    assert check_serving(folder)["length correction"].found == "length_correction.json, strength 0.5"
 
 
 def test_hostile_words_are_shown_escaped(folder):
