@@ -251,8 +251,8 @@ def _check_correction(saved):
     there = CORRECTION_FILE in saved.names
     strength = _json(saved.path/CORRECTION_FILE).get("strength")
     return _row("length correction", not there, f"{CORRECTION_FILE}, strength {strength}" if there else "none",
-                "RewardModel applies it; servers and plain transformers give the raw rewards", "Compare raw rewards with "
-                "raw ones, or apply it to what the server gives: LengthCorrection.apply.", "warn")
+                "RewardModel applies it; servers and plain transformers give the raw rewards", "Compare raw rewards "
+                "with raw ones, or apply it to what the server gives: LengthCorrection.apply.", "warn")
 
 # %% ../nbs/22_serving.ipynb #se025
 _CHAT = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "It is 4."}]

@@ -173,8 +173,8 @@ KINDS = {
     "two types": (in_two_types, {"dtype": "warn"}, "model.to(dtype)"),
     "type by name": (lambda f: change(f, dtype="bfloat16"), {"dtype": "warn"}, "model.to(dtype)"),
     "quantised": (lambda f: change(f, quantization_config={"quant_method": "gptq"}), {"dtype": "unknown"}, ""),
-    "length correction": (lambda f: (f / CORRECTION_FILE).write_text('{"strength": 0.5}'), {"length correction": "warn"},
-                          "LengthCorrection"),
+    "length correction": (lambda f: (f / CORRECTION_FILE).write_text('{"strength": 0.5}'),
+                          {"length correction": "warn"}, "LengthCorrection"),
     "no tokenizer": (lambda f: [file.unlink() for file in f.glob("*token*")],
                      {"chat template": "fail", "pad token": "unknown"}, "tokenizer"),
 }
