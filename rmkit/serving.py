@@ -272,12 +272,12 @@ class Reading:
         self.text = tokenizer(text)["input_ids"]  # as it makes of the text that the template wrote
         self.written, self.tokenizer = text, tokenizer
 
-    def begins(
+    def shown(
         self,
-        ids: list[int],  # one of the three
+        ids: list[int],  # tokens
     ) -> str:
-        "The first tokens, named."
-        return " ".join(self.tokenizer.convert_ids_to_tokens(ids[:3]))
+        "The texts of some tokens; a line's end as a backslash and n."
+        return " ".join(repr(self.tokenizer.decode([i]))[1:-1] for i in ids)
 
 
 def _reading(saved):
@@ -334,7 +334,7 @@ def _begins_a_turn(text):
 
 def _check_last(reading):
     "Whether the template ends where the reward was trained, and ends there."
-    last, ours = (reading.tokenizer.convert_ids_to_tokens(ids[-1]) for ids in (reading.messages, reading.ours))
+    last, ours = (reading.shown(ids[-1:]) for ids in (reading.messages, reading.ours))
     found = last + f"; the reward was trained at {ours}" * (last != ours)
     opened = _begins_a_turn(reading.written)
     found += "; behind the answer another turn begins" * opened
@@ -348,11 +348,11 @@ def _check_special_tokens(reading):
     "Whether texts begin as those trained on, from messages and from text."
     n = min(map(len, (reading.ours, reading.messages, reading.text))) - 1  # the end is another check's
     by_messages, by_text = (ids[:n] == reading.ours[:n] for ids in (reading.messages, reading.text))
-    found = f"messages give {reading.begins(reading.messages)}"
+    found = f"messages give {reading.shown(reading.messages[:3])}"
     if not by_text:
-        found += f"; its text, with a server's special tokens, {reading.begins(reading.text)}: send messages or ids"
+        found += f"; its text, with a server's special tokens, {reading.shown(reading.text[:3])}: send messages or ids"
     if not by_messages:
-        found += f"; trained on {reading.begins(reading.ours)}"
+        found += f"; trained on {reading.shown(reading.ours[:3])}"
     remedy = "Have the template write the first token once."
     if by_text and not by_messages:
         remedy = "Send the template's text rather than messages: then the tokenizer adds it."
@@ -404,9 +404,9 @@ def _texts(saved, reading):
     if not isinstance(reading, Reading):
         end = "" if isinstance(saved.tokenizer, Exception) else saved.tokenizer.eos_token or ""
         return f"{_CHAT[0]['content']}{_CHAT[1]['content']}{end}"
-    bos = reading.tokenizer.bos_token
-    return reading.written.removeprefix(bos) if bos and reading.text[:1] == [reading.tokenizer.bos_token_id] \
-        else reading.written
+    bare = reading.written.removeprefix(reading.tokenizer.bos_token or "")
+    is_whole = reading.tokenizer(bare)["input_ids"] == reading.messages
+    return bare if is_whole else reading.written
 
 
 def _pipeline_lines(saved, reading):
@@ -493,10 +493,13 @@ def _check_same(saved):
 def _check_engines(saved):
     "Who can serve it."
     refusals = _refusals(saved)
-    can, cannot = ([engine for engine, reason in refusals.items() if bool(reason) == no] for no in (False, True))
-    reasons = "; ".join(f"not {engine}: {refusals[engine]}" for engine in cannot)
-    return _row("engines", len(can) > 1, f"{', '.join(can) or 'none'}" + f" ({reasons})" * bool(reasons), "pipeline "
-                "is no server", "Serve it with rmkit's RewardModel, or train a model of a family that a server knows.",
+    can = [engine for engine, reason in refusals.items() if not reason]
+    reasons = "; ".join(f"not {engine}: {reason}" for engine, reason in refusals.items() if reason)
+    found = ", ".join(can) + f" ({reasons})" * bool(reasons)
+    if len(set(refusals.values())) == 1 and not can:
+        found = f"none: {refusals['vLLM']}"
+    return _row("engines", len(can) > 1, found, "pipeline runs in a program of your own, the others serve", "Serve it "
+                "with a program around rmkit's RewardModel, or train a model of a family that a server knows.",
                 "warn" if can else "fail")
 
 

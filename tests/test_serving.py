@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 from peft import LoraConfig
+from tokenizers import processors
 from torch import nn
 from transformers import (BertConfig, BertForSequenceClassification, BertTokenizer, DebertaV2Config,
                           DebertaV2ForSequenceClassification, GPTNeoXConfig, GPTNeoXForSequenceClassification)
@@ -17,6 +18,7 @@ from rmkit.head import set_text_pair
 from rmkit.model import add_lora, CORRECTION_FILE, load_reward_model, merge, save_reward_model
 from rmkit.serving import check_serving, serving_commands
 from rmkit.synthetic import make_pairs, tiny_causal_lm, tiny_config, tiny_model, tiny_tokenizer
+from rmkit.tokens import find_markers, render, tokenize
 
 
 @pytest.fixture(scope="module")
@@ -384,3 +386,37 @@ def test_the_command_tells_what_is_wrong_and_how_to_serve(folder, tmp_path, caps
     assert "1 fail" in told and '"problem_type": "regression"' in told
     assert main(["check", "--serving", "nobody/nothing"]) == 1
     assert "hf download nobody/nothing" in " ".join(capsys.readouterr().out.split())
+
+
+def tokenizer_of(adds_bos, template, bos="<|bos|>"):
+    "The tiny tokenizer, which puts a first token before plain text or not, with another template"
+    tokenizer = tiny_tokenizer()
+    if not adds_bos: tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing("$A", "$A $B", [])
+    tokenizer.chat_template, tokenizer.bos_token = template, bos
+    return tokenizer
+
+
+WITHOUT = "{% for m in messages %}{{ '<|' + m.role + '|>' + m.content + eos_token }}{% endfor %}"
+
+
+@pytest.mark.parametrize("adds_bos,template,bos,sent", [
+    (True, "{{ bos_token }}" + WITHOUT, "<|bos|>", "<|user|>"),
+    (False, "{{ bos_token }}" + WITHOUT, "<|bos|>", "<|bos|>"),
+    (False, WITHOUT, "<|bos|>", "<|user|>"), (False, WITHOUT, "<|user|>", "<|user|>")])
+def test_the_text_that_is_sent_becomes_the_ids_of_the_training(adds_bos, template, bos, sent, tmp_path):
+    tokenizer = tokenizer_of(adds_bos, template, bos)
+    save(tmp_path, tokenizer=tokenizer)
+    checks = check_serving(tmp_path, prove=True)
+    assert statuses(checks) == {}
+    text = json.loads(shlex.split(serving_commands(tmp_path)["SGLang"])[-1])["text"]
+    assert text.startswith(sent)
+    markers = find_markers(tokenizer)
+    chat = [{"role": "user", "content": "What is 2 + 2?"}], [{"role": "assistant", "content": "It is 4."}]
+    assert tokenizer(text)["input_ids"] == tokenize([render(*chat, tokenizer, markers)], tokenizer, markers, True)[0]
+
+
+@pytest.mark.parametrize("end", ["", "\n", " "])
+def test_white_space_behind_the_end_is_read_as_it_was_trained(end, tmp_path):
+    template = "{{ bos_token }}" + WITHOUT.replace("{% endfor", "{{ " + repr(end) + " }}{% endfor")
+    save(tmp_path, tokenizer=tokenizer_of(True, template))
+    assert statuses(check_serving(tmp_path, prove=True)) == {}
