@@ -316,9 +316,9 @@ def _says_enough(text):
     return len(_words(text)) >= LEAST + SIZE - 1
 
 
-def _leaked(keys_N, texts_N3, trained_N):
-    "Held-out rows whose prompt, or whose answers, are those of a row of training."
-    prompts, answers = {}, _answers(trained_N)
+def _leaked(keys_N, texts_N3, trained_N, answers):
+    "Held-out rows whose prompt is one of training, or whose answers are among those that `_answers` found there."
+    prompts = {}
     for row, (prompt, *_) in enumerate(trained_N):
         prompts.setdefault(prompt, row)
     for row, ((prompt, *own), texts) in enumerate(zip(keys_N, texts_N3)):
@@ -395,11 +395,12 @@ def find_leakage(
 ) -> Repeats:  # of the kinds `LEAKS`; `row` is a held-out one, `other` the first of training that says the same
     "Held-out pairs whose prompt or answers were trained on; a KeyError where a column is missing."
     columns, trained = _columns(held_out), _columns(train)
-    keys_N, trained_N = _pair_keys(columns), _pair_keys(trained)
-    found, sampled = list(_leaked(keys_N, list(zip(*(columns[name] for name in PARTS))), trained_N)), {}
+    keys_N, trained_N, sampled = _pair_keys(columns), _pair_keys(trained), {}
+    answers, texts_N3 = _answers(trained_N), list(zip(*(columns[name] for name in PARTS)))
+    found = list(_leaked(keys_N, texts_N3, trained_N, answers))
     for kind, parts in (("near prompt", (0,)), ("near answer", (1, 2))):
         seen = {key[part] for key in trained_N for part in parts}
-        phrases = seen - _answers(trained_N).keys() if kind == "near answer" else set()
+        phrases = seen - answers.keys() if kind == "near answer" else set()
         sides = _sides(parts, columns, keys_N, seen), _sides(parts, trained, trained_N, phrases)
         more, part = _near_leaks(kind, *sides, threshold, max_characters // 2, seed)
         found, sampled = found + more, sampled | part
