@@ -6,6 +6,7 @@ BASES = {  # what must be given
     "eval": {"--model": "my-rm", "--dataset": "held_out.jsonl"},
     "score": {"--model": "my-rm", "--dataset": "answers.jsonl"},
     "compare": {"--model": "my-rm", "--prompt": '"What is 2 + 2?"', "--responses": '"4" "22"'},
+    "check": {"--model": "Qwen/Qwen3-0.6B", "--dataset": "pairs.jsonl"},
     "demo": {},
 }
 READING = {
@@ -18,7 +19,7 @@ READING = {
     "--on_bad_row": "--on_bad_row drop",
     "--batch_size": "--batch_size 16",
 }
-TRAIN = {
+SETUP = {
     "--model": "--model runs/first",
     "--dataset": "--dataset trl-lib/ultrafeedback_binarized",
     "--dataset_split": "--dataset trl-lib/ultrafeedback_binarized --dataset_split train",
@@ -78,7 +79,13 @@ TRAIN = {
     "--config": "--config run.yaml",
 } | {option: example for option, example in READING.items() if option != "--batch_size"}
 EXAMPLES = {
-    "train": TRAIN,
+    "train": SETUP | {"--on_failed_check": "--on_failed_check warn"},
+    "check": SETUP | {
+        "--serving": "--serving my-rm",
+        "--frozen_head": "--frozen_head",
+        "--price": "--price 2.5",
+        "--output": "--output checks.json",
+    },
     "eval": READING | {
         "--model": "--model runs/first",
         "--dataset": "--dataset 'held_out/*.parquet'",

@@ -1,4 +1,4 @@
-"""`rmkit train | eval | score | compare | demo`: the library on the command line.
+"""`rmkit check | train | eval | score | compare | demo`: the library on the command line.
 
 Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 
@@ -9,8 +9,9 @@ __all__ = ['HELP', 'AFTERWARDS', 'ROW', 'ROW_FILES', 'PAIRS', 'HELD_OUT', 'NEXT'
            'not_loaded', 'load_model', 'load_dataset', 'check_place', 'check_output', 'be_quiet', 'tell',
            'make_console', 'plain', 'show_summary', 'compare', 'unreadable', 'score_responses', 'number_rows',
            'score_rows', 'in_cells', 'write_rows', 'score', 'write_scores', 'check_subsets', 'evaluate',
-           'check_adapter', 'lora_of', 'check_test_size', 'train_and_test_rows', 'make_trainer', 'train',
-           'training_line', 'demo_trainer', 'show_results', 'own_name', 'demo', 'close_pipe', 'complain', 'main']
+           'check_adapter', 'lora_of', 'check_test_size', 'train_and_test_rows', 'make_trainer', 'check_before',
+           'check', 'train', 'training_line', 'demo_trainer', 'show_results', 'own_name', 'demo', 'close_pipe',
+           'complain', 'main']
 
 # %% ../nbs/81_cli.ipynb #h002
 import json
@@ -21,13 +22,13 @@ import shlex
 import shutil
 import sys
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import contextmanager, ExitStack, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
 from . import older_names
-from .options import (CompareArguments, DemoArguments, EvalArguments, nearest, parse, RowArguments,
-                           ScoreArguments, TrainArguments, UsageError)
+from .options import (CheckArguments, CompareArguments, DemoArguments, EvalArguments, nearest, parse, RowArguments,
+                           ScoreArguments, SetupArguments, TrainArguments, UsageError)
 
 # %% ../nbs/81_cli.ipynb #c005
 HELP = """rmkit {version}: train, see and test reward models
@@ -35,6 +36,7 @@ HELP = """rmkit {version}: train, see and test reward models
 usage: rmkit COMMAND [options]
 
   demo      train, test and save a small reward model on made-up preferences; no download, under 3 minutes
+  check     see what is wrong before training, or before a model is served
   train     train a reward model on preference pairs
   eval      measure a reward model on pairs: accuracy, interval, length rule, by subset
   score     give every response in a file its reward
@@ -421,7 +423,7 @@ def evaluate(
 
 # %% ../nbs/81_cli.ipynb #c036
 def check_adapter(
-    args: TrainArguments,  # the command's own arguments
+    args: SetupArguments,  # the command's own arguments
 ):
     "UsageError for options of an adapter without `lora_r`, and for a scale that is none."
     of_an_adapter = "lora_alpha", "lora_dropout", "lora_target_modules", "load_in_4bit"
@@ -439,7 +441,7 @@ def _four_bits(config):
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
 
 def lora_of(
-    args: TrainArguments,  # the command's own arguments
+    args: SetupArguments,  # the command's own arguments
     config,  # the run's `RewardConfig`
 ) -> dict:  # `peft_config` and `quantization_config` for `RewardTrainer`
     "The adapter that the arguments ask for; UsageError where they don't fit together."
@@ -484,7 +486,7 @@ def _hold_out(rows, size, args, config):
     return _for_trainer(parts)
 
 def train_and_test_rows(
-    args: TrainArguments,  # the command's own arguments
+    args: SetupArguments,  # the command's own arguments
     config,  # a `RewardConfig`: the seed of the split, and the columns
 ) -> tuple[dict, dict]:  # `train_dataset` and `eval_dataset` for `RewardTrainer`; their rows in the file, by split
     """Load the pairs, and hold some out by prompt where no held-out ones are given. UsageError where they can't be
@@ -503,17 +505,13 @@ def _load_rows_checked(args, config):
     check_place(config.output_dir, is_folder=True)
     return train_and_test_rows(args, config)
 
-def make_trainer(
-    args: TrainArguments,  # the command's own arguments
-    config,  # a `RewardConfig`
-):  # a `RewardTrainer`
-    "Load what is needed to train; UsageError where something can't be, BadRowError that has the row of the file."
+@contextmanager
+def _setting_up(args, config, places):
+    "A UsageError instead of what others raise while a run is set up; a BadRowError gets the row of the file."
     from safetensors import SafetensorError
-    from rmkit.trainer import RewardTrainer
     from rmkit.words import BadRowError
-    adapter, (rows, places) = lora_of(args, config), _load_rows_checked(args, config)
     try:
-        return RewardTrainer(args.model, config, **rows, **adapter)
+        yield
     except BadRowError as error:
         place = places.get(getattr(error, "split", None))
         raise (error.at(place[error.row]) if place else error) from None
@@ -521,6 +519,78 @@ def make_trainer(
         if isinstance(error, TypeError) and not config.model_init_kwargs:
             raise  # ours
         raise UsageError(f"can't set up the training of {args.model}: {str(error).splitlines()[0]}") from error
+
+def make_trainer(
+    args: TrainArguments,  # the command's own arguments
+    config,  # a `RewardConfig`
+):  # a `RewardTrainer`
+    "Load what is needed to train; UsageError where something can't be, BadRowError that has the row of the file."
+    from rmkit.trainer import RewardTrainer
+    adapter, (rows, places) = lora_of(args, config), _load_rows_checked(args, config)
+    with _setting_up(args, config, places):
+        return RewardTrainer(args.model, config, **rows, **adapter)
+
+# %% ../nbs/81_cli.ipynb #ch002
+def check_before(
+    trainer,  # a `RewardTrainer`, before its first step
+    on_failed: str,  # "stop", "warn" or "skip"
+):  # `Checks`; None where they are skipped
+    "Print what may be wrong, and what the run should take. UsageError where a check failed, unless told otherwise."
+    if on_failed == "skip":
+        return None
+    from rmkit.checks import Checks
+    from rmkit.preflight import preflight
+    checks = preflight(trainer)
+    if trainer.is_world_process_zero():
+        shown = [check for check in checks if check.status in ("warn", "fail") or check.name in ("time", "memory")]
+        make_console().print(Checks(shown, f"{len(checks)} checks before training, those to read"))
+    if checks.failed and on_failed == "stop":
+        names = ", ".join(check.name for check in checks.failed)
+        raise UsageError(f"not trained, since checks failed: {names}. Do what the table says, or train all the same with "
+                         "--on_failed_check warn")
+    return checks
+
+# %% ../nbs/81_cli.ipynb #ch003
+def _run_checks(args, config):
+    "The checks of a run that isn't started; UsageError where model or rows can't be found."
+    from rmkit.preflight import preflight
+    from rmkit.words import BadRowError
+    for name in ("model", "dataset"):
+        if getattr(args, name) is None:
+            raise UsageError(f"give --{name}, or --serving with a saved folder")
+    adapter = lora_of(args, config)
+    try:
+        rows, places = _load_rows_checked(args, config)
+    except BadRowError:  # a row of the table, where no pairs are held out
+        rows, places = dict(train_dataset=load_dataset(args.dataset, args.dataset_split)), {}
+    with _setting_up(args, config, places):
+        return preflight(args.model, rows["train_dataset"], rows.get("eval_dataset"), config, price=args.price,
+                         head=args.frozen_head or None, **adapter)
+
+def _serving_checks(folder, console):
+    "The checks of a folder that is to be served, and the commands that serve it."
+    from rmkit.serving import check_serving, serving_commands
+    checks = check_serving(folder)
+    for engine, command in serving_commands(folder).items():
+        console.print(f"[bold]{engine}[/bold]")
+        console.print(command, markup=False, soft_wrap=True)
+    return checks
+
+def check(
+    words: list[str],  # arguments, as on the command line
+):
+    "Print what is wrong before training, or before serving; exit status 1 where a check failed. UsageError for options."
+    from rmkit.config import RewardConfig
+    args, config = parse("check", words, CheckArguments, RewardConfig)
+    check_output(args.output, (".json",))
+    be_quiet()
+    console = make_console()
+    checks = _serving_checks(args.serving, console) if args.serving else _run_checks(args, config)
+    console.print(checks)
+    if args.output:
+        Path(args.output).write_text(json.dumps(checks.as_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if checks.failed:
+        sys.exit(1)
 
 # %% ../nbs/81_cli.ipynb #cl024
 def _tell_result(metrics, folder):
@@ -530,6 +600,13 @@ def _tell_result(metrics, folder):
               "; the better length rule has {eval_length_rule:.1%}".format(**metrics))
     print(f"Saved in {folder}. Next: rmkit eval --model {shlex.quote(folder)} --dataset HELD_OUT --output report.html")
 
+def _tell_estimates(checks, trainer):
+    "Print what the run took, beside what it should have taken."
+    if checks:
+        from rmkit.preflight import compare_with_run
+        after = compare_with_run(checks, trainer)
+        print("; ".join(f"{check.name} {check.found}" for check in after if check.status != "unknown"))
+
 def train(
     words: list[str],  # arguments, as on the command line
 ):
@@ -537,6 +614,7 @@ def train(
     from rmkit.config import RewardConfig
     args, config = parse("train", words, TrainArguments, RewardConfig)
     trainer = make_trainer(args, config)
+    checks = check_before(trainer, args.on_failed_check)
     resume = config.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume.lower() == "true" or resume if resume else None)
     metrics = trainer.evaluate(num_print_samples=0) if trainer.eval_dataset is not None else {}
@@ -544,6 +622,7 @@ def train(
     trainer.save_state()
     trainer.create_model_card(dataset_name=args.dataset)
     if trainer.is_world_process_zero():
+        _tell_estimates(checks, trainer)
         _tell_result(metrics, config.output_dir)
 
 # %% ../nbs/81_cli.ipynb #c040
@@ -706,7 +785,7 @@ def demo(
     console.print(NEXT.format(rmkit=own_name(), folder=shlex.quote(str(folder))), markup=False, soft_wrap=True)
 
 # %% ../nbs/81_cli.ipynb #c046
-COMMANDS = dict(train=train, eval=evaluate, score=score, compare=compare, demo=demo)
+COMMANDS = dict(check=check, train=train, eval=evaluate, score=score, compare=compare, demo=demo)
 
 def close_pipe() -> int:  # exit status, that of a program which the signal ended
     "End where whoever reads the output has had enough (`rmkit score ... | head`): say nothing, even while Python ends."

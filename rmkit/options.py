@@ -6,7 +6,8 @@ Docs: https://rmkit.github.io/rmkit/options.html.md"""
 
 # %% auto #0
 __all__ = ['USUAL', 'SOURCES', 'DATASET', 'UsageError', 'nearest', 'option', 'make_parser', 'options_of', 'parse',
-           'TrainArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments', 'CompareArguments', 'DemoArguments']
+           'SetupArguments', 'TrainArguments', 'CheckArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments',
+           'CompareArguments', 'DemoArguments']
 
 # %% ../nbs/80_options.ipynb #h002
 import json
@@ -166,14 +167,8 @@ DATASET = f"Pairs, in any format of `rmkit.data`: {SOURCES}"
 
 # %% ../nbs/80_options.ipynb #c008
 @dataclass
-class TrainArguments:
-    """Train a reward model on preference pairs.
-
-    rmkit train --model HuggingFaceTB/SmolLM2-135M-Instruct --dataset pairs.jsonl --output_dir my-rm
-    rmkit train --model Qwen/Qwen3-0.6B --dataset trl-lib/ultrafeedback_binarized --lora_r 16 --learning_rate 1e-4
-    rmkit train --model Qwen/Qwen3-0.6B --dataset mine.parquet --eval_dataset held_out.parquet
-    rmkit train --config run.yaml --learning_rate 1e-5
-    accelerate launch -m rmkit.cli train --config run.yaml"""
+class SetupArguments:
+    "What a run starts from: a model, pairs, perhaps an adapter."
     model: str = option("Language model or classifier to start from: a folder, or a name on the Hub.", required=True)
     dataset: str = option(DATASET, required=True)
     dataset_split: str = option("Split of a Hub dataset to train on.", "train")
@@ -189,6 +184,37 @@ class TrainArguments:
     lora_target_modules: str | None = option("Modules that get an adapter, separated by commas. Default: 'all-linear'.")
     load_in_4bit: bool = option("Load the model in 4 bits, for QLoRA; needs `pip install rmkit[qlora]` and a GPU.",
                                 False)
+
+# %% ../nbs/80_options.ipynb #op016
+@dataclass
+class TrainArguments(SetupArguments):
+    """Train a reward model on preference pairs.
+
+    rmkit train --model HuggingFaceTB/SmolLM2-135M-Instruct --dataset pairs.jsonl --output_dir my-rm
+    rmkit train --model Qwen/Qwen3-0.6B --dataset trl-lib/ultrafeedback_binarized --lora_r 16 --learning_rate 1e-4
+    rmkit train --model Qwen/Qwen3-0.6B --dataset mine.parquet --eval_dataset held_out.parquet
+    rmkit train --config run.yaml --learning_rate 1e-5
+    accelerate launch -m rmkit.cli train --config run.yaml"""
+    on_failed_check: str = option("What a failed check before training does: 'stop', 'warn' and train all the same, or "
+                                  "'skip' the checks (`rmkit check` shows them all).", "stop",
+                                  choices=["stop", "warn", "skip"])
+
+@dataclass
+class CheckArguments(SetupArguments):
+    """See what is wrong with data and set-up before training, or with a folder before it is served.
+
+    rmkit check --model HuggingFaceTB/SmolLM2-135M-Instruct --dataset pairs.jsonl
+    rmkit check --config run.yaml --price 2.5
+    rmkit check --serving my-rm
+
+    The exit status is 1 where a check failed."""
+    model: str | None = option("Language model or classifier to start from: a folder, or a name on the Hub.")
+    dataset: str | None = option(DATASET)
+    serving: str | None = option("Instead: a saved folder; whether vLLM, SGLang, TEI and transformers' pipeline would "
+                                 "give its rewards, and how to start them.")
+    frozen_head: bool = option("Fit a linear head on the untrained model, even where that takes over a minute.", False)
+    price: float | None = option("Price of an hour of this machine, in any unit of money, for the cost of the run.")
+    output: str | None = option("Also write the checks as JSON, into this file.")
 
 # %% ../nbs/80_options.ipynb #c009
 @dataclass
