@@ -6,12 +6,12 @@ Docs: https://rmkit.github.io/rmkit/model.html.md"""
 
 # %% auto #0
 __all__ = ['logger', 'POSITION_TABLES', 'WEIGHT_FILES', 'ADAPTER_FILES', 'HEAD_FILES', 'NOT_A_HEAD', 'READS_FILE', 'READ_AS',
-           'HUB_KEYS', 'BASE_STAYS', 'PROBES', 'ROUNDING', 'closing_ids', 'unused_token', 'grow_embeddings',
-           'ensure_pad_token', 'replaced_pad', 'check_token_ids', 'grow_to_vocabulary', 'position_limit',
-           'limit_length', 'head_was_revived', 'prepare_for_reward', 'find_model', 'check_model_class',
-           'load_reward_model', 'one_output', 'take_chat_template', 'set_special_tokens', 'dropout_rates',
-           'disable_dropout', 'add_lora', 'train_new_tokens', 'merge', 'padding_right', 'fix_date', 'save_tokenizer',
-           'save_reward_model', 'check_saved']
+           'HUB_KEYS', 'BASE_STAYS', 'PROBES', 'ROUNDING', 'unused_token', 'grow_embeddings', 'ensure_pad_token',
+           'replaced_pad', 'check_token_ids', 'grow_to_vocabulary', 'position_limit', 'limit_length',
+           'head_was_revived', 'prepare_for_reward', 'find_model', 'check_model_class', 'load_reward_model',
+           'one_output', 'take_chat_template', 'set_special_tokens', 'dropout_rates', 'disable_dropout', 'add_lora',
+           'train_new_tokens', 'merge', 'padding_right', 'fix_date', 'save_tokenizer', 'save_reward_model',
+           'check_saved']
 
 # %% ../nbs/20_model.ipynb #h002
 import copy
@@ -51,7 +51,7 @@ from .head import (added_modules, call_own_forward, count_outputs, evaluating, h
 logger = logging.getLogger(__name__)
 
 # %% ../nbs/20_model.ipynb #c043
-def closing_ids(
+def _closing_ids(
     tokenizer: PreTrainedTokenizerBase,  # with or without a chat template
 ) -> set[int]:  # ids that a text may end with
     "The end token, and the last token of a chat."
@@ -80,7 +80,7 @@ def unused_token(
 ) -> str | None:  # the token, or None
     "A token of the vocabulary that its name says is for padding, or reserved, or unused."
     special = {v for k, v in tokenizer.special_tokens_map.items() if isinstance(v, str) and k != "pad_token"}
-    closing, template = closing_ids(tokenizer), str(tokenizer.chat_template or "")
+    closing, template = _closing_ids(tokenizer), str(tokenizer.chat_template or "")
     found = [(rank, i, token) for token, i in tokenizer.get_vocab().items()
              if (rank := _pad_rank(token)) is not None and i < n_rows and i not in closing and token not in special
              and token not in template]
@@ -114,7 +114,7 @@ _replaced = WeakKeyDictionary()  # the pad token that a tokenizer had, where tex
 def _choose_pad_token(tokenizer, n_rows):
     "Give the tokenizer a pad token that no text ends with, where its own is none, and say so."
     was = tokenizer.pad_token
-    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id not in closing_ids(tokenizer):
+    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id not in _closing_ids(tokenizer):
         return
     token = unused_token(tokenizer, n_rows) or "<|pad|>"
     tokenizer.add_special_tokens({"pad_token": token})

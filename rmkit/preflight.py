@@ -21,7 +21,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from itertools import chain, islice
 from tempfile import TemporaryDirectory
@@ -43,7 +43,7 @@ from .duplicates import find_duplicates, find_leakage, PARTS
 from .head import evaluating, head_module, own_forward, rewards, trial_ids, unwrap, watch_head
 from .intervals import accuracy_estimate, Estimate
 from .metrics import prompt_groups, wilson_interval, wins
-from .model import closing_ids, head_was_revived, replaced_pad
+from .model import head_was_revived, replaced_pad
 from .passes import bytes_of_token, is_out_of_memory, memory_of
 from .scoring import pair_texts, RewardModel
 from .start import check_dataset
@@ -97,7 +97,7 @@ MEANINGS |= {
         "is a column that was read wrongly.",
         "Shuffle the places before judging, or judge both ways round."),
     "margins": (
-        "The loss asks the reward margin to exceed the label's: large ones drown the other pairs, negative ones reverse.",
+        "The loss asks the reward margin to exceed the label's: large ones drown other pairs, negative ones reverse.",
         "Divide them so that most are between 0 and 3, or leave the column out."),
     "length rule": (
         "A model learns length before anything else, and whoever optimises against it gets long answers.",
@@ -199,13 +199,22 @@ def _without_space(ids, tokenizer):
         ids = ids[:-1]
     return ids
 
+def _turn_ends(tokenizer):
+    "The ids that end a text: the end of text, and the special token that ends a chat."
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    ids = []
+    with suppress(Exception):  # no template, or one that wants something else
+        text = tokenizer.apply_chat_template(chat, tokenize=False)
+        ids = _without_space(tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer)[-1:]
+    known = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
+    return known | ({*ids} & {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder})
+
 def check_turn_end(
     ids_N: list[list[int]],  # (N, ...) token ids of texts
     tokenizer: PreTrainedTokenizerBase,  # that goes with them
 ) -> Check:
     "Whether one end of turn stands behind each text."
-    ends = {end for end in closing_ids(tokenizer) | {tokenizer.sep_token_id} - {None}
-            if not tokenizer.decode([end]).isspace()}
+    ends = _turn_ends(tokenizer)
     ids_N, n = [_without_space(ids, tokenizer) for ids in ids_N], len(ids_N)
     lost = sum(ids[-1] not in ends for ids in ids_N)
     doubled = sum(ids[-1] in ends and ids[-2:-1] == ids[-1:] for ids in ids_N)
@@ -689,7 +698,11 @@ def _check_tokens(subject, trainer):
     yield check_begin(chosen_N + rejected_N, tokenizer, markers)
     yield check_turn_end(chosen_N + rejected_N, tokenizer)
     yield check_template(report, tokenizer)
-    yield check_marker_tokens(subject.texts, tokenizer, report.format.kind == "text")
+    if report.format.kind == "ids":
+        yield row_of_check("marker tokens", "unknown", "not looked at", why="The rows came as token ids, in which a text's "
+                           "markers and the template's are the same.")
+    else:
+        yield check_marker_tokens(subject.texts, tokenizer, report.format.kind == "text")
 
 # %% ../nbs/75_preflight.ipynb #pr075
 def _part(n, of):
@@ -824,6 +837,7 @@ def _for_a_look(args, folder):
     args = copy(args)
     args.output_dir, args.report_to, args.push_to_hub, args.dashboard = folder, [], False, False
     args.on_bad_row, args.overlong = "drop", "drop" if args.overlong == "raise" else args.overlong
+    args.eval_strategy = "no"  # there is nothing to evaluate on
     return args
 
 def _subject_of_datasets(trainer, dataset, held_out):
@@ -894,11 +908,12 @@ def _look(model, dataset, held_out, args, head, price, peft_config, **given):
             return _without_a_trainer(error, dataset, held_out, named_columns(args))
         made.append(trainer)
         subject = _subject_of_datasets(trainer, dataset, held_out)
-        trainer.args.on_bad_row, trainer.args.overlong = args.on_bad_row, args.overlong  # what the run will do
+        for name in ("on_bad_row", "overlong", "eval_strategy"):  # what the run will do
+            setattr(trainer.args, name, getattr(args, name))
         return _ask_all(subject, trainer, head, price)
 
 # %% ../nbs/75_preflight.ipynb #pr066
-NOT_PREPARED = "no rows to train on were prepared: a data collator of your own takes them as they are, or there are none"
+NOT_PREPARED = "no rows to train on were prepared: a collator of your own takes them as they are, or there are none"
 
 def preflight(
     model,  # name or folder, sequence classifier, PEFT model, `RewardModel`; or a `RewardTrainer`, and nothing else
