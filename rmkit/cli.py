@@ -1,4 +1,4 @@
-"""`rmkit check | train | eval | score | compare | demo`: the library on the command line.
+"""`rmkit train | check | eval | score | compare | demo`: the library on the command line.
 
 Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 
@@ -36,8 +36,8 @@ HELP = """rmkit {version}: train, see and test reward models
 usage: rmkit COMMAND [options]
 
   demo      train, test and save a small reward model on made-up preferences; no download, under 3 minutes
-  check     see what is wrong before training, or before a model is served
   train     train a reward model on preference pairs
+  check     see what is wrong before training, or before a model is served
   eval      measure a reward model on pairs: accuracy, interval, length rule, by subset
   score     give every response in a file its reward
   compare   compare responses to one prompt
@@ -787,7 +787,7 @@ def demo(
     console.print(NEXT.format(rmkit=own_name(), folder=shlex.quote(str(folder))), markup=False, soft_wrap=True)
 
 # %% ../nbs/81_cli.ipynb #c046
-COMMANDS = dict(check=check, train=train, eval=evaluate, score=score, compare=compare, demo=demo)
+COMMANDS = dict(train=train, check=check, eval=evaluate, score=score, compare=compare, demo=demo)
 
 def close_pipe() -> int:  # exit status, that of a program which the signal ended
     "End where whoever reads the output has had enough (`rmkit score ... | head`): say nothing, even while Python ends."

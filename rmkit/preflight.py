@@ -699,8 +699,8 @@ def _check_tokens(subject, trainer):
     yield check_turn_end(chosen_N + rejected_N, tokenizer)
     yield check_template(report, tokenizer)
     if report.format.kind == "ids":
-        yield row_of_check("marker tokens", "unknown", "not looked at", why="The rows came as token ids, in which a text's "
-                           "markers and the template's are the same.")
+        why = "The rows came as token ids, in which a text's markers and the template's are the same."
+        yield row_of_check("marker tokens", "unknown", "not looked at", why=why)
     else:
         yield check_marker_tokens(subject.texts, tokenizer, report.format.kind == "text")
 
