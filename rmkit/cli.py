@@ -1,4 +1,4 @@
-"""`rmkit check | train | eval | score | compare | demo`: the library on the command line.
+"""`rmkit train | check | eval | score | compare | demo`: the library on the command line.
 
 Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 
@@ -36,8 +36,8 @@ HELP = """rmkit {version}: train, see and test reward models
 usage: rmkit COMMAND [options]
 
   demo      train, test and save a small reward model on made-up preferences; no download, under 3 minutes
-  check     see what is wrong before training, or before a model is served
   train     train a reward model on preference pairs
+  check     see what is wrong before training, or before a model is served
   eval      measure a reward model on pairs: accuracy, interval, length rule, by subset
   score     give every response in a file its reward
   compare   compare responses to one prompt
@@ -546,8 +546,8 @@ def check_before(
         make_console().print(Checks(shown, f"{len(checks)} checks before training, those to read"))
     if checks.failed and on_failed == "stop":
         names = ", ".join(check.name for check in checks.failed)
-        raise UsageError(f"not trained, since checks failed: {names}. Do what the table says, or train all the same with "
-                         "--on_failed_check warn")
+        raise UsageError(f"not trained, since checks failed: {names}. Do what the table says, or train all the same "
+                         "with --on_failed_check warn")
     return checks
 
 # %% ../nbs/81_cli.ipynb #ch003
@@ -579,7 +579,8 @@ def _serving_checks(folder, console):
 def check(
     words: list[str],  # arguments, as on the command line
 ):
-    "Print what is wrong before training, or before serving; exit status 1 where a check failed. UsageError for options."
+    """Print what is wrong before training, or before serving; exit status 1 where a check failed. UsageError for what
+    can't be looked at."""
     from rmkit.config import RewardConfig
     args, config = parse("check", words, CheckArguments, RewardConfig)
     check_output(args.output, (".json",))
@@ -588,7 +589,8 @@ def check(
     checks = _serving_checks(args.serving, console) if args.serving else _run_checks(args, config)
     console.print(checks)
     if args.output:
-        Path(args.output).write_text(json.dumps(checks.as_dict(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(checks.as_dict(), ensure_ascii=False, indent=1)
+        Path(args.output).write_text(text + "\n", encoding="utf-8")
     if checks.failed:
         sys.exit(1)
 
@@ -785,7 +787,7 @@ def demo(
     console.print(NEXT.format(rmkit=own_name(), folder=shlex.quote(str(folder))), markup=False, soft_wrap=True)
 
 # %% ../nbs/81_cli.ipynb #c046
-COMMANDS = dict(check=check, train=train, eval=evaluate, score=score, compare=compare, demo=demo)
+COMMANDS = dict(train=train, check=check, eval=evaluate, score=score, compare=compare, demo=demo)
 
 def close_pipe() -> int:  # exit status, that of a program which the signal ended
     "End where whoever reads the output has had enough (`rmkit score ... | head`): say nothing, even while Python ends."
