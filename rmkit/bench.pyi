@@ -54,6 +54,7 @@ __all__ = [
     'LLMBAR',
     'BENCHMARKS',
     'PIECE',
+    'DRAWS',
     'Asked',
     'read_rewardbench',
     'read_rewardbench2',
@@ -195,6 +196,7 @@ def estimates(
     rows_of: Callable,
     why: Callable,
     bounds: tuple[float, float] | None=...,
+    n_boot: int | None=None,
 ) -> dict[str, Estimate]:
     """The scores of a rule with their intervals."""
 
@@ -241,6 +243,7 @@ def find_rows(source, rule: Callable | str | None=None, split: str='test', revis
     """The rows, and what is known of them. FileNotFoundError for a name that means nothing, ConnectionError where the
     Hub can't be asked, BadRowError and ValueError for rows that can't be read."""
 
+DRAWS: int
 def bench(
     model: RewardModel | str | Path,
     benchmark,
