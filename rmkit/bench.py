@@ -9,7 +9,7 @@ __all__ = ['DOMAINS_OF_ROWS', 'REWARDBENCH', 'REWARDBENCH2', 'RM_BENCH', 'LLMBAR
            'read_rewardbench', 'read_rewardbench2', 'read_rm_bench', 'read_judgebench', 'read_llmbar', 'Counted',
            'count_rewardbench', 'count_rewardbench2', 'count_rm_bench', 'count_judgebench', 'count_llmbar', 'Benchmark',
            'find_benchmark', 'read_rows', 'name_of', 'Inputs', 'encode_rows', 'weights_checksum', 'rewards_of',
-           'estimates', 'BenchResult', 'Rows', 'find_rows', 'bench']
+           'estimates', 'BenchResult', 'Rows', 'check_name', 'find_rows', 'bench']
 
 # %% ../nbs/54_bench.ipynb #be002
 import json
@@ -35,7 +35,6 @@ from fastcore.basics import patch
 from huggingface_hub import snapshot_download
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 from tqdm.auto import tqdm
 
 from .data import find_format, prepare_dataset, to_pairs
@@ -167,7 +166,7 @@ class Counted(NamedTuple):
     "What the rows of a benchmark count."
     right_N: np.ndarray  # (N,) of each row, in [0, 1]
     tied_N: np.ndarray  # (N,) share of each row's comparisons that are ties
-    columns_N: tuple  # arrays of N, for the rule
+    columns_N: tuple  # arrays (N,) or (N, K) for the rule
     rule: Callable  # function of `columns_N` and weights_N; gives a dict of numbers
 
 
@@ -178,7 +177,7 @@ def _two_columns(table):
 
 def count_rewardbench(
     table: pd.DataFrame,  # `Asked` and rewards, one row a prompt
-) -> Counted:
+) -> Counted:  # what the rows count
     "By the rule of RewardBench: a tie is wrong."
     r_chosen_N, r_rejected_N = _two_columns(table)
     right_N = strictly_right(r_chosen_N, r_rejected_N)
@@ -187,7 +186,7 @@ def count_rewardbench(
 # %% ../nbs/54_bench.ipynb #be023
 def count_rewardbench2(
     table: pd.DataFrame,  # `Asked` and rewards, one row a prompt
-) -> Counted:
+) -> Counted:  # what the rows count
     "By the rules of RewardBench 2: k responses that share the highest reward share the point."
     width = max(map(len, table["rewards"]))
     rewards_NK = np.array([[*rewards, *[0.0] * (width - len(rewards))] for rewards in table["rewards"]])
@@ -201,7 +200,7 @@ def count_rewardbench2(
 
 def count_rm_bench(
     table: pd.DataFrame,  # `Asked` and rewards, one row a prompt
-) -> Counted:
+) -> Counted:  # what the rows count
     "By the rule of RM-Bench: nine pairs a prompt, a tie is wrong."
     rewards_N6 = np.array(table["rewards"].tolist(), dtype=np.float64)
     right_N33 = right_by_style(rewards_N6[:, :3], rewards_N6[:, 3:])
@@ -212,7 +211,7 @@ def count_rm_bench(
 # %% ../nbs/54_bench.ipynb #be025
 def count_judgebench(
     table: pd.DataFrame,  # `Asked` and rewards, one row a pair
-) -> Counted:
+) -> Counted:  # what the rows count
     "By the rule of JudgeBench: a tie goes to B."
     r_a_N, r_b_N = _two_columns(table)
     right_N = judged_right(r_a_N, r_b_N, table["label"].to_numpy(str))
@@ -222,7 +221,7 @@ def count_judgebench(
 
 def count_llmbar(
     table: pd.DataFrame,  # `Asked` and rewards, one row a pair
-) -> Counted:
+) -> Counted:  # what the rows count
     "By the rule of LLMBar: a tie is half right."
     r_1_N, r_2_N = _two_columns(table)
     said_N2, labels_N = picks(r_1_N, r_2_N), table["label"].to_numpy(int)
@@ -339,7 +338,7 @@ def _checksum(files):
 # %% ../nbs/54_bench.ipynb #be041
 def read_rows(
     files: Mapping[str, Path],  # name in the benchmark's folder: file
-    known: Benchmark,
+    known: Benchmark,  # whose rows they are
 ) -> list[Asked]:
     "The rows of some files; BadRowError, which knows row and file, for one that isn't the benchmark's."
     asked = []
@@ -387,7 +386,7 @@ def _from_hub(known, revision):
 
 # %% ../nbs/54_bench.ipynb #be047
 def name_of(
-    known: Benchmark,
+    known: Benchmark,  # whose form the rows have
     counts: Mapping[str, int],  # subset: its prompts, as found
 ) -> str:
     "What a result on these prompts may be called."
@@ -410,7 +409,7 @@ def _some(rows, limit):
 # %% ../nbs/54_bench.ipynb #be053
 class Inputs(NamedTuple):
     "What a model reads of the rows."
-    ids_NK: list[list]  # ids of each response of each row; None for one that is too long by itself
+    ids_NK: list[list]  # (N, K) ids of each response of each row; None for one that is too long by itself
     template: str  # how text became ids, in words
     cut: int  # responses that lost tokens of their prompt
     lost: int  # responses that are too long by themselves
@@ -426,21 +425,21 @@ def _is_chat(model):
     trained_on = getattr(unwrap(model.model).config, "reward_input", None)
     return bool(model.tokenizer.chat_template) and trained_on not in ("text", "text_pair")
 
-
+# %% ../nbs/54_bench.ipynb #be055
 def _template(model):
     "How text becomes ids, in words."
     if _is_chat(model):
         return f"the tokenizer's chat template, sha256 {_short_sum(model.tokenizer.chat_template)}"
     return "prompt and response as two texts" if reads_text_pairs(model.model) else "plain text, without a template"
 
-# %% ../nbs/54_bench.ipynb #be055
+
 def _as_read(prompt, is_chat):
     "A prompt as messages, or as text."
     if not is_chat:
         return as_text(prompt)
     return [dict(role="user", content=prompt)] if isinstance(prompt, str) else prompt
 
-
+# %% ../nbs/54_bench.ipynb #be114
 def _with_limit(model, max_length):
     "The same model, which reads at most so many tokens; None: any number."
     other = copy(model)
@@ -455,7 +454,7 @@ def _count_longer(model, prompts, responses):
 
 
 def encode_rows(
-    model: RewardModel,
+    model: RewardModel,  # reads them
     asked: list[Asked],  # N rows
 ) -> Inputs:
     "The rows as token ids; what is cut is logged as a warning."
@@ -471,7 +470,7 @@ def encode_rows(
 
 # %% ../nbs/54_bench.ipynb #be058
 def weights_checksum(
-    model: torch.nn.Module,
+    model: torch.nn.Module,  # any
 ) -> str:
     "A checksum of up to 64 weights of every tensor, with its name: a step of training changes it."
     found = sha256()
@@ -558,8 +557,8 @@ def _pieces(ids_NK, start, tokens):
 
 
 def rewards_of(
-    model: RewardModel,
-    ids_NK: list[list],  # from `encode_rows`
+    model: RewardModel,  # gives the rewards
+    ids_NK: list[list],  # (N, K) ids of each response of each row, from `encode_rows`
     path: Path | None = None,  # file that gets the rewards as they come
     header: Mapping | None = None,  # what they depend on: the file's first line
     batch_size: int | None = None,  # responses a batch; None: as many as make `max_tokens`
@@ -590,9 +589,9 @@ def _groups(table):
 
 
 def estimates(
-    counted: Counted,
+    counted: Counted,  # what the rows count, and the rule
     groups_N,  # (N,) of int: rows of a prompt share one
-    rows_of: Callable,  # function of a score's name; gives the (N,) rows that it comes from, as booleans
+    rows_of: Callable,  # function of a score's name; says (N,) of each row whether it counts there
     why: Callable,  # function of a score's name; says why it is NaN
     bounds: tuple[float, float] | None = (0.0, 1.0),  # the least and the greatest score; None: none are known
     n_boot: int | None = None,  # resamples; None: as many as `resamples` draws
@@ -665,7 +664,7 @@ def _headline(result):
     value, interval = result.in_words(name)
     return f"{result.name}: {name} {value} ({interval})"
 
-
+# %% ../nbs/54_bench.ipynb #be116
 @patch
 def __rich_console__(self: BenchResult, console, options):
     "The tables for a terminal."
@@ -751,6 +750,20 @@ def _repr_html_(self: BenchResult):
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
             f"<table><tbody>{facts}</tbody></table></div>")
 
+# %% ../nbs/54_bench.ipynb #be120
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title><style>:root {{color-scheme: light dark}} body {{margin: 2em; background: Canvas;
+color: CanvasText}}</style></head><body>{body}</body></html>
+"""
+
+
+@patch
+def as_page(self: BenchResult) -> str:
+    "A self-contained HTML page, light or dark as the reader's system is."
+    return _PAGE.format(title=_html(self.name), body=self._repr_html_())
+
 # %% ../nbs/54_bench.ipynb #be083
 @patch
 def minus(
@@ -785,12 +798,17 @@ class Rows(NamedTuple):
     data: str  # where they come from, and at which revision
 
 
-def _unknown(name):
-    "The error for a name that means nothing."
+def check_name(
+    name: str,  # of a benchmark, a file, a folder, or a dataset on the Hub
+    may_be_hub: bool = True,  # whether it may be a dataset of one's own on the Hub
+):
+    "Raise FileNotFoundError for a name that can mean nothing."
+    if Path(name).expanduser().exists() or find_benchmark(name) or may_be_hub and "/" in name:
+        return
     close = get_close_matches(name.lower(), BENCHMARKS, n=1)
     meant = f" Did you mean {close[0]!r}?" if close else ""
-    return FileNotFoundError(f"there is no file or folder {name!r}, and no benchmark of that name.{meant} Known: "
-                             f"{', '.join(BENCHMARKS)}")
+    raise FileNotFoundError(f"there is no file or folder {name!r}, and no benchmark of that name.{meant} Known: "
+                            f"{', '.join(BENCHMARKS)}")
 
 
 def find_rows(
@@ -804,17 +822,14 @@ def find_rows(
     if not isinstance(source, (str, Path)):
         rows = source if isinstance(source, Dataset) else Dataset.from_list(list(source))
         return Rows(rows, None, "own rows", "given as rows")
+    check_name(rule if isinstance(rule, str) else str(source), may_be_hub=not isinstance(rule, str))
     path, known = Path(source).expanduser(), find_benchmark(rule if isinstance(rule, str) else str(source))
-    if isinstance(rule, str) and known is None:
-        raise _unknown(rule)
     if path.exists():
         known = known if isinstance(rule, str) else None if rule else _known_in(path)
         files = _files_of(path, known.files if known else (".",))
         data = f"{path.name}, sha256 {_checksum(files.values())}"
         return Rows(read_rows(files, known) if known else load_rows(path, split), known, path.name, data)
     if known is None or callable(rule):
-        if known is None and not callable(rule) and "/" not in str(source):
-            raise _unknown(str(source))
         return Rows(load_rows(source, split), None, str(source), f"{source} ({split})")
     files, commit = _from_hub(known, revision)
     return Rows(read_rows(files, known), known, known.name, f"{known.hub} at {commit}")
@@ -876,7 +891,7 @@ def _overlap(table, train):
     leaks = find_leakage(pairs, asked)
     found = {kind: len(leaks.rows(kind)) for kind in ("prompt", "near prompt", "answer", "near answer")}
     words = ", ".join(f"{kind}: {n:,}" for kind, n in found.items() if n)
-    return f"of {len(table):,} rows found in the training set, by {words}" if words else "none found in the training set"
+    return f"of {len(table):,} rows there, by {words}" if words else f"none of {len(table):,} rows is there"
 
 # %% ../nbs/54_bench.ipynb #be096
 def _run(model, rows, inputs, path, options):
@@ -932,7 +947,8 @@ def _numbers_of(rule, pairs):
     found = found if isinstance(found, Mapping) else {"Score": found}
     for name, value in found.items():
         if not isinstance(value, (int, float, np.number, np.bool_)):
-            raise TypeError(f"the rule gave a {type(value).__name__} for {name!r}; expected a number, or a dict of numbers")
+            found = type(value).__name__
+            raise TypeError(f"the rule gave a {found} for {name!r}; expected a number, or a dict of numbers")
     return {str(name): float(value) for name, value in found.items()}
 
 # %% ../nbs/54_bench.ipynb #be102
@@ -953,7 +969,7 @@ def _sources(pairs):
     "The source of each pair as text; empty where none is known."
     return np.array([str(name) for name in pairs.get("source", [""] * len(pairs))])
 
-
+# %% ../nbs/54_bench.ipynb #be118
 def _count_own(pairs, rule):
     "What the pairs count, by a function of their table or by accuracy."
     wins_N, tied_N = wins(pairs["reward_margin"]), pairs["reward_margin"].to_numpy() == 0
@@ -1018,21 +1034,22 @@ def bench(
     max_tokens: int = 16_384,  # tokens a batch, what responses share counted once
     progress: bool = True,  # show a bar when it takes longer than two seconds
 ) -> BenchResult:
-    """Score a model on a known benchmark by its own rule, or on rows of your own.
+    """What a model scores on a known benchmark by its own rule, or on rows of your own.
 
     FileNotFoundError for a name that means nothing, ConnectionError where the Hub can't be asked, BadRowError for a row
-    that isn't as it should be, ValueError for no rows, for a limit below 1, and for a `rewards` file of another run."""
+    that isn't as it should be, ValueError for no rows, for a limit below 1, and for a `rewards` file of another run,
+    TypeError where your rule gives anything but numbers."""
     if limit is not None and limit < 1:
         raise ValueError(f"limit={limit}: give 1 or more rows, or None for all")
-    model = model if isinstance(model, RewardModel) else RewardModel.from_pretrained(model)
     rows = find_rows(benchmark, rule, split, revision)
     if not len(rows.asked):
         raise ValueError(f"there are no rows in {rows.name}")
+    model = model if isinstance(model, RewardModel) else RewardModel.from_pretrained(model)
     options = dict(batch_size=batch_size, max_tokens=max_tokens, progress=rows.name if progress else None)
     if rows.known:
         result = _bench_known(model, rows, limit, rewards, options, max_length)
     else:
         result = _bench_own(model, rows, rule, limit, rewards, options, max_length, columns)
     if train is not None:
-        result.facts["in training"] = _overlap(result.table, train)
+        result.facts["training set"] = _overlap(result.table, train)
     return result

@@ -78,6 +78,7 @@ __all__ = [
     'estimates',
     'BenchResult',
     'Rows',
+    'check_name',
     'find_rows',
     'bench',
 ]
@@ -229,6 +230,9 @@ class BenchResult:
     def __str__(self):
         """The tables as plain text, 100 characters wide."""
 
+    def as_page(self) -> str:
+        """A self-contained HTML page, light or dark as the reader's system is."""
+
     def minus(self, other: BenchResult) -> pd.DataFrame:
         """How much higher each score is here, by a paired bootstrap over prompts. A ValueError for other rows."""
 
@@ -238,6 +242,9 @@ class Rows(NamedTuple):
     known: Benchmark | None
     name: str
     data: str
+
+def check_name(name: str, may_be_hub: bool=True) -> None:
+    """Raise FileNotFoundError for a name that can mean nothing."""
 
 def find_rows(source, rule: Callable | str | None=None, split: str='test', revision: str | None=None) -> Rows:
     """The rows, and what is known of them. FileNotFoundError for a name that means nothing, ConnectionError where the
@@ -260,7 +267,8 @@ def bench(
     max_tokens: int=16384,
     progress: bool=True,
 ) -> BenchResult:
-    """Score a model on a known benchmark by its own rule, or on rows of your own.
+    """What a model scores on a known benchmark by its own rule, or on rows of your own.
 
     FileNotFoundError for a name that means nothing, ConnectionError where the Hub can't be asked, BadRowError for a row
-    that isn't as it should be, ValueError for no rows, for a limit below 1, and for a `rewards` file of another run."""
+    that isn't as it should be, ValueError for no rows, for a limit below 1, and for a `rewards` file of another run,
+    TypeError where your rule gives anything but numbers."""

@@ -1,4 +1,4 @@
-"""`rmkit train | eval | score | compare | demo`: the library on the command line.
+"""`rmkit train | eval | bench | score | compare | demo`: the library on the command line.
 
 Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 
@@ -8,7 +8,7 @@ Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 __all__ = ['HELP', 'AFTERWARDS', 'ROW', 'ROW_FILES', 'PAIRS', 'HELD_OUT', 'NEXT', 'INTRODUCTION', 'COMMANDS', 'check_model',
            'not_loaded', 'load_model', 'load_dataset', 'check_place', 'check_output', 'be_quiet', 'tell',
            'make_console', 'plain', 'show_summary', 'compare', 'unreadable', 'score_responses', 'number_rows',
-           'score_rows', 'in_cells', 'write_rows', 'score', 'write_scores', 'check_subsets', 'evaluate',
+           'score_rows', 'in_cells', 'write_rows', 'score', 'write_scores', 'check_subsets', 'evaluate', 'bench',
            'check_adapter', 'lora_of', 'check_test_size', 'train_and_test_rows', 'make_trainer', 'train',
            'training_line', 'demo_trainer', 'show_results', 'own_name', 'demo', 'close_pipe', 'complain', 'main']
 
@@ -26,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from . import older_names
-from .options import (CompareArguments, DemoArguments, EvalArguments, nearest, parse, RowArguments,
+from .options import (BenchArguments, CompareArguments, DemoArguments, EvalArguments, nearest, parse, RowArguments,
                            ScoreArguments, TrainArguments, UsageError)
 
 # %% ../nbs/81_cli.ipynb #c005
@@ -37,6 +37,7 @@ usage: rmkit COMMAND [options]
   demo      train, test and save a small reward model on made-up preferences; no download, under 3 minutes
   train     train a reward model on preference pairs
   eval      measure a reward model on pairs: accuracy, interval, length rule, by subset
+  bench     score a reward model on a known benchmark, by its own rule, or on rows of yours
   score     give every response in a file its reward
   compare   compare responses to one prompt
 
@@ -127,12 +128,13 @@ def check_place(
 def check_output(
     path: str | None,  # of a file to write
     kinds,  # endings that are known
+    option: str = "--output",  # that names it
 ):
     "UsageError for a file of an unknown kind, or in a place where it can't be written."
     if path is None:
         return
     if Path(path).suffix.lower() not in kinds:
-        raise UsageError(f"--output {path}: the name must end in {' or '.join(kinds)}")
+        raise UsageError(f"{option} {path}: the name must end in {' or '.join(kinds)}")
     check_place(path, is_folder=False)
 
 # %% ../nbs/81_cli.ipynb #c024
@@ -417,6 +419,37 @@ def evaluate(
     show_summary(scores, console, by)
     if args.output:
         write_scores(scores, args.output, by, dict(Model=args.model, Dataset=args.dataset))
+        console.print(f"Written to {args.output}")
+
+# %% ../nbs/81_cli.ipynb #bn002
+def _check_bench(args):
+    "UsageError for numbers that can't be and places where nothing can be written; FileNotFoundError for a name."
+    from rmkit.bench import check_name
+    for name in ("limit", "max_length", "batch_size"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UsageError(f"--{name} {value}: give 1 or more")
+    check_name(args.benchmark)
+    check_output(args.output, (".html", ".json"))
+    check_output(args.resume, (".jsonl",), "--resume")
+
+def bench(
+    words: list[str],  # arguments, as on the command line
+):
+    "Print what a model scores on a benchmark. UsageError for options, rows or a model that can't be."
+    from rmkit.bench import bench as score_on
+    args, = parse("bench", words, BenchArguments)
+    _check_bench(args)
+    be_quiet()
+    pairs = load_dataset(args.train, "train") if args.train else None
+    result = score_on(load_model(args.model), args.benchmark, limit=args.limit, rewards=args.resume, train=pairs,
+                      max_length=args.max_length, batch_size=args.batch_size, split=args.split, revision=args.revision)
+    console = make_console()
+    console.print(result)
+    if args.output:
+        is_page = Path(args.output).suffix.lower() == ".html"
+        Path(args.output).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.output).write_text(result.as_page() if is_page else json.dumps(result.as_dict(), indent=2),
+                                     encoding="utf-8")
         console.print(f"Written to {args.output}")
 
 # %% ../nbs/81_cli.ipynb #c036
@@ -706,7 +739,7 @@ def demo(
     console.print(NEXT.format(rmkit=own_name(), folder=shlex.quote(str(folder))), markup=False, soft_wrap=True)
 
 # %% ../nbs/81_cli.ipynb #c046
-COMMANDS = dict(train=train, eval=evaluate, score=score, compare=compare, demo=demo)
+COMMANDS = dict(train=train, eval=evaluate, bench=bench, score=score, compare=compare, demo=demo)
 
 def close_pipe() -> int:  # exit status, that of a program which the signal ended
     "End where whoever reads the output has had enough (`rmkit score ... | head`): say nothing, even while Python ends."

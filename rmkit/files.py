@@ -490,7 +490,7 @@ def _same_kind(
 
 # %% ../nbs/14_files.ipynb #f025
 def files_inside(
-    folder: Path,
+    folder: Path,  # with folders in it, perhaps
 ) -> list[Path]:
     "The files at any depth by name, without hidden ones and what `datasets` notes down."
     return [file for file in sorted(folder.rglob("*"))

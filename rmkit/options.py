@@ -6,7 +6,8 @@ Docs: https://rmkit.github.io/rmkit/options.html.md"""
 
 # %% auto #0
 __all__ = ['USUAL', 'SOURCES', 'DATASET', 'UsageError', 'nearest', 'option', 'make_parser', 'options_of', 'parse',
-           'TrainArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments', 'CompareArguments', 'DemoArguments']
+           'TrainArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments', 'CompareArguments', 'DemoArguments',
+           'BenchArguments']
 
 # %% ../nbs/80_options.ipynb #h002
 import json
@@ -261,3 +262,28 @@ class DemoArguments:
     quick: bool = option("A thirtieth of the training, a quarter of the test: to see that everything runs, not to "
                          "learn much.", False)
     seed: int = option("Of the data, the model and the order.", 0)
+
+# %% ../nbs/80_options.ipynb #bn001
+@dataclass
+class BenchArguments:
+    """Score a reward model on a known benchmark by its own rule, or on rows of yours.
+
+    rmkit bench --model my-rm --benchmark rewardbench2 --resume rewards.jsonl
+    rmkit bench --model my-rm --benchmark reward-bench-2/ --limit 200
+    rmkit bench --model my-rm --benchmark my_rows/ --output result.json
+
+    Without a connection, give a folder with the benchmark's files; the error says how to get them."""
+    model: str = option("Reward model: a folder (a LoRA adapter's too), or a name on the Hub.", required=True)
+    benchmark: str = option("rewardbench2, rewardbench, rm-bench, judgebench, judgebench-claude or llmbar; a file or "
+                            "folder with a copy of one; or pairs of yours, as `rmkit eval` takes them.", required=True)
+    split: str = option("Split of a folder or a Hub dataset of yours.", "test")
+    revision: str | None = option("Branch, tag or commit of a known benchmark's dataset on the Hub.")
+    limit: int | None = option("Rows to take, evenly spaced; such a result doesn't go by the benchmark's name.")
+    max_length: int | None = option("Tokens of prompt and response that are read. Default: as in the benchmark's "
+                                    "program, or as many as the model can.")
+    batch_size: int | None = option("Responses in a batch. Default: as many as make 16,384 tokens.")
+    resume: str | None = option("File that gets the rewards as they come (.jsonl); a run that broke off goes on from "
+                                "it.")
+    train: str | None = option("Pairs that the model was trained on, to tell how many of the rows are among them: "
+                               f"{SOURCES}")
+    output: str | None = option("Also write the result: a page (.html) or numbers (.json).")
