@@ -39,16 +39,16 @@ from tqdm.auto import tqdm
 
 from .data import find_format, prepare_dataset, to_pairs
 from .duplicates import find_leakage
-from .files import file_kind, files_inside, KINDS, load_rows
+from .files import as_table, file_kind, files_inside, KINDS, load_rows
 from .head import reads_text_pairs, unwrap
 from .intervals import Estimate, from_resamples, resamples
 from .metrics import prompt_groups, wins
 from .rules import (best_of, BEST_OF, DOMAINS, gaps_and_spreads, judgebench, judged_right, KINDS_OF_JUDGEBENCH,
                          llmbar, picks, PRIOR_SETS, rewardbench, rewardbench2, right_by_style, rm_bench, SECTIONS,
                          shares, strictly_right, SUBSETS_OF_LLMBAR)
-from .scoring import further_columns, pair_texts, RewardModel
+from .scoring import further_columns, pair_texts, response_lengths, RewardModel
 from .table import pair_scores
-from .words import as_text, bad_row, BadRowError, percent, printable, value_in_words, visible
+from .words import as_text, bad_row, BadRowError, clip, percent, printable, value_in_words, visible
 
 # %% ../nbs/54_bench.ipynb #be005
 class Asked(NamedTuple):
@@ -195,7 +195,7 @@ def count_rewardbench2(
     subset_N, is_ties_N = table["subset"].to_numpy(str), table["subset"].to_numpy() == "Ties"
     right_N = (gap_N > 0).astype(np.float64)
     right_N[~is_ties_N] = best_of(rewards_NK[~is_ties_N, :4])
-    return Counted(right_N, gap_N == 0, (right_N, subset_N, table["id"].to_numpy(str), gap_N, spread_N), rewardbench2)
+    return Counted(right_N, gap_N == 0, (right_N, subset_N, table["id"].to_numpy(), gap_N, spread_N), rewardbench2)
 
 
 def count_rm_bench(
@@ -215,7 +215,7 @@ def count_judgebench(
     "By the rule of JudgeBench: a tie goes to B."
     r_a_N, r_b_N = _two_columns(table)
     right_N = judged_right(r_a_N, r_b_N, table["label"].to_numpy(str))
-    sources_N = np.array([KINDS_OF_JUDGEBENCH.get(kind, kind) for kind in table["subset"]])
+    sources_N = np.array([KINDS_OF_JUDGEBENCH.get(kind, "") for kind in table["subset"]])
     return Counted(right_N, r_a_N == r_b_N, (right_N, sources_N), judgebench)
 
 
@@ -654,21 +654,21 @@ _HEAD = ("score", "value", "95% interval", "prompts")
 
 
 def _fact(value):
-    "A fact in words."
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    "A fact or a name in words, not too many."
+    return f"{value:,}" if isinstance(value, int) else "".join(clip(str(value), 400))
 
 
 def _headline(result):
     "The name and the first score."
     name = next(iter(result.scores))
     value, interval = result.in_words(name)
-    return f"{result.name}: {name} {value} ({interval})"
+    return f"{_fact(result.name)}: {_fact(name)} {value} ({interval})"
 
 # %% ../nbs/54_bench.ipynb #be116
 @patch
 def __rich_console__(self: BenchResult, console, options):
     "The tables for a terminal."
-    def shown(text, style=""): return printable(text, options.encoding, style)
+    def shown(text, style=""): return printable(_fact(text), options.encoding, style)
     yield shown(_headline(self), "bold")
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in _HEAD:
@@ -678,7 +678,7 @@ def __rich_console__(self: BenchResult, console, options):
     yield grid
     facts = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for name, value in self.facts.items():
-        facts.add_row(shown(name, "dim"), shown(_fact(value)))
+        facts.add_row(shown(name, "dim"), shown(value))
     yield facts
     for note in self.notes:
         yield shown(f"! {note}", "yellow")
@@ -705,9 +705,11 @@ _STYLE_SHEET = """
 & th, & td {vertical-align: top; text-align: left; padding: .25em .8em; border-bottom: 1px solid rgba(128,128,128,.3);
   overflow-wrap: anywhere}
 & th {font-weight: 600; white-space: nowrap}
-& tr:first-child td {font-weight: 600}
+& td:first-child {min-width: 7em; overflow-wrap: normal}
+.rmkit-scores tr:first-child td {font-weight: 600}
 & td.rmkit-number {text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap}
-.rmkit-line {position: relative; width: 140px; height: 9px; margin: .35em 0; background: rgba(128,128,128,.2)}
+.rmkit-line {position: relative; width: min(140px, 18vw); height: 9px; margin: .35em 0;
+  background: rgba(128,128,128,.2)}
 .rmkit-line i {position: absolute; top: 0; height: 9px; background: rgba(127,112,179,.55); print-color-adjust: exact}
 .rmkit-line b {position: absolute; top: -2px; height: 13px; width: 2px; background: currentColor}
 .rmkit-note {padding: .2em 0 .2em .7em; border-left: 4px solid #c98a00; margin: .3em 0}
@@ -727,7 +729,7 @@ def _line_html(each):
 # %% ../nbs/54_bench.ipynb #be080
 def _html(text):
     "Text from anywhere, for a page."
-    return escape(visible(str(text)))
+    return escape(visible(_fact(text)))
 
 
 def _score_html(result, name):
@@ -742,12 +744,12 @@ def _score_html(result, name):
 def _repr_html_(self: BenchResult):
     head = "".join(f"<th>{name}</th>" for name in ("score", "value", "", "95% interval", "prompts"))
     rows = "".join(_score_html(self, name) for name in self.scores)
-    facts = "".join(f'<tr><th>{_html(name)}</th><td dir="auto">{_html(_fact(value))}</td></tr>'
+    facts = "".join(f'<tr><th>{_html(name)}</th><td dir="auto">{_html(value)}</td></tr>'
                     for name, value in self.facts.items())
     notes = "".join(f'<div class="rmkit-note" dir="auto">{_html(note)}</div>' for note in self.notes)
     return (f'<div class="rmkit-bench mathjax_ignore tex2jax_ignore" tabindex="0" role="group" aria-label="benchmark">'
             f"<style>{_STYLE_SHEET}</style><table><caption>{_html(_headline(self))}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+            f'<thead><tr>{head}</tr></thead><tbody class="rmkit-scores">{rows}</tbody></table>{notes}'
             f"<table><tbody>{facts}</tbody></table></div>")
 
 # %% ../nbs/54_bench.ipynb #be120
@@ -820,7 +822,7 @@ def find_rows(
     """The rows, and what is known of them. FileNotFoundError for a name that means nothing, ConnectionError where the
     Hub can't be asked, BadRowError and ValueError for rows that can't be read."""
     if not isinstance(source, (str, Path)):
-        rows = source if isinstance(source, Dataset) else Dataset.from_list(list(source))
+        rows = source if isinstance(source, Dataset) else Dataset(as_table(list(source)))
         return Rows(rows, None, "own rows", "given as rows")
     check_name(rule if isinstance(rule, str) else str(source), may_be_hub=not isinstance(rule, str))
     path, known = Path(source).expanduser(), find_benchmark(rule if isinstance(rule, str) else str(source))
@@ -858,9 +860,11 @@ def _facts(model, rows, inputs, table, counted, length):
     n = sum(map(len, table["responses"]))
     texts = json.dumps(list(zip(table["prompt"], table["responses"])))
     ties = rows.known.ties if rows.known else "a tie counts half, unless your rule says otherwise"
+    correction = model.length_correction
     return {"model": f"{model.model.name_or_path or type(unwrap(model.model)).__name__}, weights "
                      f"{weights_checksum(model.model)}",
             "precision": _precision(model), "data": rows.data, "rows": _short_sum(texts),
+            "rewards": f"less {correction.strength:.0%} of a bias for length" if correction else "raw",
             "prompts": len(table), "responses": n, "template": inputs.template, "read": length,
             "cut": f"{inputs.cut:,} of {n:,} responses lost the oldest tokens of their prompt",
             "too long": f"{inputs.lost:,} of {n:,} responses are too long by themselves; they lose each comparison",
@@ -881,25 +885,37 @@ def _notes(model, known, counts, inputs, tied_N):
         yield f"{inputs.lost:,} responses have no reward, since they are too long by themselves"
 
 
+_SHARED = {"prompt": "share a prompt", "near prompt": "have nearly one of its prompts", "answer": "share an answer",
+           "near answer": "have nearly one of its answers"}
+
+
 def _overlap(table, train):
-    "How many prompts of the benchmark are in the training set, in a sentence."
-    train = train if isinstance(train, Dataset) else Dataset.from_list(list(train))
+    "How many of the rows are in the training set, in words; nothing where none is."
+    train = train if isinstance(train, Dataset) else Dataset(as_table(list(train)))
     layout = find_format(train)
     pairs = pd.DataFrame([pair for row in train for pair in to_pairs(row, layout)])
     asked = pd.DataFrame(dict(prompt=table["prompt"], chosen=[texts[0] for texts in table["responses"]],
                               rejected=[texts[-1] for texts in table["responses"]]))
     leaks = find_leakage(pairs, asked)
-    found = {kind: len(leaks.rows(kind)) for kind in ("prompt", "near prompt", "answer", "near answer")}
-    words = ", ".join(f"{kind}: {n:,}" for kind, n in found.items() if n)
-    return f"of {len(table):,} rows there, by {words}" if words else f"none of {len(table):,} rows is there"
+    found = {words: len(leaks.rows(kind)) for kind, words in _SHARED.items()}
+    return ", ".join(f"{n:,} {words}" for words, n in found.items() if n)
 
 # %% ../nbs/54_bench.ipynb #be096
 def _run(model, rows, inputs, path, options):
-    "The rewards of all rows."
+    "The raw rewards of all rows."
     header = dict(rmkit_bench=1, benchmark=rows.name, weights=weights_checksum(model.model), data=rows.data,
                   template=inputs.template, precision=_precision(model), max_length=model.max_length,
                   rows=len(inputs.ids_NK), inputs=_ids_checksum(inputs.ids_NK))
     return rewards_of(model, inputs.ids_NK, path and Path(path), header, **options)
+
+
+def _less_length(model, rewards, responses_NK):
+    "Rewards less what the model's length correction takes off; as they are without one."
+    if model.length_correction is None:
+        return rewards
+    lengths_NK = (response_lengths(responses, model.tokenizer) for responses in responses_NK)
+    return [model.length_correction.apply(r_K, lengths_K).astype(np.float32).tolist()
+            for r_K, lengths_K in zip(rewards, lengths_NK)]
 
 
 def _bench_known(model, rows, limit, path, options, max_length):
@@ -908,7 +924,8 @@ def _bench_known(model, rows, limit, path, options, max_length):
     limits = [n for n in (max_length or known.max_length, model.max_length) if n]
     reader = _with_limit(model, min(limits, default=None))
     inputs = encode_rows(reader, asked)
-    table = pd.DataFrame(asked).assign(rewards=_run(reader, rows, inputs, path, options))
+    table = pd.DataFrame(asked)
+    table["rewards"] = _less_length(reader, _run(reader, rows, inputs, path, options), table["responses"])
     counted = known.count(table)
     counts = Counter(table["subset"])
 
@@ -925,11 +942,13 @@ def _bench_known(model, rows, limit, path, options, max_length):
                        table.assign(right=counted.right_N, tied=counted.tied_N), counted, groups_N)
 
 # %% ../nbs/54_bench.ipynb #be100
-def _own_accuracy(wins_N, sources_N, weights_N=None):
-    "Accuracy, and that of each source where there are several."
-    by_source = shares(wins_N, sources_N, weights_N)
-    w_N = np.ones(len(wins_N)) if weights_N is None else weights_N
-    return {"Accuracy": float(np.average(wins_N, weights=w_N)), **(by_source if len(by_source) > 1 else {})}
+def _by_source(sources):
+    "A rule: accuracy, and that of each source where there are several."
+    def accuracies(wins_N, source_N, weights_N=None):
+        found = shares(wins_N, source_N, weights_N)
+        whole = float(np.average(wins_N, weights=weights_N))
+        return {"Accuracy": whole} | ({sources[i]: share for i, share in found.items()} if len(sources) > 1 else {})
+    return accuracies
 
 
 def _drawn(pairs, weights_N):
@@ -962,19 +981,21 @@ def _own_table(model, prepared, rewards):
     "The table of scored pairs."
     prompts, chosen, rejected = zip(*(pair_texts(row, model.tokenizer) for row in prepared))
     more = further_columns(prepared) | dict(prompt_id=prompt_groups(prompts))
-    return pair_scores(prompts, chosen, rejected, *np.array(rewards).T, **more)
+    r_N2 = np.array(_less_length(model, rewards, zip(chosen, rejected)))
+    return pair_scores(prompts, chosen, rejected, *r_N2.T, **more)
 
 
 def _sources(pairs):
     "The source of each pair as text; empty where none is known."
-    return np.array([str(name) for name in pairs.get("source", [""] * len(pairs))])
+    return [str(name) for name in pairs.get("source", [""] * len(pairs))]
 
 # %% ../nbs/54_bench.ipynb #be118
 def _count_own(pairs, rule):
     "What the pairs count, by a function of their table or by accuracy."
     wins_N, tied_N = wins(pairs["reward_margin"]), pairs["reward_margin"].to_numpy() == 0
     if rule is None:
-        return Counted(wins_N, tied_N, (wins_N, _sources(pairs)), _own_accuracy)
+        source_N, sources = pd.factorize(np.array(_sources(pairs), dtype=object))
+        return Counted(wins_N, tied_N, (wins_N, source_N), _by_source(sources))
 
     def weighted(index_N, weights_N=None):
         whole = weights_N is None or np.all(weights_N == 1)
@@ -987,7 +1008,7 @@ DRAWS = 300  # resamples for a function of one's own, which is asked for a whole
 
 def _own_estimates(pairs, counted, rule):
     "The scores, with intervals."
-    sources_N, groups_N = _sources(pairs), pairs["prompt_id"].to_numpy()
+    sources_N, groups_N = np.array(_sources(pairs), dtype=object), pairs["prompt_id"].to_numpy()
 
     def rows_of(name):
         is_source = rule is None and name != "Accuracy"
@@ -1051,5 +1072,7 @@ def bench(
     else:
         result = _bench_own(model, rows, rule, limit, rewards, options, max_length, columns)
     if train is not None:
-        result.facts["training set"] = _overlap(result.table, train)
+        shared = _overlap(result.table, train)
+        result.facts["training set"] = f"of {len(result.table):,} rows {shared or 'none is in it'}"
+        result.notes += [f"trained on: of {len(result.table):,} rows {shared}"] if shared else []
     return result

@@ -10,7 +10,13 @@ import torch
 from datasets import Dataset
 from .data import find_format as find_format, prepare_dataset as prepare_dataset, to_pairs as to_pairs
 from .duplicates import find_leakage as find_leakage
-from .files import file_kind as file_kind, files_inside as files_inside, KINDS as KINDS, load_rows as load_rows
+from .files import (
+    as_table as as_table,
+    file_kind as file_kind,
+    files_inside as files_inside,
+    KINDS as KINDS,
+    load_rows as load_rows,
+)
 from .head import reads_text_pairs as reads_text_pairs, unwrap as unwrap
 from .intervals import Estimate as Estimate, from_resamples as from_resamples, resamples as resamples
 from .metrics import prompt_groups as prompt_groups, wins as wins
@@ -34,12 +40,18 @@ from .rules import (
     strictly_right as strictly_right,
     SUBSETS_OF_LLMBAR as SUBSETS_OF_LLMBAR,
 )
-from .scoring import further_columns as further_columns, pair_texts as pair_texts, RewardModel as RewardModel
+from .scoring import (
+    further_columns as further_columns,
+    pair_texts as pair_texts,
+    response_lengths as response_lengths,
+    RewardModel as RewardModel,
+)
 from .table import pair_scores as pair_scores
 from .words import (
     as_text as as_text,
     bad_row as bad_row,
     BadRowError as BadRowError,
+    clip as clip,
     percent as percent,
     printable as printable,
     value_in_words as value_in_words,

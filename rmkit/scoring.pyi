@@ -55,6 +55,7 @@ __all__ = [
     'logger',
     'CORRECTION_BYTES',
     'READS_PER_TOKEN',
+    'CORRECTION_NOTE',
     'RewardModel',
     'response_lengths',
     'Ranking',
@@ -116,8 +117,9 @@ class RewardModel:
     TypeError and ValueError for what `score` doesn't take."""
 
     def token_rewards(self, prompt, response) -> TokenRewards:
-        """The head's value at every token of one response; a ValueError for an encoder, or a response that is too long, a
-    TypeError for what is neither text nor messages."""
+        """The head's value at every token of one response: raw rewards, from which no length correction is taken off.
+
+    A ValueError for an encoder, or a response that is too long; a TypeError for what is neither text nor messages."""
 
     def score_pairs(
         self,
@@ -147,7 +149,8 @@ class RewardModel:
     ) -> Features:
         """What the head's last layer reads of each response, and the reward that it makes of it, from one pass.
 
-    It raises what `score` does, and a ValueError where the reward isn't linear in anything (a forward of its own)."""
+    A TypeError or ValueError for what `score` doesn't take, and a ValueError where the reward isn't linear in anything
+    (a forward of the model's own)."""
 
     def pair_features(
         self,
@@ -166,6 +169,16 @@ class RewardModel:
     def as_reward_func(self, name: str='reward_model'):
         """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is
     too long. It raises what `score` does: a TypeError or ValueError for what can't be read."""
+
+    def with_length_correction(self, correction: LengthCorrection | None) -> RewardModel:
+        """Take a bias for length off all rewards of whole responses, by whatever method; rewards at tokens stay raw.
+
+    Post-hoc reward calibration of Huang et al. (arXiv 2409.17407). Lengths are those of `response_lengths`."""
+
+    def save(self, folder: str | Path, *, with_base: bool | None=None) -> None:
+        """Save model and tokenizer by `save_reward_model`, and the length correction, where there is one, beside them.
+
+    `AutoModelForSequenceClassification.from_pretrained(folder)` gives the same rewards, raw."""
 
 CORRECTION_BYTES: Any
 READS_PER_TOKEN: int
@@ -198,4 +211,5 @@ class PairFeatures(NamedTuple):
     def difference_ND(self) -> np.ndarray:
         """Chosen less rejected: all that a linear head can know of a pair."""
 
+CORRECTION_NOTE: str
 __getattr__: Any

@@ -18,7 +18,7 @@ from transformers import TrainingArguments
 
 from rmkit.cli import COMMANDS
 from rmkit.config import OLDER, RewardConfig
-from rmkit.options import (CompareArguments, DemoArguments, EvalArguments, parse, ScoreArguments, TrainArguments,
+from rmkit.options import (BenchArguments, CompareArguments, DemoArguments, EvalArguments, parse, ScoreArguments, TrainArguments,
                            UsageError)
 
 TUTORIALS = notebooks(ROOT / "nbs" / "tutorials")
@@ -84,8 +84,8 @@ def hub_names(cell):
 
 # Whether commands and calls are possible -----------------------------------------------------------------------------
 
-ARGUMENTS = dict(train=(TrainArguments, RewardConfig), eval=(EvalArguments,), score=(ScoreArguments,),
-                 compare=(CompareArguments,), demo=(DemoArguments,))
+ARGUMENTS = dict(train=(TrainArguments, RewardConfig), eval=(EvalArguments,), bench=(BenchArguments,),
+                 score=(ScoreArguments,), compare=(CompareArguments,), demo=(DemoArguments,))
 
 
 def command_fault(words):
