@@ -60,10 +60,6 @@ from .words import (
 
 __all__ = [
     'DOMAINS_OF_ROWS',
-    'REWARDBENCH',
-    'REWARDBENCH2',
-    'RM_BENCH',
-    'LLMBAR',
     'BENCHMARKS',
     'PIECE',
     'DRAWS',
@@ -164,11 +160,7 @@ class Benchmark:
     def parts(self, score: str) -> list[str]:
         """The subsets that a score comes from."""
 
-REWARDBENCH: Benchmark
-REWARDBENCH2: Benchmark
-RM_BENCH: Benchmark
-LLMBAR: Benchmark
-BENCHMARKS: Any
+BENCHMARKS: dict
 def find_benchmark(name: str) -> Benchmark | None:
     """The known benchmark of that name, in any spelling."""
 

@@ -274,7 +274,7 @@ class BenchArguments:
 
     Without a connection, give a folder with the benchmark's files; the error says how to get them."""
     model: str = option("Reward model: a folder (a LoRA adapter's too), or a name on the Hub.", required=True)
-    benchmark: str = option("rewardbench2, rewardbench, rm-bench, judgebench, judgebench-claude or llmbar; a file or "
+    benchmark: str = option("rewardbench, rewardbench2, rm-bench, judgebench, judgebench-claude or llmbar; a file or "
                             "folder with a copy of one; or pairs of yours, as `rmkit eval` takes them.", required=True)
     split: str = option("Split of a folder or a Hub dataset of yours.", "test")
     revision: str | None = option("Branch, tag or commit of a known benchmark's dataset on the Hub.")

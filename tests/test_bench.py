@@ -255,7 +255,7 @@ def test_without_a_connection_the_error_says_what_to_do(key, monkeypatch):
 
 
 def test_a_name_that_means_nothing():
-    with pytest.raises(FileNotFoundError, match="Did you mean 'judgebench'.*rewardbench2, rewardbench, rm-bench"):
+    with pytest.raises(FileNotFoundError, match="Did you mean 'judgebench'.*rewardbench, rewardbench2, rm-bench"):
         find_rows("judgbench")
     with pytest.raises(FileNotFoundError, match="Known"): find_rows(make_pairs.__name__, rule="nobench")
 
@@ -539,7 +539,7 @@ def test_command(saved, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("wrong, what", [
-    ("--benchmark rewardbench3", "Did you mean 'rewardbench'? Known: rewardbench2, rewardbench, rm-bench"),
+    ("--benchmark rewardbench3", "Did you mean 'rewardbench'? Known: rewardbench, rewardbench2, rm-bench"),
     ("--benchmark rewardbench2", "hf download allenai/reward-bench-2 --repo-type dataset"),
     ("--benchmark rewardbench2 --limit 0", "--limit 0: give 1 or more"),
     ("--benchmark rewardbench2 --output result.csv", "must end in .html or .json"),

@@ -18,8 +18,8 @@ from transformers import TrainingArguments
 
 from rmkit.cli import COMMANDS
 from rmkit.config import OLDER, RewardConfig
-from rmkit.options import (BenchArguments, CompareArguments, DemoArguments, EvalArguments, parse, ScoreArguments, TrainArguments,
-                           UsageError)
+from rmkit.options import (BenchArguments, CompareArguments, DemoArguments, EvalArguments, parse, ScoreArguments,
+                           TrainArguments, UsageError)
 
 TUTORIALS = notebooks(ROOT / "nbs" / "tutorials")
 BADGE = ("[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
