@@ -334,21 +334,23 @@ def _checksum(files):
     return sha256("".join(sums).encode()).hexdigest()[:12]
 
 # %% ../nbs/54_bench.ipynb #be041
+def _read(rows, name, known):
+    "What each row asks; BadRowError, which knows the row, for one that isn't the benchmark's."
+    for row, values in enumerate(rows):
+        try:
+            yield known.read(values, name)
+        except BadRowError as error:
+            raise error.at(row) from None
+
+
 def read_rows(
     files: Mapping[str, Path],  # name in the benchmark's folder: file
     known: Benchmark,  # whose rows they are
 ) -> list[Asked]:
     "The rows of some files; BadRowError, which knows row and file, for one that isn't the benchmark's."
-    asked = []
-    for name, file in files.items():
-        for row, values in enumerate(load_rows(file)):
-            try:
-                asked.append(known.read(values, name))
-            except BadRowError as error:
-                raise error.at(row) from None
-    return asked
+    return [asked for name, file in files.items() for asked in _read(load_rows(file), name, known)]
 
-
+# %% ../nbs/54_bench.ipynb #be124
 def _first_row(file):
     "The first row of a file; nothing of one that can't be read, which is told when it has to be."
     try:
@@ -515,6 +517,12 @@ def _whole_lines(path):
     return lines, size
 
 # %% ../nbs/54_bench.ipynb #be063
+def _kept(lines):
+    "The rewards of each row in the lines of a file; rows without any for a line of something else."
+    rows = (row for line in lines for row in (line.get("rewards", [[]]) if isinstance(line, dict) else [[]]))
+    return [[math.nan if r is None else r for r in row] for row in rows]
+
+
 def _resumed(path, header, ids_NK):
     "The rewards that a file of this run has, its torn end cut off; none where there is no file, which is then begun."
     begin = json.dumps(header) + "\n"
@@ -526,9 +534,9 @@ def _resumed(path, header, ids_NK):
         path.write_text(begin, encoding="utf-8")
         return []
     _check_same_run(path, lines[0], header)
-    rewards = [[math.nan if r is None else r for r in row] for line in lines[1:] for row in line["rewards"]]
+    rewards = _kept(lines[1:])
     if len(rewards) > len(ids_NK) or any(len(row) != len(ids_K) for row, ids_K in zip(rewards, ids_NK)):
-        raise ValueError(f"{path} has other rows than it begins with; delete it")
+        raise ValueError(f"{path} has lines that aren't this run's; delete it")
     os.truncate(path, size)
     return rewards
 
@@ -604,10 +612,11 @@ def estimates(
     for (name, value), draws_B in zip(values.items(), draws_BK.T):
         is_its_N = rows_of(name)
         n = int(is_its_N.sum())
-        if math.isnan(value):
+        if not math.isfinite(value):
             scores[name] = Estimate(math.nan, n=n, why=why(name))
         else:
-            scores[name] = from_resamples(value, draws_B, len(np.unique(groups_N[is_its_N])), n, bounds)
+            n_groups, ends = len(np.unique(groups_N[is_its_N])), (-1.0, 1.0) if name == "kappa" else bounds
+            scores[name] = from_resamples(value, draws_B, n_groups, n, ends)
     return scores
 
 # %% ../nbs/54_bench.ipynb #be072
@@ -642,13 +651,13 @@ class BenchResult:
 
     def as_dict(self) -> dict:
         "All but the rows, for JSON, which knows no NaN."
-        def known(value): return None if isinstance(value, float) and math.isnan(value) else value
+        def known(value): return None if isinstance(value, float) and not math.isfinite(value) else value
         scores = {name: {part: known(value) for part, value in each._asdict().items()}
                   for name, each in self.scores.items()}
         return dict(benchmark=self.name, scores=scores, facts=self.facts, notes=self.notes)
 
 # %% ../nbs/54_bench.ipynb #be075
-_HEAD = ("score", "value", "95% interval", "prompts")
+_HEAD = ("score", "value", "95% interval", "rows")
 
 
 def _fact(value):
@@ -670,7 +679,7 @@ def __rich_console__(self: BenchResult, console, options):
     yield shown(_headline(self), "bold")
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in _HEAD:
-        grid.add_column(name, justify="right" if name in ("value", "prompts") else "left", overflow="fold")
+        grid.add_column(name, justify="right" if name in ("value", "rows") else "left", overflow="fold")
     for name, each in self.scores.items():
         grid.add_row(shown(name), *map(shown, self.in_words(name)), f"{each.n:,}")
     yield grid
@@ -740,7 +749,7 @@ def _score_html(result, name):
 
 @patch
 def _repr_html_(self: BenchResult):
-    head = "".join(f"<th>{name}</th>" for name in ("score", "value", "", "95% interval", "prompts"))
+    head = "".join(f"<th>{name}</th>" for name in ("score", "value", "", "95% interval", "rows"))
     rows = "".join(_score_html(self, name) for name in self.scores)
     facts = "".join(f'<tr><th>{_html(name)}</th><td dir="auto">{_html(value)}</td></tr>'
                     for name, value in self.facts.items())
@@ -771,9 +780,10 @@ def minus(
     other: BenchResult,  # on the same rows, by the same rule
 ) -> pd.DataFrame:  # a row a score: this, other, difference, low, high (its 95% interval); NaN where it can't be had
     "How much higher each score is here, by a paired bootstrap over prompts. A ValueError for other rows."
-    if self.facts["rows"] != other.facts["rows"] or list(self.scores) != list(other.scores):
-        raise ValueError(f"the rows or the rules differ ({self.name}, rows {self.facts['rows']}; {other.name}, rows "
-                         f"{other.facts['rows']}); give two results on the same rows, with the same limit")
+    texts = [result.facts["texts"] for result in (self, other)]
+    if texts[0] != texts[1] or list(self.scores) != list(other.scores):
+        raise ValueError(f"the rows or the rules differ ({self.name}, texts {texts[0]}; {other.name}, texts {texts[1]})"
+                         "; give two results on the same rows, with the same limit")
     n, groups_N = len(self.counted.columns_N), self.groups_N
 
     def difference(weights_N, *columns_N):
@@ -800,10 +810,9 @@ class Rows(NamedTuple):
 
 def check_name(
     name: str,  # of a benchmark, a file, a folder, or a dataset on the Hub
-    may_be_hub: bool = True,  # whether it may be a dataset of one's own on the Hub
 ):
     "Raise FileNotFoundError for a name that can mean nothing."
-    if Path(name).expanduser().exists() or find_benchmark(name) or may_be_hub and "/" in name:
+    if Path(name).expanduser().exists() or find_benchmark(name) or "/" in name:
         return
     close = get_close_matches(name.lower(), BENCHMARKS, n=1)
     meant = f" Did you mean {close[0]!r}?" if close else ""
@@ -811,6 +820,14 @@ def check_name(
                             f"{', '.join(BENCHMARKS)}")
 
 
+def _local_rows(path, rule, split):
+    "Rows of a file or folder: of the benchmark that the rule names, or whose form they have, else one's own."
+    known = find_benchmark(rule) if isinstance(rule, str) else None if rule else _known_in(path)
+    files = _files_of(path, known.files if known else (".",))
+    data = f"{path.name}, sha256 {_checksum(files.values())}"
+    return Rows(read_rows(files, known) if known else load_rows(path, split), known, path.name, data)
+
+# %% ../nbs/54_bench.ipynb #be122
 def find_rows(
     source,  # a benchmark's name, a file, a folder, a dataset's name on the Hub, or rows
     rule: Callable | str | None = None,  # a function: the rows are one's own; a name: they are that benchmark's
@@ -819,17 +836,17 @@ def find_rows(
 ) -> Rows:
     """The rows, and what is known of them. FileNotFoundError for a name that means nothing, ConnectionError where the
     Hub can't be asked, BadRowError and ValueError for rows that can't be read."""
+    if isinstance(rule, str):
+        check_name(rule)
     if not isinstance(source, (str, Path)):
         rows = source if isinstance(source, Dataset) else Dataset(as_table(list(source)))
-        return Rows(rows, None, "own rows", "given as rows")
-    check_name(rule if isinstance(rule, str) else str(source), may_be_hub=not isinstance(rule, str))
-    path, known = Path(source).expanduser(), find_benchmark(rule if isinstance(rule, str) else str(source))
-    if path.exists():
-        known = known if isinstance(rule, str) else None if rule else _known_in(path)
-        files = _files_of(path, known.files if known else (".",))
-        data = f"{path.name}, sha256 {_checksum(files.values())}"
-        return Rows(read_rows(files, known) if known else load_rows(path, split), known, path.name, data)
-    if known is None or callable(rule):
+        known = find_benchmark(rule) if isinstance(rule, str) else None
+        return Rows(list(_read(rows, "own rows", known)) if known else rows, known, "own rows", "given as rows")
+    check_name(str(source))
+    if Path(source).expanduser().exists():
+        return _local_rows(Path(source).expanduser(), rule, split)
+    known = None if callable(rule) else find_benchmark(str(source))
+    if known is None:
         return Rows(load_rows(source, split), None, str(source), f"{source} ({split})")
     files, commit = _from_hub(known, revision)
     return Rows(read_rows(files, known), known, known.name, f"{known.hub} at {commit}")
@@ -855,18 +872,18 @@ def _length_in_words(model, wanted, benchmarks):
 
 def _facts(model, rows, inputs, table, counted, length):
     "What has to be said beside the number."
-    n = sum(map(len, table["responses"]))
+    n, correction = sum(map(len, table["responses"])), model.length_correction
     texts = json.dumps(list(zip(table["prompt"], table["responses"])))
-    ties = rows.known.ties if rows.known else "a tie counts half, unless your rule says otherwise"
-    correction = model.length_correction
+    prompts = {json.dumps(prompt) for prompt in table["prompt"]}
     return {"model": f"{model.model.name_or_path or type(unwrap(model.model)).__name__}, weights "
                      f"{weights_checksum(model.model)}",
-            "precision": _precision(model), "data": rows.data, "rows": _short_sum(texts),
+            "precision": _precision(model), "data": rows.data, "texts": f"sha256 {_short_sum(texts)}",
+            "rows": len(table), "different prompts": len(prompts), "responses": n,
             "rewards": f"less {correction.strength:.0%} of a bias for length" if correction else "raw",
-            "prompts": len(table), "responses": n, "template": inputs.template, "read": length,
+            "template": inputs.template, "read": length,
             "cut": f"{inputs.cut:,} of {n:,} responses lost the oldest tokens of their prompt",
             "too long": f"{inputs.lost:,} of {n:,} responses are too long by themselves; they lose each comparison",
-            "ties": f"{percent(float(np.mean(counted.tied_N)))} of comparisons; {ties}"}
+            "ties": f"{percent(float(np.mean(counted.tied_N)))} of comparisons"}
 
 # %% ../nbs/54_bench.ipynb #be093
 def _notes(model, known, counts, inputs, tied_N):
@@ -901,10 +918,12 @@ def _overlap(table, train):
 # %% ../nbs/54_bench.ipynb #be096
 def _run(model, rows, inputs, path, options):
     "The raw rewards of all rows."
+    if not path:
+        return rewards_of(model, inputs.ids_NK, **options)
     header = dict(rmkit_bench=1, benchmark=rows.name, weights=weights_checksum(model.model), data=rows.data,
                   template=inputs.template, precision=_precision(model), max_length=model.max_length,
                   rows=len(inputs.ids_NK), inputs=_ids_checksum(inputs.ids_NK))
-    return rewards_of(model, inputs.ids_NK, path and Path(path), header, **options)
+    return rewards_of(model, inputs.ids_NK, Path(path), header, **options)
 
 
 def _less_length(model, rewards, responses_NK):
@@ -935,6 +954,7 @@ def _bench_known(model, rows, limit, path, options, max_length):
         return f"needs what isn't among the rows: {', '.join(missing)}"
     groups_N = _groups(table)
     facts = _facts(reader, rows, inputs, table, counted, _length_in_words(reader, max_length, known.max_length))
+    facts["ties"] += f"; {known.ties}"
     notes = list(_notes(reader, known, counts, inputs, counted.tied_N))
     return BenchResult(name_of(known, counts), estimates(counted, groups_N, rows_of, why), facts, notes,
                        table.assign(right=counted.right_N, tied=counted.tied_N), counted, groups_N)
@@ -1012,7 +1032,7 @@ def _own_estimates(pairs, counted, rule):
         is_source = rule is None and name != "Accuracy"
         return sources_N == name if is_source else np.ones(len(pairs), dtype=bool)
     options = dict(bounds=None, n_boot=DRAWS) if rule else {}
-    return estimates(counted, groups_N, rows_of, lambda name: "the rule gives NaN", **options)
+    return estimates(counted, groups_N, rows_of, lambda name: "your rule gives no finite number", **options)
 
 
 def _bench_own(model, rows, rule, limit, path, options, max_length, columns):
@@ -1028,9 +1048,11 @@ def _bench_own(model, rows, rule, limit, path, options, max_length, columns):
     counted = _count_own(pairs, rule)
     table = pairs.assign(responses=list(zip(pairs["chosen"], pairs["rejected"])), right=counted.right_N,
                          tied=counted.tied_N)
-    left_out = "; ".join(f"{n:,} rows or pairs: {reason}" for reason, n in report.dropped.most_common())
+    left_out = ", ".join(f"{n:,} ({reason})" for reason, n in report.dropped.most_common())
     facts = _facts(reader, rows, inputs, table, counted, _length_in_words(reader, max_length, None))
-    facts |= {"too long": left_out or "none", "layout": str(report.format)}
+    del facts["too long"]
+    facts["ties"] += "; what they count is your rule's" if rule else "; a tie counts half"
+    facts |= {"left out": left_out or "none", "layout": str(report.format)}
     name = rows.name if len(kept) == total else f"part of {rows.name} ({len(kept):,} of {total:,} rows)"
     return BenchResult(name, _own_estimates(pairs, counted, rule), facts,
                        list(_notes(reader, None, {}, inputs, counted.tied_N)), table, counted,

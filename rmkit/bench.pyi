@@ -247,7 +247,7 @@ class Rows(NamedTuple):
     name: str
     data: str
 
-def check_name(name: str, may_be_hub: bool=True) -> None:
+def check_name(name: str) -> None:
     """Raise FileNotFoundError for a name that can mean nothing."""
 
 def find_rows(source, rule: Callable | str | None=None, split: str='test', revision: str | None=None) -> Rows:

@@ -192,6 +192,14 @@ def test_a_bad_row_has_its_number(tmp_path, rm):
         bench(rm, tmp_path, **QUIET)
 
 
+def test_rows_given_by_hand_as_a_known_benchmark(rm):
+    rows = [dict(pair_id="a", source="livecodebench", question="Hi", response_A="Cat.", response_B="Cat.", label="B>A")]
+    result = bench(rm, rows, "judgebench", **QUIET)
+    assert result.name == "part of JudgeBench (1 of 350 prompts)" and result.scores["Coding"].value == 1  # a tie: B
+    with pytest.raises(BadRowError, match="row 1, column 'label'"):
+        bench(rm, [*rows, rows[0] | dict(label="C")], "judgebench", **QUIET)
+
+
 # Names
 
 @pytest.mark.parametrize("key", BENCHMARKS)
@@ -254,10 +262,11 @@ def test_without_a_connection_the_error_says_what_to_do(key, monkeypatch):
     assert f"hf download {known.hub} --repo-type dataset --include '{known.on_hub}'" in str(caught.value)
 
 
-def test_a_name_that_means_nothing():
+def test_a_name_that_means_nothing(tmp_path):
     with pytest.raises(FileNotFoundError, match="Did you mean 'judgebench'.*rewardbench, rewardbench2, rm-bench"):
         find_rows("judgbench")
-    with pytest.raises(FileNotFoundError, match="Known"): find_rows(make_pairs.__name__, rule="nobench")
+    with pytest.raises(FileNotFoundError, match="Known"): find_rows(tmp_path, rule="nobench")
+    with pytest.raises(FileNotFoundError, match="no file or folder 'nowhere'"): find_rows("nowhere", rule="llmbar")
 
 
 # Rewards that survive an interruption
@@ -331,8 +340,13 @@ def test_other_rows_are_refused_and_no_other_file_is_touched(tmp_path, rm):
     judgebench(tmp_path/"copy")
     file = tmp_path/"rewards.jsonl"
     bench(rm, tmp_path/"copy", rewards=file, **QUIET)
+    before = file.read_bytes()
     with pytest.raises(ValueError, match="data: .*inputs: "):
         bench(rm, next((tmp_path/"copy/data").glob("*claude*")), "judgebench", rewards=file, **QUIET)
+    line = before.splitlines()[0] + b"\n"
+    for foreign in (b'{"other": 1}\n', b"[1]\n", b'{"rewards": [[1.0]]}\n', b'{"rewards": [[1, 2]]}\n' * 9):
+        file.write_bytes(line + foreign)
+        with pytest.raises(ValueError, match="aren't this run's"): bench(rm, tmp_path/"copy", rewards=file, **QUIET)
     for text in ("My notes.", '{"prompt": "Hi"}\n', "[1]\n", '{"rmk'):
         file.write_text(text)
         if text.startswith('{"rmk'):  # the first line of a run, torn
@@ -456,6 +470,14 @@ def test_rankings_and_best_of_n(rm):
 def test_any_layout_of_pairs(rows, rm):
     result = bench(rm, rows, **QUIET)
     assert result.table["chosen"].map(module.as_text).tolist() == ["Cat, dog.", "Hello!"] and result.facts["layout"]
+
+
+def test_what_is_left_out_is_told(rm):
+    rows = [dict(prompt="Hi", responses=["Cat.", "Dog.", "Cow."], scores=[1, 1, 2])]
+    result = bench(rm, rows, lambda pairs: math.inf, **QUIET)
+    assert (result.facts["left out"], result.facts["rows"], result.facts["different prompts"]) == ("1 (tie)", 2, 1)
+    assert math.isnan(result.score.value) and "no finite number" in result.score.why
+    assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["scores"]["Score"]["value"] is None
 
 
 def test_a_rule_that_gives_no_number(rm):
