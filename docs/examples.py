@@ -4,6 +4,7 @@ A test parses each with the command's own parser, and finds an option without on
 BASES = {  # what must be given
     "train": {"--model": "Qwen/Qwen3-0.6B", "--dataset": "pairs.jsonl"},
     "eval": {"--model": "my-rm", "--dataset": "held_out.jsonl"},
+    "bench": {"--model": "my-rm", "--benchmark": "rewardbench2"},
     "score": {"--model": "my-rm", "--dataset": "answers.jsonl"},
     "compare": {"--model": "my-rm", "--prompt": '"What is 2 + 2?"', "--responses": '"4" "22"'},
     "check": {"--model": "Qwen/Qwen3-0.6B", "--dataset": "pairs.jsonl"},
@@ -93,6 +94,19 @@ EXAMPLES = {
         "--by": "--by annotator",
         "--output": "--output report.html",
         "--config": "--config eval.yaml",
+    },
+    "bench": {
+        "--model": "--model runs/first",
+        "--benchmark": "--benchmark reward-bench-2/",
+        "--split": "--benchmark you/your-benchmark --split validation",
+        "--revision": "--revision main",
+        "--limit": "--limit 200",
+        "--max_length": "--max_length 4096",
+        "--batch_size": "--batch_size 16",
+        "--resume": "--resume rewards.jsonl",
+        "--train": "--train pairs.jsonl",
+        "--output": "--output result.json",
+        "--config": "--config bench.yaml",
     },
     "score": READING | {
         "--model": "--model runs/first",
