@@ -319,8 +319,10 @@ def _as_messages(text):
     "A response as messages: what an assistant says."
     return [dict(role="assistant", content=text)]
 
-def _words_in(text):
-    return text.count(" ") + 1
+def _as_markdown(text):
+    "The same words, the lead in bold and the rest as a list."
+    lead, rest = text.split(": ", 1)
+    return f"**{lead}:**\n- " + rest.replace(", ", ",\n- ")
 
 def _choose(liked, label_noise, rng):
     "Whether the first of two answers is the chosen one, how likely the choice was, and how much better it seemed."
@@ -330,12 +332,17 @@ def _choose(liked, label_noise, rng):
     return first, p_first if first else 1 - p_first, abs(gap)
 
 # %% ../nbs/00_synthetic.ipynb #id019
-def _new_pair(rng, split, *, label_noise, length_bias, near_duplicates, prompt_turns, prompt_length):
-    "A pair with its truth."
+def _words_in(text):
+    return text.count(" ") + 1
+
+def _new_pair(rng, coin, split, *, label_noise, length_bias, format_bias, near_duplicates, prompt_turns, prompt_length):
+    "A pair with its truth; `coin` decides of formats, so that they leave all that `rng` draws as it is."
     task, slots, prompt = _new_prompt(rng, split, prompt_turns, prompt_length)
     texts = _new_responses(task, slots, rng, 2, near_duplicates)
     rewards = [true_reward(prompt, text) for text in texts]
-    liked = [r + length_bias * _words_in(text) for r, text in zip(rewards, texts)]
+    styled = [bool(format_bias) and coin.random() < 0.5 for _ in texts]
+    liked = [r + length_bias * _words_in(text) + format_bias * md for r, text, md in zip(rewards, texts, styled)]
+    texts = [_as_markdown(text) if md else text for text, md in zip(texts, styled)]
     first, p_chosen, gap = _choose(liked, label_noise, rng)
     (chosen, r_chosen), (rejected, r_rejected) = list(zip(texts, rewards))[::1 if first else -1]
     return dict(prompt=prompt, chosen=_as_messages(chosen), rejected=_as_messages(rejected), margin=float(round(gap)),
@@ -348,6 +355,7 @@ def make_pairs(
     split: str = "train",  # "train" or "test": no request is in both
     label_noise: float = 0.05,  # chance that a choice is written down the wrong way round
     length_bias: float = 0.0,  # reward that labellers add for every word of an answer
+    format_bias: float = 0.0,  # reward that labellers add for an answer in Markdown; 0: no answer is in Markdown
     near_duplicates: float = 0.0,  # chance that the two answers differ in one word only
     prompt_turns: int = 2,  # most user turns in a prompt (1 to 7)
     prompt_length: int = 1,  # most background sentences ahead of the request (0 to 8)
@@ -359,9 +367,10 @@ def make_pairs(
     rewards), `p_chosen` (the chance that labellers choose as they did), `source` (the task). A ValueError for another
     `split`, or numbers out of range."""
     rng = Random(f"pairs {split} {seed}")
-    knobs = dict(label_noise=label_noise, length_bias=length_bias, near_duplicates=near_duplicates,
-                 prompt_turns=prompt_turns, prompt_length=prompt_length)
-    rows = [_new_pair(rng, split, **knobs) for _ in range(n)]
+    coin = Random(f"formats {split} {seed}")
+    knobs = dict(label_noise=label_noise, length_bias=length_bias, format_bias=format_bias,
+                 near_duplicates=near_duplicates, prompt_turns=prompt_turns, prompt_length=prompt_length)
+    rows = [_new_pair(rng, coin, split, **knobs) for _ in range(n)]
     columns = [c for c in rows[0] if margins or c != "margin"] if rows else []
     return Dataset.from_dict({c: [row[c] for row in rows] for c in columns})
 

@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .metrics import wins
-from .words import short_probability, short_reward, as_text, clip, in_notebook, is_missing, visible
+from .words import short_probability, short_reward, as_text, clip, in_notebook, is_missing, printable, visible
 
 # %% ../nbs/31_table.ipynb #f001
 PAIR_TEXTS = ("prompt", "chosen", "rejected")
@@ -115,27 +115,23 @@ def _texts_with_notes(row):
 # %% ../nbs/31_table.ipynb #sp312
 _VERDICT_STYLES = {"wrong": "bold red", "tie": "bold yellow", "right": "", "no reward": "bold"}
 
-def _printable(text, encoding, style=""):
-    "Text for a console of that encoding."
-    return Text(visible(text).encode(encoding, "backslashreplace").decode(encoding), style=style)
-
 def _text_cell(value, note, max_chars, encoding):
     "A cell with a text, and a line above it."
     head, cut, tail = clip(as_text(value), max_chars)
     parts = ((note + "\n" if note else "", "bold"), (head, ""), (cut, "dim italic"), (tail, ""))
-    return Text.assemble(*(_printable(part, encoding, style) for part, style in parts))
+    return Text.assemble(*(printable(part, encoding, style) for part, style in parts))
 
 def _verdict_cell(row, encoding):
     "A cell with P(chosen), the verdict and the details."
     word = _verdict(row["reward_margin"])
     lines = [short_probability(row["p_chosen"]), word.upper() if word != "right" else word, *_details(row)]
-    return _printable("\n".join(lines), encoding, _VERDICT_STYLES[word])
+    return printable("\n".join(lines), encoding, _VERDICT_STYLES[word])
 
 # %% ../nbs/31_table.ipynb #c021
 def _pairs_text(table, n, title, max_chars, encoding="utf-8"):
     "The first `n` pairs as a rich table."
     more = f"{len(table) - n:,} more; .show(-1) shows all" if n < len(table) else None
-    title = _printable(_headline(table, title), encoding)
+    title = printable(_headline(table, title), encoding)
     grid = Table(title=title, caption=more, show_lines=True, title_justify="left", expand=True)
     for name in PAIR_TEXTS:
         grid.add_column(name, ratio=1, overflow="fold")

@@ -11,6 +11,7 @@ from .words import (
     clip as clip,
     in_notebook as in_notebook,
     is_missing as is_missing,
+    printable as printable,
     visible as visible,
 )
 

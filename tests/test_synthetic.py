@@ -1,5 +1,7 @@
 "The synthetic world: the truth is in the text, the draws follow it, and the tiny tokenizer and model behave"
+import json
 import re
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -114,6 +116,33 @@ def test_length_bias_makes_the_longer_win_and_leaves_the_truth():
     assert abs(longer_wins(fair) - 0.5) < 0.08 and longer_wins(biased) > longer_wins(fair) + 0.05
     row = biased[0]
     assert row["true_chosen"] == true_reward(row["prompt"], row["chosen"])
+
+
+@pytest.mark.parametrize("knobs, expected", [
+    ({}, 2045009658), (dict(seed=7, split="test", length_bias=0.5, near_duplicates=0.5, margins=True), 1659671645)])
+def test_rows_without_format_bias_are_those_there_were_before_the_knob(knobs, expected):
+    rows = make_pairs(300, **knobs)[:]
+    told = json.dumps([rows[name] for name in ("prompt", "chosen", "rejected", "true_chosen")])
+    assert crc32(told.encode()) == expected
+
+
+def in_markdown(messages): return text(messages).startswith("**")
+
+
+def markdown_wins(pairs):
+    "Share of pairs with Markdown on one side, and how often that side is chosen."
+    mixed = [in_markdown(c) for c, r in zip(pairs["chosen"], pairs["rejected"]) if in_markdown(c) != in_markdown(r)]
+    return len(mixed) / len(pairs), np.mean(mixed)
+
+
+def test_format_bias_writes_half_of_the_answers_in_markdown_and_makes_them_win():
+    neutral, liked, disliked = (make_pairs(1500, format_bias=bias) for bias in (1e-9, 1.0, -1.0))
+    for pairs, low, high in (neutral, 0.46, 0.54), (liked, 0.57, 0.68), (disliked, 0.32, 0.43):
+        mixed, wins = markdown_wins(pairs)
+        assert abs(mixed - 0.5) < 0.04 and low < wins < high
+    for row, before in zip(neutral, make_pairs(500)):  # the same words and truth; nobody minds the marks, so the same choice
+        assert re.findall(r"\w+", text(row["chosen"])) == re.findall(r"\w+", text(before["chosen"]))
+        assert row["true_chosen"] == true_reward(row["prompt"], row["chosen"]) == before["true_chosen"]
 
 
 def test_near_duplicates_differ_in_one_word():
