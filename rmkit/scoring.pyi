@@ -13,6 +13,8 @@ from .data import id_columns as id_columns, IDS as IDS, prepare_dataset as prepa
 from .flat import flat_rewards as flat_rewards, needs_padding as needs_padding
 from .head import (
     evaluating as evaluating,
+    head_module as head_module,
+    own_forward as own_forward,
     reads_text_pairs as reads_text_pairs,
     set_text_pair as set_text_pair,
     unwrap as unwrap,
@@ -45,7 +47,17 @@ from .tokens import (
 )
 from .words import are_messages as are_messages, as_text as as_text, drop_none as drop_none, visible as visible
 
-__all__ = ['logger', 'READS_PER_TOKEN', 'RewardModel', 'Ranking', 'pair_texts', 'response_lengths', 'further_columns']
+__all__ = [
+    'logger',
+    'READS_PER_TOKEN',
+    'RewardModel',
+    'Ranking',
+    'pair_texts',
+    'response_lengths',
+    'further_columns',
+    'Features',
+    'PairFeatures',
+]
 logger: Any
 class RewardModel:
     """A trained reward model that takes text or messages. A TypeError or ValueError for a model of another kind."""
@@ -114,6 +126,33 @@ class RewardModel:
 
     A ValueError where no pair is left; for a row that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
 
+    def features(
+        self,
+        prompts,
+        responses,
+        *,
+        batch_size: int | None=None,
+        max_tokens: int=16384,
+        progress: bool=True,
+    ) -> Features:
+        """What the head's last layer reads of each response, and the reward that it makes of it, from one pass.
+
+    It raises what `score` does, and a ValueError where the reward isn't linear in anything (a forward of its own)."""
+
+    def pair_features(
+        self,
+        dataset: Dataset | IterableDataset | Iterable[Mapping],
+        *,
+        on_bad_row: str='raise',
+        columns: Mapping[str, str] | None=None,
+        batch_size: int | None=None,
+        max_tokens: int=16384,
+        progress: bool=True,
+    ) -> PairFeatures:
+        """The table of `score_pairs`, and what the head's last layer reads of both sides, from one pass.
+
+    It raises what `score_pairs` does, and a ValueError where the reward isn't linear in anything."""
+
     def as_reward_func(self, name: str='reward_model'):
         """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is
     too long. It raises what `score` does: a TypeError or ValueError for what can't be read."""
@@ -132,5 +171,20 @@ def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 def further_columns(rows: Sequence[Mapping]) -> dict:
     """What a dataset says of its pairs besides their texts: ids, annotators, subsets. A taken name gets `_given`."""
+
+class Features(NamedTuple):
+    """Responses as the head's last layer reads them."""
+    rewards_N: np.ndarray
+    features_ND: np.ndarray
+
+class PairFeatures(NamedTuple):
+    """Pairs as the head's last layer reads them."""
+    scores: PairScores
+    chosen_ND: np.ndarray
+    rejected_ND: np.ndarray
+
+    @property
+    def difference_ND(self) -> np.ndarray:
+        """Chosen less rejected: all that a linear head can know of a pair."""
 
 __getattr__: Any
