@@ -11,7 +11,6 @@ __all__ = ['logger', 'READS_PER_TOKEN', 'RewardModel', 'Ranking', 'pair_texts', 
 # %% ../nbs/50_scoring.ipynb #h002
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +21,8 @@ import torch
 from datasets import Dataset, IterableDataset
 from fastcore.basics import patch
 from jinja2 import TemplateError
+from peft.tuners.tuners_utils import BaseTunerLayer
+from peft.utils import ModulesToSaveWrapper
 from torch import nn
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
@@ -422,40 +423,53 @@ def score_pairs(
     return self._table_of(rows, self._fill(ids_2N, self._score_batches, batch_size, max_tokens, progress))
 
 # %% ../nbs/50_scoring.ipynb #fe002
-@contextmanager
-def _watch_features(model):
-    "Collect what the head's last layer reads while the block runs; ValueError where the reward isn't its output."
+def _last_layer(model):
+    "The layer whose output is the reward, an adapter's wrapper with it; ValueError where there is none."
     if reason := own_forward(model):
         raise ValueError(f"the model has no features from which its head makes the reward, because {reason}")
-    layers = [m for m in head_module(model).modules() if isinstance(m, nn.Linear) and m.out_features == 1]
-    if not layers:
+    head = head_module(model)
+    if isinstance(head, ModulesToSaveWrapper):  # its first layer is the one that the adapter's copy stands for
+        head = head.modules_to_save[head.active_adapters[0]]
+    layers = [m for m in head.modules() if isinstance(m, (nn.Linear, BaseTunerLayer))]
+    wrapped = {part for m in layers if isinstance(m, BaseTunerLayer) for part in m.modules() if part is not m}
+    layers = [m for m in layers if m not in wrapped]
+    if not layers or layers[-1].out_features != 1:
         raise ValueError(f"{type(unwrap(model)).__name__} has no linear layer with one output at the end of its head, "
                          "so there are no features that a reward is linear in")
-    seen = []
-    handles = [layer.register_forward_hook(lambda module, args, output: seen.append(args[0])) for layer in layers]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()
+    return layers[-1]
 
-def _at_ends(seen, lengths_B, is_flat):
-    "(B, D) float32: of what the head's last layer read, what belongs to the texts' last tokens."
+@patch
+def head_weights(
+    self: RewardModel,
+) -> tuple[np.ndarray, float]:  # (D,) float32 and the bias, 0 where there is none
+    "What the head's last layer multiplies its features by; ValueError where the reward isn't linear in anything."
+    layer = _last_layer(self.model)
+    p = next(layer.parameters())
+    with evaluating(layer):
+        outputs = layer(torch.cat([p.new_zeros(1, layer.in_features), torch.eye(layer.in_features).to(p)])).float()
+    bias, *weights = outputs.squeeze(-1).cpu().numpy()
+    return np.array(weights) - bias, float(bias)
+
+# %% ../nbs/50_scoring.ipynb #fe011
+def _at_ends(states, lengths_B, is_flat):
+    "(B, D) float32: of what the head's last layer took in, what belongs to the texts' last tokens."
     if is_flat:
-        return seen[0].float()  # one row, which `flat_rewards` has narrowed to the texts' ends
-    if seen.dim() == 2:
-        return seen.float()  # an encoder has pooled already
-    return seen[torch.arange(len(seen)), torch.tensor(lengths_B) - 1].float()
+        return states[0].float()  # one row, which `flat_rewards` has narrowed to the texts' ends
+    if states.dim() == 2:
+        return states.float()  # an encoder has pooled already
+    return states[torch.arange(len(states)), torch.tensor(lengths_B) - 1].float()
 
 @patch
 def _feature_batches(self: RewardModel, ids_D, batch_size, max_tokens):
     "Yield (indices, their rewards and, in the columns behind, their features), batch after batch."
-    is_flat = needs_padding(self.model) is None
-    with _watch_features(self.model) as seen:
+    is_flat, seen = needs_padding(self.model) is None, []
+    handle = _last_layer(self.model).register_forward_hook(lambda layer, args, output: seen.append(args[0]))
+    try:
         for at, r_B in self._score_batches(ids_D, batch_size, max_tokens):
-            features_BD = _at_ends(seen[0], [len(ids_D[i]) for i in at], is_flat)  # of LoRA's parts the base is first
-            seen.clear()
+            features_BD = _at_ends(seen.pop(), [len(ids_D[i]) for i in at], is_flat)
             yield at, torch.cat([r_B[:, None].to(features_BD), features_BD], 1)
+    finally:
+        handle.remove()
 
 # %% ../nbs/50_scoring.ipynb #fe004
 class Features(NamedTuple):

@@ -126,6 +126,9 @@ class RewardModel:
 
     A ValueError where no pair is left; for a row that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
 
+    def head_weights(self) -> tuple[np.ndarray, float]:
+        """What the head's last layer multiplies its features by; ValueError where the reward isn't linear in anything."""
+
     def features(
         self,
         prompts,

@@ -9,8 +9,8 @@ from transformers import AutoModelForSequenceClassification
 
 from rmkit import RewardModel
 from rmkit.flat import needs_padding
-from rmkit.head import head_module, init_head
-from rmkit.model import add_lora, merge
+from rmkit.head import init_head
+from rmkit.model import add_lora
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
@@ -28,12 +28,6 @@ def build(family):
     return init_head(AutoModelForSequenceClassification.from_config(config).eval(), 1)
 
 
-def last_layer(model):
-    "Weights and bias of the layer that gives the reward, as numbers"
-    layer = [m for m in head_module(model).modules() if isinstance(m, nn.Linear)][-1]
-    return layer.weight.detach().float().numpy()[0], 0.0 if layer.bias is None else layer.bias.item()
-
-
 def texts(n=12, seed=2):
     rows = make_pairs(n, seed=seed)
     return rows["prompt"], rows["chosen"]
@@ -47,7 +41,7 @@ def test_features_times_the_head_are_the_rewards(family):
     assert (needs_padding(model) is None) == (family in ("Llama", "Qwen2", "GPT2"))
     rm = RewardModel(model, TOKENIZER)
     r_N, features_ND = rm.features(*texts(), max_tokens=300)
-    w_D, bias = last_layer(model)
+    w_D, bias = rm.head_weights()
     assert features_ND.shape == (12, 32) and features_ND.dtype == r_N.dtype == np.float32
     np.testing.assert_allclose(features_ND @ w_D + bias, r_N, atol=1e-5)
     np.testing.assert_array_equal(r_N, rm.score(*texts(), max_tokens=300))
@@ -79,8 +73,10 @@ def test_other_heads(kind, tokenizer):
     if "LoRA" in kind:
         from peft import get_peft_model
         model = get_peft_model(model, LoraConfig(target_modules=["score"], init_lora_weights=False))
-    r_N, features_ND = RewardModel(model, tokenizer).features(*texts())
-    w_D, bias = last_layer(merge(model) if "LoRA" in kind else model)
+    rm = RewardModel(model, tokenizer)
+    r_N, features_ND = rm.features(*texts())
+    w_D, bias = rm.head_weights()
+    assert (bias != 0) == (kind in ("two layers", "bias"))
     assert features_ND.shape == (12, len(w_D))
     np.testing.assert_allclose(features_ND @ w_D + bias, r_N, atol=atol)
 
@@ -92,8 +88,7 @@ def test_pairs_in_one_pass(model, tokenizer, pairs, monkeypatch):
     found = rm.pair_features(pairs)
     assert calls == [1]
     assert found.scores.equals(rm.score_pairs(pairs))
-    w_D, _ = last_layer(model)
-    np.testing.assert_allclose(found.difference_ND @ w_D, found.scores["reward_margin"], atol=1e-5)
+    np.testing.assert_allclose(found.difference_ND @ rm.head_weights()[0], found.scores["reward_margin"], atol=1e-5)
     np.testing.assert_allclose(found.chosen_ND, rm.features(pairs["prompt"], pairs["chosen"]).features_ND, atol=1e-5)
 
 
