@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/audit.html.md"""
 
 # %% auto #0
 __all__ = ['MOST_SOURCES', 'FEW_PROMPTS', 'Reading', 'in_words', 'Grid', 'Picture', 'draw', 'Section', 'Audit', 'Pairs',
-           'subsets_of', 'ready', 'accuracy_section']
+           'subsets_of', 'ready', 'accuracy_section', 'models_section']
 
 # %% ../nbs/65_audit.ipynb #h002
 import json
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from fastcore.basics import patch
 from jinja2 import Environment
 from matplotlib.ticker import FuncFormatter
@@ -27,13 +28,14 @@ from rich.text import Text
 
 from .browser import without_nan
 from .checks import Check, Checks
-from .intervals import accuracy_estimate, Estimate, paired_difference
+from .intervals import accuracy_estimate, Estimate, mcnemar, paired_difference
 from .metrics import accuracy_by_length_gap, length_rule, prompt_groups, reliability, wins
 from .plots import CHOSEN, HELD_OUT, NEUTRAL, REJECTED
 from .report import as_svg, HEAD, shown, write_page
-from .table import complete, PairScores
+from .snapshots import quiet_scoring
+from .table import complete, PAIR_TEXTS, PairScores
 from .visualizer import RewardVisualizer
-from .words import is_missing, percent, printable, short_number, short_percent, visible
+from .words import is_missing, percent, printable, short_number, short_percent, short_probability, visible
 
 # %% ../nbs/65_audit.ipynb #au102
 class Reading(NamedTuple):
@@ -525,3 +527,49 @@ def accuracy_section(
     columns = dict.fromkeys(["accuracy", "length rule", "more than the rule", "ties"], "share")
     return Section("accuracy", "Accuracy", "How often the chosen response has the higher reward; a tie is half right.",
                    checks, readings, _by_source(pairs, columns, row))
+
+# %% ../nbs/65_audit.ipynb #au501
+_ROW = "__rmkit_row_of_audit__"  # a column by which pairs are found again
+
+
+def _margins_of(model, scores):
+    "Reward margins of the same pairs by another model, (N,); NaN for a pair that it can't read."
+    texts = pd.DataFrame(scores)[[*PAIR_TEXTS]].to_dict("records")
+    with quiet_scoring():
+        found = model.score_pairs([row | {_ROW: i} for i, row in enumerate(texts)], on_bad_row="drop")
+    margin_N = np.full(len(scores), np.nan)
+    margin_N[found[_ROW].to_numpy(dtype=int)] = found["reward_margin"]
+    return margin_N
+
+
+def _compared(pairs, other):
+    "Those pairs that both models have scored, and the other's reward margins."
+    margin_N = np.asarray(other["reward_margin"], dtype=float) if isinstance(other, pd.DataFrame) else \
+        _margins_of(other, pairs.scores)
+    if len(margin_N) != len(pairs.scores):
+        raise ValueError(f"the other model's table has {len(margin_N):,} pairs, this one {len(pairs.scores):,} with a "
+                         "reward; score the same pairs with both, or give the model itself as `other`")
+    is_known_N = np.isfinite(margin_N)
+    return pairs.of(np.flatnonzero(is_known_N)), margin_N[is_known_N]
+
+# %% ../nbs/65_audit.ipynb #au502
+def models_section(
+    pairs: Pairs,  # what the first model scored
+    other,  # a `RewardModel`, or its table of the same pairs
+) -> tuple[Section, PairScores]:  # and the pairs on which they differ
+    "Two models on the same pairs; a ValueError for a table of other pairs."
+    pairs, margin_N = _compared(pairs, other)
+    ours_N, theirs_N = wins(pairs.scores["reward_margin"]), wins(margin_N)
+    split, difference = mcnemar(ours_N, theirs_N), paired_difference(ours_N, theirs_N, pairs.groups_N)
+    better = "the first" if difference.value > 0 else "the other"
+    certain = difference.low > 0 or difference.high < 0
+    found = f"Of {len(pairs.scores):,} pairs the first model alone is right on {split.only_a:,}, the other on " \
+        f"{split.only_b:,}: " + (f"{better} is better" if certain else "that may be luck")
+    check = Check("two models", "pass", f"{found} (p = {short_probability(split.p)})", "", "", difference.value)
+    readings = [Reading("accuracy of the first", accuracy_estimate(ours_N, pairs.groups_N), "share"),
+                Reading("accuracy of the other", accuracy_estimate(theirs_N, pairs.groups_N), "share"),
+                Reading("first less other", difference, "share")]
+    differ = pairs.scores.assign(other_margin=margin_N, apart=np.abs(margin_N - pairs.scores["reward_margin"]))
+    differ = differ[ours_N != theirs_N].sort_values("apart", ascending=False, kind="stable").reset_index(drop=True)
+    return Section("models", "Two models", "On the same pairs. The pairs on which they differ: "
+                   "`audit.explore(\"models\")`.", [check], readings), differ
