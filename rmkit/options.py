@@ -6,7 +6,8 @@ Docs: https://rmkit.github.io/rmkit/options.html.md"""
 
 # %% auto #0
 __all__ = ['USUAL', 'SOURCES', 'DATASET', 'UsageError', 'nearest', 'option', 'make_parser', 'options_of', 'parse',
-           'TrainArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments', 'CompareArguments', 'DemoArguments']
+           'TrainArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments', 'AuditArguments', 'CompareArguments',
+           'DemoArguments']
 
 # %% ../nbs/80_options.ipynb #h002
 import json
@@ -240,6 +241,27 @@ class ScoreArguments(RowArguments):
     dataset: str = option(f"Rows to score: {SOURCES}", required=True)
     dataset_split: str = option("Split of a folder or a Hub dataset.", "train")
     output: str | None = option("File to write: .jsonl, .csv or .parquet. Default: jsonl to the terminal.")
+
+# %% ../nbs/80_options.ipynb #op101
+@dataclass
+class AuditArguments(RowArguments):
+    """Ask what a reward model has learnt: from its rewards alone, or with the model from rewrites of the pairs, too.
+
+    rmkit audit --model my-rm --dataset heldout.jsonl --output audit.html
+    rmkit audit --model my-rm --dataset heldout.jsonl --train_dataset pairs.jsonl --other their-rm
+    rmkit audit --dataset scored.jsonl"""
+    dataset: str = option(DATASET + " Held out of the training.", required=True)
+    model: str | None = option("Reward model: a folder (a LoRA adapter's too), or a name on the Hub. Without it the "
+                               "pairs need `reward_chosen` and `reward_rejected`, as `rmkit score` writes them.")
+    dataset_split: str = option("Split of a folder or a Hub dataset.", "test")
+    by: str | None = option("Column that names the sources. Default: source, where there is one.")
+    quick: bool = option("Only what the rewards tell: no rewrites, no suspect labels, no uncertainty.", False)
+    train_dataset: str | None = option("Pairs that the model was trained on: tells how sure it can be of a pair.")
+    other: str | None = option("A second reward model, to compare with on the same pairs.")
+    candidates: str | None = option("Rows with a prompt and several `responses`, to choose the best among; with "
+                                    "`true_rewards`, or `gold`.")
+    gold: str | None = option("A larger reward model, which judges what is chosen among the candidates.")
+    output: str | None = option("Also write the audit: a page (.html), numbers (.json), or a model card's part (.md).")
 
 # %% ../nbs/80_options.ipynb #c010
 @dataclass

@@ -267,14 +267,16 @@ def _result_row(entry, accuracy):
 
 def results_table(
     logs: list,  # a trainer's `state.log_history`
+    audit: str = "",  # what an audit of it adds, in Markdown
 ) -> str:
-    "The last evaluation as a markdown table."
+    "The last evaluation as a markdown table, and below it the audit's part."
     evaluations = [entry for entry in logs if any(name.endswith("_accuracy_low") for name in entry)]
     if not evaluations:
         return "Not evaluated."
     last = evaluations[-1]
     rows = [_result_row(last, name.removesuffix("_low")) for name in last if name.endswith("_accuracy_low")]
-    return "\n".join(["| set | accuracy | 95% interval | loss |", "|---|---|---|---|", *rows])
+    return "\n".join(["| set | accuracy | 95% interval | loss |", "|---|---|---|---|", *rows,
+                      *(["", "### Audit", "", audit] if audit else [])])
 
 # %% ../nbs/61_report.ipynb #se410
 CARD = """# {name}
