@@ -61,6 +61,17 @@ def weighted_mean(
     return float(np.dot(weights_N, values_N) / total) if total else math.nan
 
 # %% ../nbs/32_intervals.ipynb #in013
+def _weights(group_N, n_boot, seed):
+    "The weights of the pairs in each resample of their groups, drawn a million at a time."
+    n_groups, rng = group_N.max() + 1, np.random.default_rng(seed)
+    at_once = max(1, 1_000_000 // len(group_N))
+    for start in range(0, n_boot, at_once):
+        size = min(at_once, n_boot - start)
+        drawn_BG = rng.integers(n_groups, size=(size, n_groups)) + n_groups * np.arange(size)[:, None]
+        counts_BG = np.bincount(drawn_BG.ravel(), minlength=size * n_groups).reshape(size, n_groups)
+        yield from counts_BG.astype(np.float64)[:, group_N]
+
+
 def resamples(
     statistic,  # function of weights_N and the columns; gives a number or an array of numbers
     *columns_N,  # (N,) or (N, K), what it needs of each pair
@@ -75,13 +86,10 @@ def resamples(
     if n == 0:
         raise ValueError("no pairs to draw from")
     group_N = np.arange(n) if groups_N is None else prompt_groups(groups_N)
-    n_groups, rng = group_N.max() + 1, np.random.default_rng(seed)
     n_boot = n_boot or min(1000, max(200, 20_000_000 // n))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return np.array([statistic(weights_N, *columns_N) for weights_N in (
-            np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups).astype(np.float64)[group_N]
-            for _ in range(n_boot))])
+        return np.array([statistic(weights_N, *columns_N) for weights_N in _weights(group_N, n_boot, seed)])
 
 # %% ../nbs/32_intervals.ipynb #in016
 def _alike(value, n_groups, bounds):

@@ -6,8 +6,8 @@ Docs: https://rmkit.github.io/rmkit/metrics.html.md"""
 
 # %% auto #0
 __all__ = ['wins', 'accuracy', 'tie_rate', 'prompt_groups', 'expanded_tail', 'wilson_interval', 'accuracy_interval', 'LengthRule',
-           'length_rule', 'pair_metrics', 'summarize', 'reliability', 'accuracy_by_length_gap', 'headline',
-           'compute_accuracy']
+           'length_rule', 'pair_metrics', 'summarize', 'reliability', 'bin_numbers', 'accuracy_by_length_gap',
+           'headline', 'compute_accuracy']
 
 # %% ../nbs/30_metrics.ipynb #h002
 import json
@@ -215,8 +215,11 @@ def reliability(
     return pd.DataFrame(rows, columns=["confidence", *_OF_A_BIN])
 
 # %% ../nbs/30_metrics.ipynb #c050b
-def _bin_numbers(x_N, n_bins):
-    "The bin of each number, about as many in each; equal numbers share one."
+def bin_numbers(
+    x_N,  # (N,) any numbers
+    n_bins: int,  # bins; fewer where numbers are few or equal
+) -> np.ndarray:  # (N,) of int, ascending with the numbers; some may be missing
+    "The bin of each number: about as many in each, at least ten; equal numbers share one."
     n_bins = min(n_bins, max(1, len(x_N) // 10))
     edges = np.unique(np.quantile(x_N, np.linspace(0, 1, n_bins + 1))) if len(x_N) else x_N
     return np.searchsorted(edges[1:-1], x_N, side="right")
@@ -231,7 +234,7 @@ def accuracy_by_length_gap(
     A gap is the chosen response's tokens less the rejected one's."""
     gap_N = (table["length_chosen"] - table["length_rejected"]).to_numpy(dtype=float)
     wins_N = wins(table["reward_chosen"] - table["reward_rejected"])
-    bin_N = _bin_numbers(gap_N, n_bins)
+    bin_N = bin_numbers(gap_N, n_bins)
     rows = [_row_of_bin("gap", gap_N[bin_N == i], wins_N[bin_N == i]) for i in np.unique(bin_N)]
     return pd.DataFrame(rows, columns=["gap", *_OF_A_BIN])
 
