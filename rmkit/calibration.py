@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from .fits import logistic_fit
+from .fits import logistic_estimates, logistic_fit
 from .intervals import bootstrap, Estimate, from_resamples, paired_difference, resamples, weighted_mean
 from .metrics import bin_numbers, prompt_groups, wins
 from .table import sigmoid
@@ -93,13 +93,9 @@ def _halves(groups_N, n, seed):
     return order_G[group_N] < len(order_G) / 2
 
 
-def _sharpness(weights_N, margin_N):
-    return 1 / fit_temperature(margin_N, weights_N)
-
-
 def _temperature(margin_N, groups_N, seed):
     "The temperature with its interval, which is that of its inverse, since that is finite."
-    of_one = bootstrap(_sharpness, margin_N, groups_N=groups_N, seed=seed)
+    of_one = logistic_estimates(dict(sharpness=margin_N), groups_N, seed=seed)["sharpness"]
     if math.isnan(of_one.value):
         return of_one._replace(why="every pair of the half that it is fitted to is right: it takes more pairs")
     high, value, low = (math.inf if end <= 0 else 1 / end for end in (of_one.low, of_one.value, of_one.high))
