@@ -1,0 +1,124 @@
+# Written by docs/stubs.py: run `make prepare` after an edit of the notebook.
+from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+import numpy as np
+import pandas as pd
+from .fits import logistic_fit as logistic_fit, lowess as lowess
+from .intervals import (
+    accuracy_estimate as accuracy_estimate,
+    bootstrap as bootstrap,
+    Estimate as Estimate,
+    paired_difference as paired_difference,
+    weighted_mean as weighted_mean,
+)
+from .metrics import length_rule as length_rule, prompt_groups as prompt_groups, wins as wins
+from .table import sigmoid as sigmoid
+from .words import as_text as as_text
+
+__all__ = [
+    'EQUAL_LENGTH',
+    'WEAK_RIDGE',
+    'STRENGTHS',
+    'CURVE_RESPONSES',
+    'STYLES',
+    'LEAST_PAIRS',
+    'STYLE_PAIRS',
+    'accuracy_by_length',
+    'length_effect',
+    'LengthCorrection',
+    'prompt_folds',
+    'fit_length_correction',
+    'length_correction_gain',
+    'style_counts',
+    'holm',
+    'style_effects',
+]
+class _Pairs(NamedTuple):
+    """What is needed of N pairs."""
+    reward_N2: np.ndarray
+    length_N2: np.ndarray
+    group_N: np.ndarray
+
+    @property
+    def margin_N(self):
+        ...
+
+    @property
+    def gap_N(self):
+        ...
+
+    def rows(self, at):
+        ...
+
+EQUAL_LENGTH: float
+def accuracy_by_length(table: pd.DataFrame) -> dict[str, Estimate]:
+    """Accuracy where the chosen response is the shorter one, the longer one, or about as long, and length-balanced.
+
+    About as long: they differ by a tenth of the longer one, or less. A ValueError where the table has no rewards or
+    lengths."""
+
+WEAK_RIDGE: float
+def length_effect(table: pd.DataFrame) -> dict[str, Estimate]:
+    """The logistic fit of the label on reward margin and length gap, both orders of each pair, no intercept.
+
+    `reward` and `length` are in log-odds for a standard deviation of the gap; `accuracy_at_equal_length` is what the
+    fit says of pairs without a length gap, as length-controlled win rates do (Dubois et al., arXiv 2404.04475);
+    `length_rule` is the accuracy of the better rule without a model. A ValueError where the table has no rewards or
+    lengths."""
+
+@dataclass(frozen=True)
+class LengthCorrection:
+    """What is taken off a reward for the length of its response; a ValueError for what isn't a curve."""
+    lengths: tuple
+    bias: tuple
+    strength: float
+
+    def __post_init__(self) -> None:
+        ...
+
+    def apply(self, rewards_R, lengths_R) -> np.ndarray:
+        """Take the bias off: `reward - strength * bias(length)`."""
+
+    def as_dict(self) -> dict:
+        """The correction as lists and numbers, for JSON."""
+
+    @classmethod
+    def from_dict(cls, saved: Mapping) -> LengthCorrection:
+        """Read a correction back; a ValueError where it is none."""
+
+STRENGTHS: Any
+CURVE_RESPONSES: int
+def prompt_folds(groups_N, k: int, seed: int=0) -> np.ndarray:
+    """A fold for each pair, the same for all pairs of a prompt; folds have as many prompts, or one more."""
+
+def fit_length_correction(table: pd.DataFrame, seed: int=0) -> LengthCorrection:
+    """The LOWESS curve of reward over length, with the strength that held-out, length-balanced pairs ask for.
+
+    Post-hoc reward calibration of Huang et al. (arXiv 2409.17407), whose strength is always 1. The strength is 0 where
+    no gain in length-balanced accuracy can be told from luck. A ValueError where no pair has rewards and lengths."""
+
+def length_correction_gain(table: pd.DataFrame, seed: int=0) -> dict[str, Estimate]:
+    """What `fit_length_correction` does to prompts that it hasn't seen: plain and length-balanced accuracy.
+
+    Each third of the prompts is corrected by what the other two gave. A ValueError where the table has no rewards or
+    lengths, or fewer than three prompts."""
+
+STYLES: Any
+def style_counts(text: str) -> dict[str, int]:
+    """How often each style occurs in a text; all but code is looked for outside of code."""
+
+def holm(p_K) -> np.ndarray:
+    """Probabilities corrected for the number of tests (Holm, 1979)."""
+
+LEAST_PAIRS: int
+STYLE_PAIRS: int
+def style_effects(table: pd.DataFrame, seed: int=0) -> pd.DataFrame:
+    """For each of `STYLES`, how often the label and the model prefer the response that has more of it.
+
+    `model` is the mean of its probabilities, calibrated to the labels; `difference` is model less label, with its 95%
+    interval by prompt; `log_odds` is the same with length and all other styles equal, its errors by prompt (Liang and
+    Zeger, 1986); `p` says how likely as large a one is by chance, corrected for the number of styles (Holm, 1979), and
+    `is_biased` that it is below 0.05. A style that fewer than 30 pairs differ in has none of these, and says so in
+    `why`. A ValueError where the table has no rewards or lengths."""
