@@ -55,9 +55,9 @@ def calibration_error(
 ) -> Estimate:  # a difference of probabilities, in [0, 1]
     """The root mean square, over bins, of confidence less accuracy; each pair counts in both orders.
 
-    Without what chance adds to a square: Kumar et al. (2019, arXiv 1909.10155, section 5), with the bootstrap's variance
-    for theirs. The interval is of the error of bins, which is the least that the model's can be; for a model without
-    error it begins at 0 more than 95 times in 100, since nothing is below that."""
+    Without what chance adds to a square: Kumar et al. (2019, arXiv 1909.10155, section 5), with the variance from the
+    bootstrap. The interval is of the error of bins, which is the least that the model's can be; for a model without
+    error it holds 0 more than 95 times in 100, since no estimate is below that."""
     margin_N = np.asarray(reward_margin_N, dtype=np.float64)
     if why := _fault(margin_N):
         return Estimate(math.nan, n=len(margin_N), why=why)
@@ -81,13 +81,13 @@ def fit_temperature(
 ) -> float:  # what to divide rewards by, a factor; NaN where every pair is right, or there is none
     """The temperature of least log loss (Guo et al. 2017, arXiv 1706.04599, section 4.2).
 
-    Infinite where the rewards' order is no better than chance; it warns where every pair is right, as `logistic_fit`."""
+    Infinite where the rewards' order is no better than chance. Where every pair is right it warns (`logistic_fit`)."""
     sharpness = float(logistic_fit(reward_margin_N, np.ones(len(reward_margin_N)), weights_N)[0])
     return 1 / sharpness if not sharpness <= 0 else math.inf
 
 # %% ../nbs/34_calibration.ipynb #ca017
 def _halves(groups_N, n, seed):
-    "Which pairs are in the first half, by prompt."
+    "Which pairs are of the first half of the prompts."
     group_N = np.arange(n) if groups_N is None else prompt_groups(groups_N)
     order_G = np.random.default_rng(seed).permutation(group_N.max() + 1)
     return order_G[group_N] < len(order_G) / 2
@@ -122,10 +122,10 @@ def calibration(
     groups_N=None,  # (N,) the prompt of each pair; each pair is its own group if not given
     seed: int = 0,  # of halves and resamples
 ) -> dict[str, Estimate]:
-    """`log_loss` (in nats), `brier` and `calibration_error` of all pairs; the `temperature` that half of the prompts give
-    and what it does to the other half: its calibration error, `error_before` and `error_after`, and `log_loss_gain`.
+    """`log_loss` (in nats), `brier` and `calibration_error` of all pairs; the `temperature` of half of the prompts.
 
-    Each NaN with a reason where there are no pairs, or rewards aren't finite."""
+    And what it does to the other half: `error_before` and `error_after` are calibration errors, `log_loss_gain` is what
+    it takes off the log loss. Each NaN with a reason where there are no pairs, or rewards aren't finite."""
     margin_N = np.asarray(reward_margin_N, dtype=np.float64)
     if why := _fault(margin_N):
         names = "log_loss brier calibration_error temperature error_before error_after log_loss_gain".split()

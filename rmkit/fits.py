@@ -52,7 +52,8 @@ def _step(curvature_KK, gradient_K):
     "Newton's step for a few columns, of one fit or of many at once; of least norm where columns depend on each other."
     scale_K = np.sqrt(np.diagonal(curvature_KK, axis1=-2, axis2=-1))
     scale_K = np.where(scale_K > 0, scale_K, 1)
-    inverse_KK = np.linalg.pinv(curvature_KK / (scale_K[..., None] * scale_K[..., None, :]), rcond=1e-12, hermitian=True)
+    scaled_KK = curvature_KK / (scale_K[..., None] * scale_K[..., None, :])
+    inverse_KK = np.linalg.pinv(scaled_KK, rcond=1e-12, hermitian=True)
     return (inverse_KK @ (gradient_K / scale_K)[..., None])[..., 0] / scale_K
 
 
@@ -88,7 +89,7 @@ def logistic_fit(
 
 # %% ../nbs/33_fits.ipynb #fi014
 def _one_step_each(x_NK, y_N, w_K, ridge, groups_N, n_boot, seed):
-    "The coefficients (B, K) of resamples, one Newton step from those of all pairs; NaN where none of a column is drawn."
+    "The coefficients (B, K) of resamples, a step from those of all pairs; NaN where a column is 0 throughout."
     p_N, k = sigmoid(x_NK @ w_K), len(w_K)
     curvature_NKK = (p_N * (1 - p_N))[:, None, None] * x_NK[:, :, None] * x_NK[:, None, :]
     of_pairs_NC = np.concatenate([(y_N - p_N)[:, None] * x_NK, curvature_NKK.reshape(-1, k * k)], axis=1)
@@ -108,7 +109,7 @@ def logistic_estimates(
     n_boot: int | None = None,  # resamples, as for `bootstrap`
     seed: int = 0,  # of the resampling
 ) -> dict[str, Estimate]:  # a coefficient for each column
-    """`logistic_fit` with intervals: the cluster bootstrap with one Newton step for each resample (Moulton and Zeger, 1991).
+    """`logistic_fit` with intervals: a bootstrap over groups, one Newton step each (Moulton and Zeger, 1991).
 
     NaN with a reason where there are no pairs, columns aren't finite, or the labels are separated without error. A
     ValueError where labels are outside [0, 1]."""
@@ -122,7 +123,8 @@ def logistic_estimates(
         return dict.fromkeys(columns, Estimate(math.nan, n=n, why=why))
     draws_BK = _one_step_each(x_NK, y_N, w_K, ridge, groups_N, n_boot, seed)
     n_groups = n if groups_N is None else prompt_groups(groups_N).max() + 1
-    return {name: from_resamples(w, draws_B, n_groups, n) for name, w, draws_B in zip(columns, w_K.tolist(), draws_BK.T)}
+    return {name: from_resamples(w, draws_B, n_groups, n)
+            for name, w, draws_B in zip(columns, w_K.tolist(), draws_BK.T)}
 
 # %% ../nbs/33_fits.ipynb #fi016
 def _conjugate_gradients(product, inverse_DD, gradient_D):
@@ -176,25 +178,24 @@ def _local_line(x_N, y_N, robust_N, x):
     "The height at `x` of a line through its neighbours, near ones counting more."
     distance_N = np.abs(x_N - x)
     radius = distance_N.max()
-    near_N = np.where(distance_N <= 0.999 * radius, robust_N * (1 - (distance_N / radius) ** 3) ** 3, 0) if radius else robust_N
-    total = near_N.sum()
+    if radius:
+        robust_N = robust_N * np.where(distance_N <= 0.999 * radius, (1 - (distance_N / radius) ** 3) ** 3, 0)
+    total = robust_N.sum()
     if not total:
         return math.nan
-    near_N /= total
+    near_N = robust_N / total
     off_N = x_N - near_N @ x_N
     spread = max(near_N @ off_N**2, 1e-12)
     return near_N @ y_N + (x - near_N @ x_N) * (near_N @ (off_N * y_N)) / spread
 
 # %% ../nbs/33_fits.ipynb #fi022
 def _windows(x_N, x_A, k):
-    "The first of the k nearest neighbours of each point, x being sorted."
-    first_A = np.zeros(len(x_A), dtype=int)
+    "The k nearest neighbours of each point, and those just as near; x is sorted."
     first = 0
-    for a, x in enumerate(x_A):
+    for x in x_A:
         while first + k < len(x_N) and x - x_N[first] > x_N[first + k] - x:
             first += 1
-        first_A[a] = first
-    return first_A
+        yield slice(*(np.searchsorted(x_N, x_N[i], side) for i, side in ((first, "left"), (first + k - 1, "right"))))
 
 
 def lowess(
@@ -205,7 +206,7 @@ def lowess(
 ) -> Curve:
     """A smooth curve through points (Cleveland, 1979): lines through neighbours, tricube weights, bisquare rounds.
 
-    At no more than 300 points, and straight between them. A ValueError where there are no points, or NaN among them."""
+    At no more than 300 points, and straight between them. A ValueError where there are no points, or some are NaN."""
     x_N, y_N = np.asarray(x_N, dtype=np.float64), np.asarray(y_N, dtype=np.float64)
     if not len(x_N) or np.isnan(x_N).any() or np.isnan(y_N).any():
         raise ValueError(f"expected numbers, found {len(x_N)} points, {int(np.isnan(x_N).sum())} of x and "
@@ -216,9 +217,10 @@ def lowess(
     by_x = np.searchsorted(x_N, np.linspace(x_N[0], x_N[-1], 100))
     x_A = np.unique(x_N[np.concatenate([by_rank, by_x])])
     k = min(len(x_N), max(2, int(frac * len(x_N) + 1e-10)))
-    windows_A = [slice(first, first + k) for first in _windows(x_N, x_A, k)]
-    for round in range(robust + 1):
-        curve = Curve(x_A, np.array([_local_line(x_N[w], y_N[w], robust_N[w], x) for x, w in zip(x_A, windows_A)]))
+    windows_A = list(_windows(x_N, x_A, k))
+    for _ in range(robust + 1):
+        y_A = np.array([_local_line(x_N[w], y_N[w], robust_N[w], x) for x, w in zip(x_A, windows_A)])
+        curve = Curve(x_A[~np.isnan(y_A)], y_A[~np.isnan(y_A)])
         off_N = np.abs(y_N - curve(x_N))
         scale = 6 * np.median(off_N)
         robust_N = np.maximum(0, 1 - (off_N / scale) ** 2) ** 2 if scale else np.ones(len(x_N))

@@ -95,8 +95,8 @@ def resamples(
 def _alike(value, n_groups, bounds):
     "Ends and reason for a number that is the same in every resample."
     if bounds is None:
-        groups = f"all {n_groups} groups say" if n_groups > 1 else "there is one group alone, and so one number; it says"
-        return math.nan, math.nan, f"{groups} the same, which doesn't tell how far off it may be: it takes more prompts"
+        groups = f"all {n_groups} groups give one number" if n_groups > 1 else "there is one group alone"
+        return math.nan, math.nan, f"{groups}, which doesn't tell how far off it may be: it takes more prompts"
     least, most = bounds
     other = 1 - wilson_interval(1.0, n_groups)[0]  # share of groups that may look otherwise
     return value - other * (value - least), value + other * (most - value), ""
@@ -111,16 +111,16 @@ def from_resamples(
 ) -> Estimate:
     """The estimate whose 95% interval is the middle of the resamples.
 
-    Percentiles are expanded for few groups (Hesterberg, arXiv 1411.5279, "expanded percentile"). Where all resamples are
-    the same, it is as far towards `bounds` as Wilson's (1927) interval for no success would have it; no interval without
-    bounds, or where a tenth of the resamples have no value."""
+    Percentiles are expanded for few groups (Hesterberg, arXiv 1411.5279, "expanded percentile"). Where all resamples
+    are the same, as far towards `bounds` as Wilson's interval (1927) has a share that was never seen; no interval
+    without bounds, or where a tenth of the resamples have no value."""
     draws_B = np.asarray(draws_B, dtype=np.float64)
     known_B = draws_B[~np.isnan(draws_B)]
     if math.isnan(value):
-        return Estimate(math.nan, n=n, why="the pairs at hand don't determine it")
+        return Estimate(math.nan, n=n, why="the pairs at hand don't fix it: NaN is among them, or none counts")
     if len(known_B) <= 0.9 * len(draws_B):
-        return Estimate(value, n=n, why=f"{len(draws_B) - len(known_B)} of {len(draws_B)} resamples don't determine it: "
-                                        "it takes more prompts of the kinds that it compares")
+        why = f"{len(draws_B) - len(known_B)} of {len(draws_B)} resamples don't fix it: it takes more such prompts"
+        return Estimate(value, n=n, why=why)
     if np.ptp(known_B) <= 1e-12 * max(1.0, abs(value)):  # but for rounding
         low, high, why = _alike(value, n_groups, bounds)
         return Estimate(value, low, high, n, why)
@@ -148,7 +148,8 @@ def bootstrap(
     if isinstance(value, dict):
         names = list(value)
         def numbers(*args): return list(statistic(*args).values())
-    draws_BK = resamples(statistic if names is None else numbers, *columns_N, groups_N=groups_N, n_boot=n_boot, seed=seed)
+    draws_BK = resamples(statistic if names is None else numbers, *columns_N, groups_N=groups_N, n_boot=n_boot,
+                         seed=seed)
     n_groups = n if groups_N is None else prompt_groups(groups_N).max() + 1
     if names is None:
         return from_resamples(float(value), draws_BK, n_groups, n, bounds)
@@ -192,8 +193,8 @@ class McNemar(NamedTuple):
 
 def _binomial_p(k, n):
     "Two-sided probability of at most k or at least n - k heads in n tosses."
-    log_C = np.concatenate([[0.0], np.cumsum(np.log((n - np.arange(k)) / np.arange(1, k + 1)))])  # C(n, 0) to C(n, k)
-    return min(1.0, 2 * float(np.exp(log_C - n * math.log(2)).sum()))
+    ways = np.cumsum(np.log(np.append(1, (n - np.arange(k)) / np.arange(1, k + 1))))  # log C(n, 0) to log C(n, k)
+    return min(1.0, 2 * float(np.exp(ways - n * math.log(2)).sum()))
 
 
 def mcnemar(
