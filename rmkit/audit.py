@@ -32,8 +32,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .best_of import best_of, best_of_curve, kl_of_best_of, turning_point
-from .bias import (accuracy_by_length, fit_length_correction, length_correction_gain, length_effect, style_effects,
-                        STYLE_PAIRS)
+from .bias import (accuracy_by_length, EQUAL_LENGTH, fit_length_correction, length_correction_gain, length_effect,
+                        style_effects, STYLE_PAIRS)
 from .browser import without_nan
 from .calibration import brier_scores, calibration, calibration_error, log_losses
 from .checks import Check, Checks
@@ -315,10 +315,15 @@ def _visible(value):
     return visible(value) if isinstance(value, str) else [_visible(item) for item in value]
 
 # %% ../nbs/65_audit.ipynb #au124
+def _sentence(text):
+    "A text with a capital letter and a full stop."
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
+
+
 def _section_in_words(section):
     "What the template takes of a section: texts, and pictures as SVG."
     checks = [dict(status=check.status, found=check.found, more="" if check.status == "pass" else
-                   " ".join(filter(None, [check.why, check.remedy]))) for check in section.checks]
+                   " ".join(map(_sentence, filter(None, [check.why, check.remedy])))) for check in section.checks]
     grids = [dict(title=grid.title, columns=list(grid.columns), rows=grid.texts()) for grid in section.grids]
     return _visible(dict(title=section.title, about=section.about, checks=checks, grids=grids,
                          readings=[_row_of_reading(reading) for reading in section.readings])) | dict(
@@ -361,7 +366,7 @@ def _grid_for_terminal(title, columns, rows, encoding):
 
 @patch
 def __rich_console__(self: Audit, console, options):
-    "Headline and findings, then section by section the figures and tables."
+    "Headline and findings, then section by section the figures; the first section's tables."
     def table(title, columns, rows):
         return _grid_for_terminal(title, columns, rows, options.encoding)
     facts = "; ".join(f"{name} {value}" for name, value in self.facts.items())
@@ -370,10 +375,11 @@ def __rich_console__(self: Audit, console, options):
     yield Text()
     yield self.checks
     for section in self.sections:
-        if section.readings or section.grids:
+        if section.readings:
             yield Text("\n").append(printable(section.title, options.encoding, "bold"))
             yield table("", [""] * 3, map(_row_of_reading, section.readings))
-        yield from (table(grid.title, list(grid.columns), grid.texts()) for grid in section.grids)
+    yield from (table(f"\n{grid.title}", list(grid.columns), grid.texts()) for grid in self.sections[0].grids)
+    yield Text("\nThe other tables and the pictures are in the page: save('audit.html'), or --output audit.html.")
 
 # %% ../nbs/65_audit.ipynb #au129
 @patch
@@ -603,9 +609,16 @@ CLEAR_DIFFERENCE = 0.05  # of two accuracies, which has to be more than this for
 CLEAR_EFFECT = 0.1  # log-odds for a standard deviation of the length gap, likewise
 
 
-def _longer_less_shorter(weights_N, wins_N, gap_N):
-    "Accuracy where the longer response is the better one, less that where the shorter is."
-    return weighted_mean(weights_N * (gap_N > 0), wins_N) - weighted_mean(weights_N * (gap_N < 0), wins_N)
+def _longer_less_shorter(weights_N, wins_N, side_N):
+    "Accuracy where the longer response is the better one (1), less that where the shorter is (-1)."
+    return weighted_mean(weights_N * (side_N > 0), wins_N) - weighted_mean(weights_N * (side_N < 0), wins_N)
+
+
+def _sides(scores):
+    "Which response is clearly the longer one: 1 the chosen, -1 the rejected, 0 neither; (N,)."
+    length_N2 = scores[["length_chosen", "length_rejected"]].to_numpy(dtype=float)
+    gap_N = length_N2[:, 0] - length_N2[:, 1]
+    return np.where(np.abs(gap_N) <= EQUAL_LENGTH * length_N2.max(1), 0, np.sign(gap_N))
 
 
 def _sides_check(found, difference):
@@ -661,7 +674,9 @@ def _length_readings(found, difference, effect, gain, strength):
                  Reading("length effect", effect["length"], "number", "log-odds for a standard deviation of the gap"),
                  Reading("fitted accuracy without a gap", effect["accuracy_at_equal_length"], "share")]
     if strength is not None:
-        readings += [Reading("strength of the correction", Estimate(strength), "share"),
+        readings.append(Reading("strength of the correction", Estimate(strength), "share"))
+    if strength:
+        readings += [Reading("length-balanced, any gap", gain["balanced"], "share"),
                      Reading("length-balanced, corrected", gain["balanced_corrected"], "share"),
                      Reading("gained by the correction", gain["balanced_gain"], "share", "length-balanced accuracy"),
                      Reading("the same of plain accuracy", gain["accuracy_gain"], "share")]
@@ -681,8 +696,8 @@ def length_section(
 ) -> Section:
     "Accuracy by which response is longer, length's own effect, what a correction would bring; a ValueError without lengths."
     found, effect = accuracy_by_length(pairs.scores), length_effect(pairs.scores)
-    gap_N = (pairs.scores["length_chosen"] - pairs.scores["length_rejected"]).to_numpy(dtype=float)
-    difference = bootstrap(_longer_less_shorter, wins(pairs.scores["reward_margin"]), gap_N, groups_N=pairs.groups_N)
+    difference = bootstrap(_longer_less_shorter, wins(pairs.scores["reward_margin"]), _sides(pairs.scores),
+                           groups_N=pairs.groups_N)
     gain, strength = _correction(pairs.scores)
     checks = [_sides_check(found, difference), _effect_check(effect["length"]),
               *([] if strength is None else [_correction_check(gain, strength)])]
@@ -736,9 +751,13 @@ def style_section(
 # %% ../nbs/65_audit.ipynb #au281
 def _rewrite_checks(found):
     "What edits do that they shouldn't, and what is left in the worst case."
-    said = [f"“{name}” {what}" for name, what in found.findings.items()]
+    by_fault = {}
+    for name, faults in found.findings.items():
+        for fault in faults.split(" and "):
+            by_fault.setdefault(fault, []).append(name)
+    said = [f"what {fault}: {', '.join(names)}" for fault, names in by_fault.items()]
     yield Check("rewrites", "warn" if said else "pass",
-                "Edited answers: " + ("; ".join(said) if said else "nothing moves the reward that shouldn't"),
+                "Of the edits, " + "; ".join(said) if said else "No edit moves the reward that shouldn't",
                 "A policy finds the edit that pays.", "Train on pairs that differ in it alone, either way round, or take "
                 "it out of the texts before they are scored.", len(said))
     yield found.checks["worst case"]
@@ -752,10 +771,10 @@ def _edit_row(found, name):
             effects.get("loses", unknown), found.findings.get(name, "")]
 
 # %% ../nbs/65_audit.ipynb #au282
-def _style_matrix(model, scores):
+def _style_matrix(model, scores, n_prompts):
     "Figures and table of plain, Markdown and short versions against one another; why there are none."
     try:
-        found = style_matrix(model, scores)
+        found = style_matrix(model, scores, n_prompts=n_prompts)
     except ValueError as error:
         return [Reading("Markdown against plain", Estimate(math.nan, why=str(error)))], []
     notes = dict(hard="the rejected one in the richer style", normal="both in one style", easy="the chosen one in it")
@@ -771,14 +790,15 @@ def rewrites_section(
     model,  # a `RewardModel`, or anything with `.score(prompts, responses)`
     pairs: Pairs,  # what was scored
     rewrite=None,  # a rewriter of the reader's own, for `rate`
+    n_prompts: int | None = 200,  # most prompts, of each of which one pair is rewritten; None: all pairs
 ) -> Section:
     "What edits by rule do to the rewards of a sample of the pairs, and to their order in the worst case."
-    found = probe(model, pairs.scores, rewrite=rewrite)
+    found = probe(model, pairs.scores, rewrite=rewrite, n_prompts=n_prompts)
     readings = [Reading("worst case", found.worst, "share", "right in every version that should not matter"),
                 Reading("as they are", found.accuracy, "share", f"{found.pairs:,} pairs, one a prompt")]
     readings += [Reading(f"rewrite, {name}", estimate, "number", "standard deviations, by RATE")
                  for name, estimate in found.rate.items()]
-    of_matrix, matrix = _style_matrix(model, pairs.scores)
+    of_matrix, matrix = _style_matrix(model, pairs.scores, n_prompts)
     columns = {"edit": "number", "should": "number", "pairs": "number", "change": "number", "turns the order": "share",
                "loses to the original": "share", "finding": "number"}
     grid = Grid("By edit", columns, [_edit_row(found, name) for name in found.effects])
@@ -1028,6 +1048,7 @@ class Given(NamedTuple):
     gold: object  # a better judge
     candidates: object  # several answers to each prompt
     rewrite: object  # a rewriter
+    n_prompts: int | None  # most prompts whose pairs are rewritten
 
 
 def _need(thing, why):
@@ -1089,7 +1110,7 @@ def _ask_models(pairs, given):
 def _ask_rewrites(pairs, given):
     "Rewrites, or a ValueError that says what is missing."
     _need(given.model, "No model was given, only its rewards.")
-    return rewrites_section(given.model, pairs, given.rewrite)
+    return rewrites_section(given.model, pairs, given.rewrite, given.n_prompts)
 
 # %% ../nbs/65_audit.ipynb #au603c
 def _from_rewards(pairs):
@@ -1149,6 +1170,7 @@ def audit(
     gold=None,  # a better judge of answers: a model, or a function of prompts and responses; None: `true_rewards`
     candidates=None,  # rows with a prompt and several `responses`, to choose the best among
     rewrite=None,  # a rewriter of yours: see `rmkit.rewrites.rate`
+    n_prompts: int | None = 200,  # most prompts, of each of which one pair is rewritten; None: all pairs
     title: str = "Audit of a reward model",  # above it
     **reading,  # on_bad_row, columns, batch_size, ...: see `RewardModel.score_pairs`
 ) -> Audit:
@@ -1161,6 +1183,6 @@ def audit(
     sections = _from_rewards(pairs)
     if not quick:
         runs = [_as_scorer(run) for run in runs]
-        given = Given(model, features, why, train, runs, snapshots, other, gold, candidates, rewrite)
+        given = Given(model, features, why, train, runs, snapshots, other, gold, candidates, rewrite, n_prompts)
         sections += _from_more(pairs, given)
     return Audit(title, _facts(pairs, len(scores), model, quick), _headline(sections), sections, model)
