@@ -6,8 +6,8 @@ Docs: https://rmkit.github.io/rmkit/rewrites.html.md"""
 
 # %% auto #0
 __all__ = ['KEEPS', 'STYLES', 'AIMS', 'REWRITES', 'MATTERS', 'FLIPS', 'ALIKE', 'MAY_NOT_TURN', 'REMEDIES', 'STYLE_ORDER',
-           'find_in_prose', 'replace_found', 'substitution', 'without_markdown', 'sentences', 'in_markdown', 'addition',
-           'Rewrite', 'edit_response', 'edited_text', 'Sample', 'sample_pairs', 'versions', 'effects',
+           'LEVELS', 'find_in_prose', 'replace_found', 'substitution', 'without_markdown', 'sentences', 'in_markdown',
+           'addition', 'Rewrite', 'edit_response', 'edited_text', 'Sample', 'sample_pairs', 'versions', 'effects',
            'estimate_effects', 'finding', 'worst_case', 'score_edited', 'takes_target', 'rate_pairs', 'rate', 'Probe',
            'probe', 'style_versions', 'StyleMatrix', 'style_matrix']
 
@@ -324,7 +324,7 @@ def _as_texts(pair):
                              "`RewardModel.score_pairs(dataset)` makes a table with texts, which will do here")
     return pair
 
-
+# %% ../nbs/53_rewrites.ipynb #rw077
 class Sample(NamedTuple):
     "Pairs that were drawn."
     pairs: list[dict]  # prompt, chosen, rejected: text or messages
@@ -580,7 +580,7 @@ def rate(
     return rate_pairs(model, sample_pairs(dataset, n_prompts, seed).pairs, rewrite)
 
 # %% ../nbs/53_rewrites.ipynb #rw047
-@dataclass
+@dataclass(repr=False)
 class Probe:
     "What edits do to the rewards of a model; shows itself as a table of checks."
     pairs: int  # pairs that were edited
@@ -642,15 +642,16 @@ def _check_of_edit(probe, name):
     "One edit."
     aim, found, said = probe.aims[name], probe.effects[name], probe.findings.get(name)
     what = f"{said}: {_in_words(aim, found)}" if said else _in_words(aim, found)
-    return Check(name, "warn" if said else "pass", what, AIMS[aim], REMEDIES[aim] if said else "",
+    status = "warn" if said else "unknown" if aim == "open" else "pass"
+    return Check(name, status, what, AIMS[aim], REMEDIES[aim] if said else "",
                  found["loses" if aim == "lower" else "change"].value)
 
 # %% ../nbs/53_rewrites.ipynb #rw056
 def _check_of_rate(rate):
     "The user's rewriter."
     said = "; ".join(f"{name}: {estimate._replace(why='')}" for name, estimate in rate.items())
-    return Check("your rewriter", "pass", f"effect in standard deviations of the reward: {said}",
-                 "a rewrite of a rewrite has in it what the rewriter does besides", number=rate["twice"].value)
+    return Check("your rewriter", "unknown", f"effect in standard deviations of the reward: {said}",
+                 "whether it should have one is yours to say", number=rate["twice"].value)
 
 
 @patch(as_prop=True)
@@ -665,6 +666,9 @@ def checks(self: Probe) -> Checks:
     rows += [Check("left out", "unknown", said, "nothing can be said of these") for said in left_out]
     return Checks(rows, "Rewrites")
 
+# %% ../nbs/53_rewrites.ipynb #rw078
+@patch
+def __repr__(self: Probe): return str(self.checks)
 
 @patch
 def _repr_html_(self: Probe): return self.checks._repr_html_()
@@ -704,6 +708,7 @@ def probe(
 
 # %% ../nbs/53_rewrites.ipynb #rw071
 STYLE_ORDER = ("short", "plain", "markdown")  # as in RM-Bench: each plainer than the next
+LEVELS = ("hard", "normal", "easy", "mean")
 
 
 def style_versions(
@@ -726,7 +731,7 @@ def _shares(weights_N, right_N9):
     return cells | of_level | dict(mean=sum(of_level.values()) / 3)
 
 
-@dataclass
+@dataclass(repr=False)
 class StyleMatrix:
     "Accuracy where the chosen response has one style and the rejected one another; shows itself as a table."
     cells: dict[tuple[str, str], Estimate]  # (style of chosen, style of rejected) -> share of right pairs
@@ -744,8 +749,8 @@ class StyleMatrix:
         words = {b: {a: self.cells[a, b].in_percent() for a in STYLE_ORDER} for b in STYLE_ORDER}
         return pd.DataFrame(words).rename_axis(index="chosen", columns="rejected")
 
-    def __str__(self):
-        of_level = ", ".join(f"{name} {getattr(self, name).in_percent()}" for name in ("hard", "normal", "easy", "mean"))
+    def __repr__(self):
+        of_level = ", ".join(f"{name} {getattr(self, name).in_percent()}" for name in LEVELS)
         left_out = f", {self.left_out} left out" if self.left_out else ""
         return (f"Style matrix of {self.pairs:,} pairs{left_out}: {of_level}; what Markdown alone does: "
                 f"{self.markdown_effect.in_percent()}\n{self.table}")
@@ -771,7 +776,7 @@ def style_matrix(
     n_prompts: int | None = 200,  # most prompts, of each of which one pair is used; None: all pairs of all prompts
     seed: int = 0,  # of the drawing
 ) -> StyleMatrix:
-    """RM-Bench's 3 x 3 matrix (arXiv 2410.16184, section 3) on pairs of your own, with versions made by rules.
+    """The 3 x 3 matrix of RM-Bench (arXiv 2410.16184, section 3) on pairs of your own, with versions made by rules.
 
     Pairs are left out where two versions of a response are the same (one sentence alone, code), or one has no reward. A
     ValueError where none is left, or for what `sample_pairs` doesn't take."""

@@ -31,6 +31,7 @@ __all__ = [
     'MAY_NOT_TURN',
     'REMEDIES',
     'STYLE_ORDER',
+    'LEVELS',
     'find_in_prose',
     'replace_found',
     'substitution',
@@ -139,7 +140,7 @@ def rate(model, dataset, rewrite: Callable, *, n_prompts: int | None=200, seed: 
     Responses that the rewriter leaves as they are, once or at the second time, are left out; `n` counts pairs with one
     that is used. ValueError and `BadRowError` for what `sample_pairs` doesn't take."""
 
-@dataclass
+@dataclass(repr=False)
 class Probe:
     """What edits do to the rewards of a model; shows itself as a table of checks."""
     pairs: int
@@ -164,6 +165,9 @@ class Probe:
     def checks(self) -> Checks:
         """A row for the worst case, one for each edit, and what was left out."""
 
+    def __repr__(self):
+        ...
+
 REMEDIES: dict
 def probe(
     model,
@@ -178,10 +182,11 @@ def probe(
     the idea). A ValueError for rows of token ids, for no rows, or where no pair has both rewards."""
 
 STYLE_ORDER: tuple
+LEVELS: tuple
 def style_versions(text: str) -> list[str] | None:
     """A short, a plain and a Markdown version of a response."""
 
-@dataclass
+@dataclass(repr=False)
 class StyleMatrix:
     """Accuracy where the chosen response has one style and the rejected one another; shows itself as a table."""
     cells: dict[tuple[str, str], Estimate]
@@ -197,11 +202,11 @@ class StyleMatrix:
     def table(self) -> pd.DataFrame:
         """The nine shares with their intervals in words, a row a style of the chosen response."""
 
-    def __str__(self):
+    def __repr__(self):
         ...
 
 def style_matrix(model, dataset, *, n_prompts: int | None=200, seed: int=0) -> StyleMatrix:
-    """RM-Bench's 3 x 3 matrix (arXiv 2410.16184, section 3) on pairs of your own, with versions made by rules.
+    """The 3 x 3 matrix of RM-Bench (arXiv 2410.16184, section 3) on pairs of your own, with versions made by rules.
 
     Pairs are left out where two versions of a response are the same (one sentence alone, code), or one has no reward. A
     ValueError where none is left, or for what `sample_pairs` doesn't take."""
