@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -90,24 +91,27 @@ def accuracy_by_length(
     return found | dict(balanced=balanced._replace(n=found["shorter"].n + found["longer"].n))
 
 # %% ../nbs/35_bias.ipynb #bi013
-WEAK_RIDGE = 1e-3  # on the mean loss: what keeps coefficients finite where the rewards order all pairs as labelled
+WEAK_RIDGE = 1e-4  # on the mean loss: what keeps coefficients finite where the rewards order all pairs as labelled
 
 
-def _standardised(weights_N, x_NK):
+def _standardised(x_NK):
     "Columns in units of their root mean square: with both orders of each pair their means are 0."
-    scale_K = np.sqrt(weights_N @ x_NK**2 / (weights_N.sum() or 1))
+    scale_K = np.sqrt((x_NK**2).sum(0) / max(1, len(x_NK)))
     return x_NK / np.where(scale_K > 0, scale_K, 1)
 
 
-def _length_fit(weights_N, margin_N, gap_N):
-    "Coefficients of reward margin and length gap, and the accuracy that they imply where there is no gap."
-    z_N2 = _standardised(weights_N, np.stack([margin_N, gap_N], axis=1))
-    a, b = logistic_fit(z_N2, np.ones(len(z_N2)), weights_N, ridge=WEAK_RIDGE)
-    rest_N = z_N2[:, 0] - weighted_mean(weights_N, z_N2.prod(1)) * z_N2[:, 1]  # margin that doesn't go with length
-    at_equal = weighted_mean(weights_N, sigmoid(a * np.abs(rest_N)))
-    return dict(reward=a, length=b if gap_N.any() else math.nan, accuracy_at_equal_length=at_equal)
+def _length_numbers(weights_N, z_N2, fit_2):
+    "Coefficients of margin and gap, one Newton step from `fit_2`, and the accuracy where there is no gap."
+    total, wrong_N = weights_N.sum(), sigmoid(-z_N2 @ fit_2)
+    gradient_2 = (weights_N * wrong_N) @ z_N2 - WEAK_RIDGE * total * fit_2
+    curvature_22 = (z_N2.T * (weights_N * wrong_N * (1 - wrong_N))) @ z_N2 + WEAK_RIDGE * total * np.eye(2)
+    moments_22 = (z_N2.T * weights_N) @ z_N2 / total
+    a, b = fit_2 + np.linalg.solve(curvature_22, gradient_2)
+    rest_N = z_N2[:, 0] - moments_22[0, 1] / (moments_22[1, 1] or 1) * z_N2[:, 1]  # margin that doesn't go with length
+    return dict(reward=a * math.sqrt(moments_22[0, 0]), length=b * math.sqrt(moments_22[1, 1]),
+                accuracy_at_equal_length=weighted_mean(weights_N, sigmoid(a * np.abs(rest_N))))
 
-
+# %% ../nbs/35_bias.ipynb #bi013b
 def length_effect(
     table: pd.DataFrame,  # one row a pair: rewards, length_chosen, length_rejected, and prompt where there is one
 ) -> dict[str, Estimate]:  # reward, length, accuracy_at_equal_length, length_rule
@@ -118,11 +122,14 @@ def length_effect(
     `length_rule` is the accuracy of the better rule without a model. A ValueError where the table has no rewards or
     lengths."""
     pairs = _pairs_of(table)
-    found = bootstrap(_length_fit, pairs.margin_N, pairs.gap_N, groups_N=pairs.group_N)
-    if not isinstance(found, dict):  # without pairs
-        found = dict.fromkeys(["reward", "length", "accuracy_at_equal_length"], found)
     sign = -1 if length_rule(*pairs.length_N2.T).direction == "shorter" else 1
-    return found | dict(length_rule=accuracy_estimate(wins(sign * pairs.gap_N), pairs.group_N))
+    rule = dict(length_rule=accuracy_estimate(wins(sign * pairs.gap_N), pairs.group_N))
+    if not pairs.gap_N.any():
+        why = "no response is longer than the other of its pair" if len(pairs.gap_N) else "there are no pairs"
+        return dict.fromkeys(["reward", "length", "accuracy_at_equal_length"], Estimate(math.nan, why=why)) | rule
+    z_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
+    fit_2 = logistic_fit(z_N2, np.ones(len(z_N2)), ridge=WEAK_RIDGE)
+    return bootstrap(partial(_length_numbers, fit_2=fit_2), z_N2, groups_N=pairs.group_N) | rule
 
 # %% ../nbs/35_bias.ipynb #bi017b
 class Preference(NamedTuple):
@@ -134,24 +141,25 @@ class Preference(NamedTuple):
     @property
     def is_beyond(self) -> bool:
         "Whether the model goes further than the label, or the other way, and isn't just less sure."
-        return (self.model.value - 0.5) * self.difference.value > 0
+        return _is_beyond(self.label.value, self.model.value)
 
 
+def _is_beyond(label, model):
+    "Whether the model's share isn't between a half and the label's."
+    return bool((model - 0.5) * (model - label) > 0)
+
+# %% ../nbs/35_bias.ipynb #bi017b2
 def _calibrated(margin_N):
     "P(chosen) by the model, on the scale that makes the labels likeliest."
     if not len(margin_N):
         return margin_N
-    z_N = _standardised(np.ones(len(margin_N)), margin_N[:, None])[:, 0]
-    return sigmoid(logistic_fit(z_N, np.ones(len(z_N)), ridge=WEAK_RIDGE)[0] * z_N)
+    z_N1 = _standardised(margin_N[:, None])
+    return sigmoid(z_N1 @ logistic_fit(z_N1, np.ones(len(z_N1)), ridge=WEAK_RIDGE))
 
-
-def _preference(sign_N, p_N, group_N):
-    "The preference for the response that has more of something: 1 where it is the chosen one, -1 the other, 0 neither."
+def _preferences(sign_N, p_N, group_N):
+    "Label and model on the response that has more of something: 1 where it is the chosen one, -1 the other, 0 neither."
     has_N = sign_N != 0
-    model_N, label_N = np.where(sign_N > 0, p_N, 1 - p_N)[has_N], (sign_N[has_N] + 1) / 2
-    group_N = group_N[has_N]
-    return Preference(accuracy_estimate(label_N, group_N), bootstrap(weighted_mean, model_N, groups_N=group_N),
-                      paired_difference(model_N, label_N, group_N))
+    return (sign_N[has_N] + 1) / 2, np.where(sign_N > 0, p_N, 1 - p_N)[has_N], group_N[has_N]
 
 # %% ../nbs/35_bias.ipynb #bi017c
 def length_preference(
@@ -162,7 +170,9 @@ def length_preference(
     It is a bias where the difference's interval excludes 0 and `is_beyond` says that the model isn't just less sure. A
     ValueError where the table has no rewards or lengths."""
     pairs = _pairs_of(table)
-    return _preference(np.sign(pairs.gap_N), _calibrated(pairs.margin_N), pairs.group_N)
+    label_N, model_N, group_N = _preferences(np.sign(pairs.gap_N), _calibrated(pairs.margin_N), pairs.group_N)
+    return Preference(accuracy_estimate(label_N, group_N), bootstrap(weighted_mean, model_N, groups_N=group_N),
+                      paired_difference(model_N, label_N, group_N))
 
 # %% ../nbs/35_bias.ipynb #bi019
 @dataclass(frozen=True)
@@ -375,14 +385,15 @@ STYLE_PAIRS = 5_000  # whose texts are read, at most: enough for intervals of tw
 
 def _style_row(style_N, p_N, group_N):
     "How often label and model prefer the response with more of a style."
-    label, model, difference = preference = _preference(style_N, p_N, group_N)
-    return dict(label=label.value, model=model.value, difference=difference.value, low=difference.low,
-                high=difference.high, is_beyond=preference.is_beyond, why=difference.why)
+    label_N, model_N, group_N = _preferences(style_N, p_N, group_N)
+    label, model, difference = label_N.mean(), model_N.mean(), paired_difference(model_N, label_N, group_N)
+    return dict(label=label, model=model, difference=difference.value, low=difference.low, high=difference.high,
+                is_beyond=_is_beyond(label, model), why=difference.why)
 
 
 def _at_equal_length(style_NK, pairs):
     "Model less label in log-odds for each style, others and length being equal, with its error by prompt."
-    others_N2 = _standardised(np.ones(len(style_NK)), np.stack([pairs.margin_N, pairs.gap_N], axis=1))
+    others_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
     coefficients, errors = _clustered_fit(np.hstack([style_NK, others_N2]), pairs.group_N)
     log_odds_K, error_K = -coefficients[:-2], errors[:-2]
     p_K = [2 * NormalDist().cdf(-abs(x) / error) if error else math.nan for x, error in zip(log_odds_K, error_K)]
