@@ -63,18 +63,20 @@ def calibration_error(
     """The root mean square, over bins, of confidence less accuracy; each pair counts in both orders.
 
     Without what chance adds to a square: Kumar et al. (2019, arXiv 1909.10155, section 5), with the variance from the
-    bootstrap. The interval is of the error of bins, which is the least that the model's can be; for a model without
-    error it holds 0 more than 95 times in 100, since no estimate is below that. A ValueError where there are not as
-    many groups as pairs."""
+    bootstrap, whose resamples are taken around gaps made smaller likewise. The interval is of the error of bins, the
+    least that the model's can be; where that is 0 it is held more than 95 times in 100, since no estimate is below it.
+    A ValueError where there are not as many groups as pairs."""
     margin_N = np.asarray(reward_margin_N, dtype=np.float64)
     if why := _fault(margin_N):
         return Estimate(math.nan, n=len(margin_N), why=why)
     group_N, over_N, bin_N = numbered_groups(groups_N, len(margin_N)), *_binned(margin_N, n_bins)
     share_K, gap_K = _gaps(np.ones(len(margin_N)), over_N, bin_N)
     draws_B2K = resamples(_gaps, over_N, bin_N, groups_N=group_N, n_boot=n_boot, seed=seed)
-    by_chance = share_K @ draws_B2K[:, 1].var(axis=0)
-    squares_B = (draws_B2K[:, 0] * draws_B2K[:, 1] ** 2).sum(axis=1) - 2 * by_chance  # a resample has its own, too
-    found = from_resamples(share_K @ gap_K**2 - by_chance, squares_B, group_N.max() + 1, len(margin_N))
+    plain, by_chance = share_K @ gap_K**2, share_K @ draws_B2K[:, 1].var(axis=0)
+    kept = math.sqrt(max(0.0, 1 - by_chance / plain)) if plain else 0.0  # of each gap, so that the rest isn't chance
+    gaps_BK = draws_B2K[:, 1] - (1 - kept) * gap_K
+    squares_B = (draws_B2K[:, 0] * gaps_BK**2).sum(axis=1) - by_chance
+    found = from_resamples(plain - by_chance, squares_B, group_N.max() + 1, len(margin_N))
     value, low, high = np.sqrt(np.maximum(0, found[:3])).tolist()
     return found._replace(value=value, low=low, high=high)
 

@@ -29,9 +29,9 @@ def _loss(logit_N, y_N, share_N, w_K, ridge):
 
 
 def _newton(x_NK, y_N, share_N, ridge, solve):
-    "The coefficients, NaN where 25 steps don't come to rest; `solve(curvature_N, gradient_K)` gives a step."
+    "The coefficients, NaN where steps don't come to rest; `solve(curvature_N, gradient_K)` gives a step."
     w_K, logit_N = np.zeros(x_NK.shape[1]), np.zeros(len(y_N))
-    for _ in range(25):
+    for _ in range(100 if ridge else 25):
         p_N = sigmoid(logit_N)
         step_K = solve(share_N * p_N * (1 - p_N), _times(x_NK.T, share_N * (p_N - y_N)) + ridge * w_K)
         change_N, taken = _times(x_NK, step_K), 1.0
@@ -56,7 +56,7 @@ def _step(curvature_KK, gradient_K):
     scale_K = np.sqrt(np.diagonal(curvature_KK, axis1=-2, axis2=-1))
     scale_K = np.where(scale_K > 0, scale_K, 1)
     scaled_KK = curvature_KK / (scale_K[..., None] * scale_K[..., None, :])
-    inverse_KK = np.linalg.pinv(scaled_KK, rcond=1e-12, hermitian=True)
+    inverse_KK = np.linalg.pinv(scaled_KK, rcond=1e-14, hermitian=True)
     return (inverse_KK @ (gradient_K / scale_K)[..., None])[..., 0] / scale_K
 
 
