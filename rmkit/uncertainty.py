@@ -198,7 +198,7 @@ def risk_coverage(
 
 # %% ../nbs/52_uncertainty.ipynb #un051
 # Fields of a config that change no reward in evaluation: where from, how stored, dropout
-_NO_MATTER = re.compile(r"^_|^(transformers_version|dtype|torch_dtype|use_cache)$|drop")
+_NO_MATTER = re.compile(r"^_|^(architectures|problem_type|transformers_version|dtype|torch_dtype|use_cache)$|drop")
 
 def _unlike_models(ours, theirs):
     "How two classifiers differ in what they compute, in words."
