@@ -262,12 +262,17 @@ _SHEET = """
 .rmkit-warn {border-color: #c98a00} .rmkit-fail {border-color: #d03a8f; background: rgba(208,58,143,.1)}
 .rmkit-scroll {overflow-x: auto; margin: 8px 0}
 & table {border-collapse: collapse; color: inherit; font-size: 14px; font-variant-numeric: tabular-nums; margin: 0}
-& th, & td {text-align: left; vertical-align: top; padding: 4px 20px 4px 0;
+& th, & td {text-align: left; vertical-align: top; padding: 4px 20px 4px 0; overflow-wrap: break-word;
   border-bottom: 1px solid rgba(128,128,128,.3)}
 & th {font-weight: 600}
 .rmkit-grid :is(th, td) {text-align: right; white-space: nowrap}
-.rmkit-grid :is(th, td).rmkit-words {text-align: left; white-space: normal; min-width: 7em}
+.rmkit-grid :is(th, td).rmkit-words {text-align: left; white-space: normal; min-width: 5em}
+.rmkit-grid :is(th, td):first-child, .rmkit-grid .rmkit-words:last-child {min-width: 9em}
 .rmkit-value {white-space: nowrap}
+@media (max-width: 600px) {
+  .rmkit-readings tr {display: flex; flex-wrap: wrap; border-bottom: 1px solid rgba(128,128,128,.3)}
+  .rmkit-readings td {border: 0; min-width: 9em; padding: 2px 16px 2px 0}
+}
 & figure {margin: 8px 0; max-width: 640px}
 & figure svg {display: block; width: 100%; max-width: 560px; height: auto; margin: 0 auto}
 & figcaption {font-size: 13px; margin-top: 6px}
@@ -288,7 +293,7 @@ _BODY = """<div class="rmkit-audit mathjax_ignore tex2jax_ignore"><style>{{ shee
 {% for check in section.checks %}<div class="rmkit-finding rmkit-{{ check.status }}"><b>{{ marks[check.status] }}</b>
 {{ check.found }}{% if check.more %}<div class="rmkit-soft">{{ check.more }}</div>{% endif %}</div>{% endfor %}
 <div class="rmkit-beside">{% if section.readings %}<div class="rmkit-scroll" tabindex="0" role="group"
-aria-label="{{ section.title }}"><table>{% for row in section.readings %}<tr><td>{{ row[0] }}</td>
+aria-label="{{ section.title }}"><table class="rmkit-readings">{% for row in section.readings %}<tr><td>{{ row[0] }}</td>
 <td class="rmkit-value">{{ row[1] }}</td><td class="rmkit-soft">{{ row[2] }}</td></tr>{% endfor %}</table></div>
 {% endif %}{% for picture in section.pictures %}<figure>{{ picture.svg | safe }}<figcaption>{{ picture.title }}
 </figcaption></figure>{% endfor %}</div>
@@ -778,12 +783,13 @@ def _rewrite_checks(found):
     yield found.checks["worst case"]
 
 
-def _edit_row(found, name):
-    "An edit as a row of the table."
-    effects = found.effects[name]
-    unknown = Estimate(math.nan, why="it isn't asked of this edit")
-    return [name, found.aims[name], found.findings.get(name, ""), effects["change"].n, effects["change"],
-            effects.get("flips", unknown), effects.get("loses", unknown)]
+def _edit_grid(found, title, measure, heading, aims):
+    "The edits with one of some aims: what they change, and the one measure that tells."
+    columns = {"edit": "number", "should": "number", "pairs": "number", "change": "number", heading: "share",
+               "finding": "number"}
+    rows = [[name, found.aims[name], effects["change"].n, effects["change"], effects[measure],
+             found.findings.get(name, "")] for name, effects in found.effects.items() if found.aims[name] in aims]
+    return [Grid(title, columns, rows)] if rows else []
 
 # %% ../nbs/65_audit.ipynb #au282
 def _style_matrix(model, scores, n_prompts):
@@ -814,12 +820,11 @@ def rewrites_section(
     readings += [Reading(f"rewrite, {name}", estimate, "number", "standard deviations, by RATE")
                  for name, estimate in found.rate.items()]
     of_matrix, matrix = _style_matrix(model, pairs.scores, n_prompts)
-    columns = {"edit": "number", "should": "number", "finding": "number", "pairs": "number", "change": "number",
-               "turns the order": "share", "loses to the original": "share"}
-    grid = Grid("By edit", columns, [_edit_row(found, name) for name in found.effects])
+    grids = [*_edit_grid(found, "Edits that should not matter", "flips", "turns the order", ("keep", "style", "open")),
+             *_edit_grid(found, "Edits that ruin an answer", "loses", "loses to the original", ("lower",))]
     return Section("rewrites", "Rewrites", "Change: of the reward, in standard deviations of the rewards. Keep: the order "
                    "should stay. Style: it should not pay. Lower: it should lose to the original.",
-                   [*_rewrite_checks(found)], readings + of_matrix, [grid, *matrix])
+                   [*_rewrite_checks(found)], readings + of_matrix, grids + matrix)
 
 # %% ../nbs/65_audit.ipynb #au301
 CLEAR_NOISE = 0.05  # share of suspects; people who are of two minds leave a few by themselves
