@@ -12,7 +12,9 @@ from .intervals import (
     accuracy_estimate as accuracy_estimate,
     bootstrap as bootstrap,
     Estimate as Estimate,
+    from_resamples as from_resamples,
     paired_difference as paired_difference,
+    resamples as resamples,
 )
 from .metrics import prompt_groups as prompt_groups, wins as wins
 from .rules import levels as levels
@@ -27,7 +29,6 @@ __all__ = [
     'REWRITES',
     'MATTERS',
     'FLIPS',
-    'ALIKE',
     'MAY_NOT_TURN',
     'REMEDIES',
     'STYLE_ORDER',
@@ -46,6 +47,7 @@ __all__ = [
     'sample_pairs',
     'versions',
     'effects',
+    'estimate_means',
     'estimate_effects',
     'finding',
     'worst_case',
@@ -75,7 +77,7 @@ def sentences(text: str) -> list[str]:
     """The sentences, by their full stops and by lines; what follows an abbreviation counts as one, too."""
 
 def in_markdown(text: str) -> str:
-    """Each sentence as an item of a list, its first word bold; the text itself where it has Markdown or code."""
+    """Each sentence as an item of a list, its first word bold; the text itself where it has Markdown, a list or code."""
 
 KEEPS: Any
 def addition(before: str='', after: str='', is_english: bool=True) -> Callable[[str], str]:
@@ -111,12 +113,14 @@ def versions(r_N2, edited_N2) -> dict[str, np.ndarray]:
 def effects(r_N2, edited_N2) -> dict[str, np.ndarray]:
     """What an edit does to each pair: change of reward, flips, accuracy after it, and whether the edited response loses."""
 
-def estimate_effects(r_N2, edited_N2, groups_N=None) -> dict[str, Estimate]:
-    """Mean effects with 95% intervals; `change` in standard deviations of `r_N2`, which are taken as known."""
+def estimate_means(columns: Mapping, r_N2, groups_N=None, shares=...) -> dict:
+    """The mean of each column with its 95% interval, by a bootstrap over groups."""
+
+def estimate_effects(r_N2, edited: Mapping[str, np.ndarray], groups_N=None) -> dict[str, dict[str, Estimate]]:
+    """Mean effects of edits with 95% intervals; `change` in standard deviations of `r_N2`."""
 
 MATTERS: float
 FLIPS: float
-ALIKE: int
 def finding(aim: str, found: Mapping[str, Estimate]) -> str:
     """What is wrong with what an edit does to the rewards."""
 
