@@ -4,6 +4,7 @@ A test parses each with the command's own parser, and finds an option without on
 BASES = {  # what must be given
     "train": {"--model": "Qwen/Qwen3-0.6B", "--dataset": "pairs.jsonl"},
     "eval": {"--model": "my-rm", "--dataset": "held_out.jsonl"},
+    "audit": {"--dataset": "held_out.jsonl"},
     "score": {"--model": "my-rm", "--dataset": "answers.jsonl"},
     "compare": {"--model": "my-rm", "--prompt": '"What is 2 + 2?"', "--responses": '"4" "22"'},
     "demo": {},
@@ -86,6 +87,19 @@ EXAMPLES = {
         "--by": "--by annotator",
         "--output": "--output report.html",
         "--config": "--config eval.yaml",
+    },
+    "audit": READING | {
+        "--dataset": "--dataset scored.jsonl",
+        "--model": "--model runs/first",
+        "--dataset_split": "--model runs/first --dataset trl-lib/ultrafeedback_binarized --dataset_split test",
+        "--by": "--model runs/first --by annotator",
+        "--quick": "--model runs/first --quick",
+        "--train_dataset": "--model runs/first --train_dataset pairs.jsonl",
+        "--other": "--model runs/first --other runs/second",
+        "--candidates": "--model runs/first --candidates answers.jsonl --gold larger-rm",
+        "--gold": "--model runs/first --candidates answers.jsonl --gold larger-rm",
+        "--output": "--model runs/first --output audit.html",
+        "--config": "--config audit.yaml",
     },
     "score": READING | {
         "--model": "--model runs/first",

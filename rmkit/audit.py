@@ -97,6 +97,11 @@ class Picture(NamedTuple):
 _LINES = (dict(color=CHOSEN, fmt="o-"), dict(color=REJECTED, fmt="s--"), dict(color=HELD_OUT, fmt="^:"))
 
 
+def _label(text):
+    "A text as matplotlib takes it: nothing in it is a formula."
+    return visible(text).replace("$", r"\$")
+
+
 def _draw_series(ax, name, points, look):
     "The points of one series, joined, with their intervals."
     x_P, y_P, low_P, high_P = np.array(points, dtype=float).reshape(-1, 4).T
@@ -110,12 +115,12 @@ def draw(
 ):  # the same axes
     "Draw a picture of an audit; names stand above it where there are several series."
     for look, (name, points) in zip(_LINES, picture.series.items()):
-        _draw_series(ax, name.replace("$", r"\$"), points, look)
+        _draw_series(ax, _label(name), points, look)
     if picture.guide == "diagonal":
         ax.plot([0.5, 1], [0.5, 1], "--", color=NEUTRAL, lw=1)
     elif picture.guide == "half":
         ax.axhline(0.5, ls="--", color=NEUTRAL, lw=1)
-    ax.set(xlabel=picture.xlabel, ylabel=picture.ylabel)
+    ax.set(xlabel=_label(picture.xlabel), ylabel=_label(picture.ylabel))
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color=NEUTRAL, alpha=0.25, lw=0.6)
     for name in picture.percent:
@@ -158,7 +163,7 @@ def verdict(self: Audit) -> str:
     "How many questions have which answer."
     words = {"fail": "failed", "warn": "to look at", "unknown": "not known", "pass": "in order"}
     counts = [f"{len(self.checks.of(status))} {word}" for status, word in words.items() if self.checks.of(status)]
-    return f"{len(self.checks)} questions: {', '.join(counts)}."
+    return f"{len(self.checks)} questions: {', '.join(counts) or 'nothing was asked'}."
 
 
 @patch(as_prop=True)
@@ -177,6 +182,21 @@ def __getitem__(
     if name not in found:
         raise KeyError(f"the audit has no section {name!r}; there are {', '.join(found)}")
     return found[name]
+
+
+@patch
+def explore(
+    self: Audit,
+    name: str,  # of a section that has pairs to read
+) -> RewardVisualizer:
+    "Its pairs in the explorer, in their order; a KeyError for a section that isn't there, a ValueError without pairs."
+    section = self[name]
+    if section.pairs is None or not len(section.pairs):
+        raise ValueError(f"the section {name!r} has no pairs to read"
+                         + (" (a file of an audit doesn't hold them)" if section.pairs is None else ""))
+    explorer = RewardVisualizer(section.pairs, self.model, title=f"{self.title}: {section.title}")
+    explorer.filter(sort="data")
+    return explorer
 
 # %% ../nbs/65_audit.ipynb #au115
 def _plain(value):
@@ -848,8 +868,8 @@ def suspects_section(
     rows = [[source, len(rows), accuracy_estimate(found.is_suspect_N[rows], pairs.groups_N[rows])]
             for source, rows in list(pairs.subsets.items())[:MOST_SOURCES]]
     grids = [Grid("By source", dict(source="number", pairs="number", suspects="share"), rows)] if rows else []
-    return Section(name, f"Suspect {whose} labels", "An estimate of the share of wrong labels; of people who are of two minds some "
-                   "percent look so, too.", [check], [Reading(name, found.noise, "share")], grids,
+    return Section(name, f"Suspect {whose} labels", "An estimate of the share of wrong labels. Of people who are of two minds some "
+                   "percent look so, too; and a model that is too sure finds too many.", [check], [Reading(name, found.noise, "share")], grids,
                    pairs=ranked[ranked["suspect"]])
 
 # %% ../nbs/65_audit.ipynb #au321
