@@ -213,7 +213,7 @@ def from_dict(
     cls: LengthCorrection,
     saved: Mapping,  # what `as_dict` gave, perhaps by way of JSON
 ) -> LengthCorrection:
-    "Read a correction back; a ValueError where it is none."
+    "The correction that was written; a ValueError where it is none."
     try:
         lengths, bias, strength = tuple(saved["lengths"]), tuple(saved["bias"]), saved["strength"]
         return cls(tuple(map(float, lengths)), tuple(map(float, bias)), float(strength))
@@ -238,7 +238,7 @@ def _curve(pairs):
 
 def prompt_folds(
     groups_N,  # (N,) the prompt of each pair, in any form that `prompt_groups` takes
-    k: int,  # folds
+    k: int,  # parts
     seed: int = 0,  # of the split
 ) -> np.ndarray:  # (N,) of int, from 0 to k - 1
     "A fold for each pair, the same for all pairs of a prompt; folds have as many prompts, or one more."
@@ -383,22 +383,24 @@ LEAST_PAIRS = 30  # that differ in a style, before anything is said about it
 STYLE_PAIRS = 5_000  # whose texts are read, at most: enough for intervals of two or three points
 
 
-def _style_row(style_N, p_N, group_N):
-    "How often label and model prefer the response with more of a style."
-    label_N, model_N, group_N = _preferences(style_N, p_N, group_N)
+def _chance(value, error):
+    "Two-sided probability of a value at least as far from 0 by chance; NaN without an error to compare it with."
+    return 2 * NormalDist().cdf(-abs(value) / error) if error else math.nan
+
+
+def _style_row(style_N, p_N, pairs):
+    "How often label and model prefer the response with more of a style, and the difference at equal length."
+    label_N, model_N, group_N = _preferences(style_N, p_N, pairs.group_N)
     label, model, difference = label_N.mean(), model_N.mean(), paired_difference(model_N, label_N, group_N)
+    off_G = np.bincount(group_N, model_N - label_N - difference.value)
+    x_N3 = np.column_stack([style_N, _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))])
+    coefficient_3, error_3 = _clustered_fit(x_N3, pairs.group_N)
+    log_odds, error = -coefficient_3[0], error_3[0]
+    chances = _chance(difference.value, math.sqrt(off_G @ off_G) / len(group_N)), _chance(log_odds, error)
     return dict(label=label, model=model, difference=difference.value, low=difference.low, high=difference.high,
-                is_beyond=_is_beyond(label, model), why=difference.why)
-
-
-def _at_equal_length(style_NK, pairs):
-    "Model less label in log-odds for each style, others and length being equal, with its error by prompt."
-    others_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
-    coefficients, errors = _clustered_fit(np.hstack([style_NK, others_N2]), pairs.group_N)
-    log_odds_K, error_K = -coefficients[:-2], errors[:-2]
-    p_K = [2 * NormalDist().cdf(-abs(x) / error) if error else math.nan for x, error in zip(log_odds_K, error_K)]
-    return dict(log_odds=log_odds_K, log_odds_low=log_odds_K - 1.96 * error_K,
-                log_odds_high=log_odds_K + 1.96 * error_K, p=holm(p_K))
+                is_beyond=_is_beyond(label, model), log_odds=log_odds, log_odds_low=log_odds - 1.96 * error,
+                log_odds_high=log_odds + 1.96 * error, p=max(chances) if log_odds * difference.value > 0 else 1.0,
+                why=difference.why)
 
 # %% ../nbs/35_bias.ipynb #bi044
 _STYLE_COLUMNS = ["pairs", "label", "model", "difference", "low", "high", "is_beyond", "log_odds", "log_odds_low",
@@ -419,10 +421,10 @@ def style_effects(
     """For each of `STYLES`, how often the label and the model prefer the response that has more of it.
 
     `label`, `model`, `difference` (with its interval) and `is_beyond` are as in `Preference`; `log_odds` is model less
-    label with length and all other styles equal, its errors by prompt (Liang and Zeger, 1986); `p` says how likely as
-    large a one is by chance, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the
-    model isn't just less sure than the label. A style that fewer than 30 pairs differ in has none of these, and says
-    so in `why`. A ValueError where the table has no rewards or lengths."""
+    label at equal length, its errors by prompt (Liang and Zeger, 1986); `p` is the chance of both as far on one side of
+    0, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the model isn't just less sure
+    than the label. A style that fewer than 30 pairs differ in has none of these, and says so in `why`. A ValueError
+    where the table has no rewards or lengths."""
     table = _known(table)
     if len(table) > STYLE_PAIRS:
         table = table.iloc[np.sort(np.random.default_rng(seed).choice(len(table), STYLE_PAIRS, replace=False))]
@@ -430,9 +432,9 @@ def style_effects(
     differs_K, p_N = (style_NK != 0).sum(0), _calibrated(pairs.margin_N)
     known_K, rows = differs_K >= LEAST_PAIRS, pd.DataFrame()
     if known_K.any():
-        rows = pd.DataFrame([_style_row(style_N, p_N, pairs.group_N) for style_N in style_NK.T[known_K]],
+        rows = pd.DataFrame([_style_row(style_N, p_N, pairs) for style_N in style_NK.T[known_K]],
                             index=np.array(list(STYLES))[known_K])
-        rows = rows.assign(**_at_equal_length(style_NK[:, known_K], pairs))
+        rows["p"] = holm(rows["p"])
     found = rows.reindex(index=pd.Index(list(STYLES), name="style"), columns=_STYLE_COLUMNS).assign(pairs=differs_K)
     few = [f"only {n} pairs differ in it, and it takes {LEAST_PAIRS}" for n in differs_K]
     is_beyond = found["is_beyond"].eq(True)

@@ -82,6 +82,21 @@ def test_a_planted_taste_for_a_style_is_found_and_no_other(style, mark):
     assert found.index[found.is_biased].tolist() == [style] and found.difference[style] > 0.05
 
 
+def test_styles_that_come_together_are_blamed_together_and_length_is_no_style():
+    table, rng = scored(0.0).copy(), np.random.default_rng(0)
+    for side in ("chosen", "rejected"):
+        has_N = rng.random(len(table)) < 0.4
+        table[side] = [text[0]["content"] + "\n- **So**" * int(has) for text, has in zip(table[side], has_N)]
+        table[f"reward_{side}"] += has_N
+    found = style_effects(table)
+    assert found.index[found.is_biased].tolist() == ["bold", "lists"]
+    wordy = simulated(1_500, seed=1, taste=0.03)
+    for side in ("chosen", "rejected"):  # an exclamation for about every twenty words
+        wordy[side] = ["!" * n for n in rng.poisson(wordy[f"length_{side}"] / 20)]
+    found = style_effects(wordy).loc["exclamation"]
+    assert found.low > 0.05 and found.is_beyond and not found.is_biased, found
+
+
 # Length --------------------------------------------------------------------------------------------------------------
 
 def test_accuracy_by_length_is_that_of_the_pairs():
