@@ -54,6 +54,7 @@ from .words import are_messages as are_messages, as_text as as_text, drop_none a
 __all__ = [
     'logger',
     'CORRECTION_BYTES',
+    'LENGTH_UNIT',
     'READS_PER_TOKEN',
     'CORRECTION_NOTE',
     'RewardModel',
@@ -181,6 +182,7 @@ class RewardModel:
     `AutoModelForSequenceClassification.from_pretrained(folder)` gives the same rewards, raw."""
 
 CORRECTION_BYTES: Any
+LENGTH_UNIT: str
 READS_PER_TOKEN: int
 def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """How many tokens each response has by itself, without the template's."""
