@@ -209,7 +209,7 @@ def _plain(value):
 
 
 @patch
-def as_dict(self: Audit) -> dict:
+def as_dict(self: Audit) -> dict:  # of texts, numbers, lists and None
     "Title, facts, headline and sections, for JSON."
     sections = [section._replace(pairs=None) for section in self.sections]
     return without_nan(dict(title=self.title, facts=self.facts, headline=_plain(self.headline),
@@ -269,7 +269,8 @@ _SHEET = """
 & {all: initial; display: block; color: inherit; font: 14px/1.5 system-ui, sans-serif; margin: .5em 0;
   overflow-wrap: anywhere}
 & :where(:not(svg, svg *)) {all: revert; box-sizing: border-box}
-& h3 {font-size: 18px; font-weight: 600; margin: 32px 0 4px} & h4 {font-size: 14px; font-weight: 600; margin: 16px 0 4px}
+& h3 {font-size: 18px; font-weight: 600; margin: 32px 0 4px}
+& h4 {font-size: 14px; font-weight: 600; margin: 16px 0 4px}
 & p {margin: 4px 0} & ul {margin: 8px 0; padding: 0 0 0 20px}
 .rmkit-soft {opacity: .8}
 .rmkit-tiles, .rmkit-beside {display: grid; gap: 12px 32px; align-items: start;
@@ -313,8 +314,8 @@ _BODY = """<div class="rmkit-audit mathjax_ignore tex2jax_ignore"><style>{{ shee
 {% for check in section.checks %}<div class="rmkit-finding rmkit-{{ check.status }}"><b>{{ marks[check.status] }}</b>
 {{ check.found }}{% if check.more %}<div class="rmkit-soft">{{ check.more }}</div>{% endif %}</div>{% endfor %}
 <div class="rmkit-beside">{% if section.readings %}<div class="rmkit-scroll" tabindex="0" role="group"
-aria-label="{{ section.title }}"><table class="rmkit-readings">{% for row in section.readings %}<tr><td>{{ row[0] }}</td>
-<td class="rmkit-value">{{ row[1] }}</td><td class="rmkit-soft">{{ row[2] }}</td></tr>{% endfor %}</table></div>
+aria-label="{{ section.title }}"><table class="rmkit-readings">{% for row in section.readings %}
+<tr><td>{{ row[0] }}</td><td class="rmkit-value">{{ row[1] }}</td><td class="rmkit-soft">{{ row[2] }}</td></tr>{% endfor %}</table></div>
 {% endif %}{% for picture in section.pictures %}<figure>{{ picture.svg | safe }}<figcaption>{{ picture.title }}
 </figcaption></figure>{% endfor %}</div>
 {% for grid in section.grids %}<h4>{{ grid.title }}</h4>
@@ -450,12 +451,12 @@ class Pairs(NamedTuple):
     "What the questions are put to."
     scores: PairScores  # those pairs that have a reward
     groups_N: np.ndarray  # (N,) of int: the prompt of each
-    subsets: dict[str, np.ndarray]  # source -> its rows, the largest first; empty where there is one source or none
+    subsets: dict[str, np.ndarray]  # source -> (n,) its rows, the largest first; empty for one source or none
     rows_N: np.ndarray  # (N,) of int: their rows in the table that was given
 
     def of(
         self,
-        rows: np.ndarray,  # of one source
+        rows: np.ndarray,  # (n,) of int, of one source
     ) -> "Pairs":  # without subsets
         "Some of the pairs."
         return Pairs(self.scores.iloc[rows], self.groups_N[rows], {}, self.rows_N[rows])
@@ -463,7 +464,7 @@ class Pairs(NamedTuple):
 
 def subsets_of(
     names_N,  # (N,) the source of each pair
-) -> dict[str, np.ndarray]:  # name -> rows, the largest first; empty where all are of one
+) -> dict[str, np.ndarray]:  # name -> (n,) rows, the largest first; empty where all are of one
     "The rows of each source, by its name as it is shown."
     rows = {}
     for i, name in enumerate(names_N):
@@ -537,8 +538,8 @@ def _accuracy_checks(overall, rule, direction, difference):
 
 def _ties_check(ties):
     "Whether rewards tell pairs apart."
-    return Check("ties", "warn" if ties.low > 0.01 else "pass", f"{percent(ties.value)} of the pairs have equal rewards",
-                 "A tie counts half, and a policy can't learn from it.",
+    return Check("ties", "warn" if ties.low > 0.01 else "pass",
+                 f"{percent(ties.value)} of the pairs have equal rewards", "A tie counts half, and a policy can't learn from it.",
                  "Score in float32: 16 bits round small differences away.", ties.value)
 
 # %% ../nbs/65_audit.ipynb #au209
@@ -552,7 +553,8 @@ def _weakest(pairs):
 def _weakest_check(weakest, overall):
     "Whether the model is good for something everywhere."
     if weakest is None:
-        return Check("weakest source", "unknown", f"No two sources can be told apart, or none has {FEW_PROMPTS} prompts",
+        return Check("weakest source", "unknown",
+                     f"No two sources can be told apart, or none has {FEW_PROMPTS} prompts",
                      "A mean over a mixture hides the part on which the model fails.",
                      "Name the column that holds the sources (`by=`), and audit more pairs.")
     name, its, rule, difference = weakest
@@ -574,7 +576,8 @@ def accuracy_section(
     ties = accuracy_estimate(pairs.scores["reward_margin"] == 0, pairs.groups_N)
     checks = [*_accuracy_checks(overall, rule, direction, difference), _weakest_check(weakest, overall),
               _ties_check(ties)]
-    readings = [Reading("accuracy", overall, "share", f"{len(pairs.scores):,} pairs, {pairs.groups_N.max() + 1:,} prompts"),
+    size = f"{len(pairs.scores):,} pairs, {pairs.groups_N.max() + 1:,} prompts"
+    readings = [Reading("accuracy", overall, "share", size),
                 Reading("length rule", rule, "share", direction and f"the {direction} response wins"),
                 Reading("more than the length rule", difference, "share"), Reading("ties", ties, "share")]
     if weakest:
@@ -603,11 +606,12 @@ def _calibration_check(found):
     off, way = found["calibration_error"], "too sure" if temperature.value > 1 else "not sure enough"
     if gain.low <= CLEAR_GAIN:
         return Check("confidence", "pass", f"Its confidence is off by {percent(off.value)}", "", "", off.value)
+    before, after = (percent(found[name].value) for name in ("error_before", "error_after"))
+    divided = f"divided by {short_number(temperature.value)}"
     return Check("confidence", "warn",
-                 f"It is {way}: its confidence is off by {percent(found['error_before'].value)}, and by "
-                 f"{percent(found['error_after'].value)} where rewards are divided by {short_number(temperature.value)}",
+                 f"It is {way}: its confidence is off by {before}, and by {after} where rewards are {divided}",
                  "Margins and thresholds in its unit mean something else than they say; the order is not touched.",
-                 f"Divide rewards by {short_number(temperature.value)} before they are read as probabilities.", off.value)
+                 f"Rewards should be {divided} before they are read as probabilities.", off.value)
 
 # %% ../nbs/65_audit.ipynb #au222
 _CALIBRATION = {"log loss": ("log_loss", "number", "nats; 0.693 says nothing"), "Brier score":
@@ -620,7 +624,7 @@ _CALIBRATION = {"log loss": ("log_loss", "number", "nats; 0.693 says nothing"), 
 
 def calibration_section(
     pairs: Pairs,  # what was scored
-) -> Section:
+) -> Section:  # "calibration"
     "Log loss, Brier score and calibration error, by source; what a temperature would change."
     margin_N = pairs.scores["reward_margin"].to_numpy(dtype=float)
     found = calibration(margin_N, pairs.groups_N)
@@ -633,8 +637,8 @@ def calibration_section(
     bins = reliability(margin_N)
     picture = Picture("Reliability: how often it is right when it is this sure. Below the line it is too sure.",
                       "confidence of the model", "accuracy", dict(pairs=_points(bins, "confidence")), "xy", "diagonal")
-    return Section("calibration", "Confidence", "The margin of two rewards is the log-odds that the first is preferred. "
-                   "A pair counts in both orders.", [_calibration_check(found)],
+    about = "The margin of two rewards is the log-odds that the first is preferred. A pair counts in both orders."
+    return Section("calibration", "Confidence", about, [_calibration_check(found)],
                    [Reading(name, found[key], unit, note) for name, (key, unit, note) in _CALIBRATION.items()],
                    _by_source(pairs, columns, row), [picture])
 
@@ -728,7 +732,7 @@ def _correction(scores):
 def length_section(
     pairs: Pairs,  # what was scored
 ) -> Section:
-    "Accuracy by which response is longer, length's own effect, what a correction would bring; a ValueError without lengths."
+    "Accuracy by which response is longer, and what a correction would bring; a ValueError without lengths."
     found, effect = accuracy_by_length(pairs.scores), length_effect(pairs.scores)
     preference = length_preference(pairs.scores)
     difference = bootstrap(_longer_less_shorter, wins(pairs.scores["reward_margin"]), _sides(pairs.scores),
@@ -743,8 +747,8 @@ def length_section(
     picture = Picture("Accuracy by how much longer the chosen response is. A slope says that it goes by length.",
                       "tokens by which the chosen response is longer", "accuracy",
                       dict(pairs=_points(accuracy_by_length_gap(pairs.scores), "gap")), "y", "half")
-    return Section("length", "Length", "Equal length: within a tenth of the longer one. Length-balanced: the mean of the "
-                   "first two.", checks, _length_readings(found, difference, preference, effect, gain, strength),
+    about = "Equal length: within a tenth of the longer one. Length-balanced: the mean of the first two."
+    return Section("length", "Length", about, checks, _length_readings(found, difference, preference, effect, gain, strength),
                    _by_source(pairs, columns, row), [picture])
 
 # %% ../nbs/65_audit.ipynb #au261
@@ -752,8 +756,8 @@ def _style_check(effects):
     "Which styles the model prefers otherwise than people do."
     biased = effects[effects["is_biased"]]
     if not effects["p"].notna().any():
-        return Check("style", "unknown", "Which styles it likes isn't known", effects["why"].iloc[0] + ", of any style.",
-                     "Audit more pairs.")
+        return Check("style", "unknown", "Which styles it likes isn't known",
+                     "No style is in enough of the pairs, and not in both responses.", "Audit more pairs.")
     said = [f"{name} ({'too much' if row.log_odds > 0 else 'too little'}: it prefers the response with more in "
             f"{percent(row.model)}, people in {percent(row.label)})" for name, row in biased.iterrows()]
     return Check("style", "warn" if said else "pass",
@@ -779,8 +783,8 @@ def style_section(
     grid = Grid("By style", {"style": "number", "pairs that differ": "number", "people prefer more of it": "share",
                              "the model": "share", "model less people": "share", "at equal length": "number"},
                 [_style_row(name, row) for name, row in met.iterrows()])
-    about = "How often the response with more of a style is preferred. At equal length: in log-odds, the other styles " \
-        "being equal, too." + (" In a sample of 5,000 pairs." if len(pairs.scores) > STYLE_PAIRS else "")
+    about = "How often the response with more of a style is preferred. At equal length: in log-odds, the other " \
+        "styles being equal, too." + (" In a sample of 5,000 pairs." if len(pairs.scores) > STYLE_PAIRS else "")
     return Section("style", "Format and style", about, [_style_check(effects)], grids=[grid] if len(met) else [])
 
 # %% ../nbs/65_audit.ipynb #au281
@@ -798,8 +802,8 @@ def _rewrite_checks(found):
     said = [f"what {fault}: {_some(names)}" for fault, names in by_fault.items()]
     yield Check("rewrites", "warn" if said else "pass",
                 "Of the edits, " + "; ".join(said) if said else "No edit moves the reward that shouldn't",
-                "A policy finds the edit that pays.", "Train on pairs that differ in it alone, either way round, or take "
-                "it out of the texts before they are scored.", len(said))
+                "A policy finds the edit that pays.", "Train on pairs that differ in it alone, either way round, or "
+                "take it out of the texts before they are scored.", len(said))
     yield found.checks["worst case"]
 
 
@@ -842,9 +846,9 @@ def rewrites_section(
     of_matrix, matrix = _style_matrix(model, pairs.scores, n_prompts)
     grids = [*_edit_grid(found, "Edits that should not matter", "flips", "turns the order", ("keep", "style", "open")),
              *_edit_grid(found, "Edits that ruin an answer", "loses", "loses to the original", ("lower",))]
-    return Section("rewrites", "Rewrites", "Change: of the reward, in standard deviations of the rewards. Keep: the order "
-                   "should stay. Style: it should not pay. Lower: it should lose to the original.",
-                   [*_rewrite_checks(found)], readings + of_matrix, grids + matrix)
+    about = "Change: of the reward, in standard deviations of the rewards. Keep: the order should stay. Style: it " \
+        "should not pay. Lower: it should lose to the original."
+    return Section("rewrites", "Rewrites", about, [*_rewrite_checks(found)], readings + of_matrix, grids + matrix)
 
 # %% ../nbs/65_audit.ipynb #au301
 CLEAR_NOISE = 0.05  # share of suspects; people who are of two minds leave a few by themselves
@@ -856,20 +860,22 @@ def suspects_section(
     name: str = "suspects",  # of the section
     whose: str = "held-out",  # labels they are
 ) -> Section:  # with the suspects
-    "Labels that are probably wrong: their share, by source, and which."
+    "Labels that are probably wrong: their share, by source, and which. A ValueError where margins tell nothing."
     margin_N = pairs.scores["reward_margin"].to_numpy(dtype=float) if margin_N is None else margin_N
     found, ranked = find_suspects(margin_N, pairs.groups_N), rank_suspects(pairs.scores, margin_N)
     if math.isnan(found.noise.value):
         raise ValueError(found.noise.why)
     check = Check(name, "warn" if found.noise.low > CLEAR_NOISE else "pass",
-                  f"{found.noise.in_percent()} of the {whose} labels are probably wrong", "Wrong labels cap the accuracy that can "
-                  "be measured, and teach the opposite.", f"`audit.explore({name!r})` has them, the most suspect first: "
-                  "turn or drop them, and train again.", found.noise.value)
+                  f"{found.noise.in_percent()} of the {whose} labels are probably wrong",
+                  "Wrong labels cap the accuracy that can be measured, and teach the opposite.",
+                  f"`audit.explore({name!r})` has them, the most suspect first: turn or drop them, and train again.",
+                  found.noise.value)
     rows = [[source, len(rows), accuracy_estimate(found.is_suspect_N[rows], pairs.groups_N[rows])]
             for source, rows in list(pairs.subsets.items())[:MOST_SOURCES]]
     grids = [Grid("By source", dict(source="number", pairs="number", suspects="share"), rows)] if rows else []
-    return Section(name, f"Suspect {whose} labels", "An estimate of the share of wrong labels. Of people who are of two minds some "
-                   "percent look so, too; and a model that is too sure finds too many.", [check], [Reading(name, found.noise, "share")], grids,
+    about = "An estimate of the share of wrong labels. Of people who are of two minds some percent look so, too; and " \
+        "a model that is too sure finds too many."
+    return Section(name, f"Suspect {whose} labels", about, [check], [Reading(name, found.noise, "share")], grids,
                    pairs=ranked[ranked["suspect"]])
 
 # %% ../nbs/65_audit.ipynb #au321
@@ -928,8 +934,8 @@ def doubt_section(
     picture = Picture("Accuracy of the pairs that are kept, the most doubtful left out first.", "share of pairs kept",
                       "accuracy", {name: _coverage_points(wins_N, doubt_N) for name, doubt_N in doubts.items()}, "xy")
     best = max(found.items(), key=lambda each: np.nan_to_num(each[1].value))
-    return Section("doubt", "Doubt", "AUROC: the chance that a wrong pair is more doubtful than a right one; a half says "
-                   "nothing.", [_doubt_check(best)], readings, pictures=[picture])
+    about = "AUROC: the chance that a wrong pair is more doubtful than a right one; a half says nothing."
+    return Section("doubt", "Doubt", about, [_doubt_check(best)], readings, pictures=[picture])
 
 # %% ../nbs/65_audit.ipynb #au401
 def _flat_rewards(score, prompts, responses_GN):
@@ -979,16 +985,17 @@ def best_of_section(
                   "A policy that is pushed further gets worse while its reward rises.",
                   f"Choose among no more than {turn.n} answers, or stop a policy at a divergence of "
                   f"{float(kl_of_best_of(turn.n)):.1f} nats.", turn.n)
-    readings = [Reading("n of the best gold", Estimate(turn.n, n=len(gold_GN)), "number", f"of up to {turn.last} answers"),
+    best_n = Estimate(turn.n, n=len(gold_GN))
+    readings = [Reading("n of the best gold", best_n, "number", f"of up to {turn.last} answers"),
                 Reading("gold gained by it", paired_difference(best_2G[1], best_2G[0]), "number",
                         "standard deviations of the answers")]
     if turn.n < turn.last:
         readings.append(Reading("gold lost from there to the last n", turn.lost, "number", "in gold's own unit"))
     lines = dict(reward=_standardised(curve, "proxy", proxy_GN), gold=_standardised(curve, "gold", gold_GN))
-    picture = Picture("The best of n by the model: its own reward, and what it is worth. Where gold falls, the reward is "
-                      "over-optimised.", "divergence from one draw, in nats", "standard deviations", lines)
-    return Section("best of n", "Best of n", "What choosing by the reward gains, and where it turns.", [check], readings,
-                   pictures=[picture])
+    picture = Picture("The best of n by the model: its own reward, and what it is worth. Where gold falls, the reward "
+                      "is over-optimised.", "divergence from one draw, in nats", "standard deviations", lines)
+    return Section("best of n", "Best of n", "What choosing by the reward gains, and where it turns.", [check],
+                   readings, pictures=[picture])
 
 # %% ../nbs/65_audit.ipynb #au501
 _ROW = "__rmkit_row_of_audit__"  # a column by which pairs are found again
@@ -1038,7 +1045,7 @@ def models_section(
 
 # %% ../nbs/65_audit.ipynb #au601
 def _as_scorer(model, tokenizer=None):
-    "A `RewardModel` of whatever stands for one, another scorer as it is; a TypeError for a model without its tokenizer."
+    "A `RewardModel` of whatever stands for one, another scorer as it is; a TypeError for a model alone."
     if model is None or not isinstance(model, torch.nn.Module) and callable(getattr(model, "score", None)):
         return model
     if isinstance(model, (str, Path)):
@@ -1160,7 +1167,8 @@ def _from_rewards(pairs):
     return [accuracy_section(pairs), calibration_section(pairs),
             attempt("length", "Length", lambda: length_section(pairs), no_lengths),
             attempt("style", "Format and style", lambda: style_section(pairs), no_lengths),
-            attempt("suspects", "Suspect held-out labels", lambda: suspects_section(pairs), "Audit a model that has learnt more.")]
+            attempt("suspects", "Suspect held-out labels", lambda: suspects_section(pairs),
+                    "Audit a model that has learnt more.")]
 
 
 def _from_more(pairs, given):
@@ -1188,7 +1196,7 @@ def _facts(pairs, n_given, model, quick):
     return facts | ({"Form": "quick: what the rewards alone tell"} if quick else {})
 
 
-HEADLINE = ("accuracy", "weakest source", "length rule", "worst case", "calibration error", "suspects")  # figures to read first
+HEADLINE = ("accuracy", "weakest source", "length rule", "worst case", "calibration error", "suspects")  # to read first
 
 
 def _headline(sections):
@@ -1214,7 +1222,7 @@ def audit(
     n_prompts: int | None = 200,  # most prompts, of each of which one pair is rewritten; None: all pairs
     title: str = "Audit of a reward model",  # above it
     **reading,  # on_bad_row, columns, batch_size, ...: see `RewardModel.score_pairs`
-) -> Audit:
+) -> Audit:  # shows itself; `save` writes a page
     """Put all questions of this chapter to a model. What can't be known is said, with what would make it possible.
 
     A TypeError or ValueError for a model or rows that can't be read, or where no pair has a reward."""

@@ -1021,7 +1021,7 @@ def audit(
     self: RewardTrainer,
     quick: bool = True,  # only what the rewards of the last evaluation tell; False: the model reads its pairs again
     **more,  # by, train, other, ...: see `rmkit.audit.audit`
-) -> Audit:
+) -> Audit:  # what it says goes onto the card that is written next
     "Audit the model on the pairs of the last evaluation; a ValueError where there was none, or no rewards of pairs."
     scores = self._evaluation.scores(-1, self.processing_class)
     if scores is None:

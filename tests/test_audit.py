@@ -9,11 +9,12 @@ from rich.cells import cell_len
 
 from browser import CONTRAST, Visit
 from hostile import PAYLOADS
-from rmkit.audit import (audit, Audit, best_of_section, calibration_section, draw, Grid, in_words, MOST_SOURCES, Picture,
-                         ready, Reading, rewrites_section, rewards_of_answers, Section, subsets_of)
+from rmkit.audit import (audit, Audit, best_of_section, draw, Grid, in_words, MOST_SOURCES, Picture, ready, Reading,
+                         rewards_of_answers, rewrites_section, Section, subsets_of)
 from rmkit.cli import main
 from rmkit.checks import Check
 from rmkit.intervals import Estimate
+from rmkit.metrics import wins
 from rmkit.report import as_svg
 from rmkit.scoring import RewardModel
 from rmkit.snapshots import Snapshots
@@ -63,8 +64,9 @@ def test_a_model_that_likes_length():
     rows = make_pairs(800, seed=1, split="test", label_noise=0)
     found = audit(None, by_truth(rows, lambda texts: 1.5 * words(texts)), quick=True)
     assert {"length", "preference for length", "correction for length"} <= warned(found)
-    assert found.figures["right where the shorter is better"].high < found.figures["right where the longer is better"].low
-    assert found.figures["strength of the correction"].value > 0.5 and found.figures["gained by the correction"].low > 0
+    figures = found.figures
+    assert figures["right where the shorter is better"].high < figures["right where the longer is better"].low
+    assert figures["strength of the correction"].value > 0.5 and figures["gained by the correction"].low > 0
 
 
 def test_a_model_that_has_learnt_labels_for_length():
@@ -96,7 +98,8 @@ def test_rewards_that_claim_too_much():
     rows = make_pairs(800, seed=1, split="test", label_noise=0)
     found = audit(None, by_truth(rows, scale=5), quick=True)
     assert warned(found) == {"confidence", "suspects"} and "too sure" in found["calibration"].checks[0].found
-    assert found.figures["temperature"].low > 2 and found.figures["error after"].value < found.figures["error before"].value
+    figures = found.figures
+    assert figures["temperature"].low > 2 and figures["error after"].value < figures["error before"].value
 
 
 def test_one_source_that_is_guessed():
@@ -120,8 +123,8 @@ def test_swapped_columns_fail():
 
 def test_rewards_in_16_bits():
     scores = noisy(1000)
-    rounded = scores.assign(reward_chosen=scores["reward_chosen"].round(1), reward_rejected=scores["reward_rejected"].round(1))
-    assert "ties" in warned(audit(None, rounded, quick=True))
+    rounded = {name: scores[name].round(1) for name in ("reward_chosen", "reward_rejected")}
+    assert "ties" in warned(audit(None, scores.assign(**rounded), quick=True))
 
 
 # Any table ----------------------------------------------------------------------------------------------------------
@@ -193,8 +196,9 @@ def test_a_model_is_asked_all(asked):
     assert [section.name for section in found.sections] == [
         "accuracy", "calibration", "length", "style", "suspects", "rewrites", "training suspects", "doubt", "best of n",
         "models"]
-    assert found.figures["accuracy"].value == pytest.approx(((table["reward_margin"] > 0) + (table["reward_margin"] == 0) / 2).mean())
-    for name in ("worst case", "Markdown against plain", "AUROC of the Laplace head", "AUROC of the runs", "gold gained by it"):
+    assert found.figures["accuracy"].value == pytest.approx(wins(table["reward_margin"]).mean())
+    for name in ("worst case", "Markdown against plain", "AUROC of the Laplace head", "AUROC of the runs",
+                 "gold gained by it"):
         assert found.figures[name].low <= found.figures[name].value <= found.figures[name].high
     differ = found.explore("models").scores
     theirs = other.score_pairs(pairs, progress=False)["reward_margin"]
@@ -246,7 +250,8 @@ def test_answers_and_their_judge(model, tokenizer):
     scorer, rows = RewardModel(model, tokenizer), make_rankings(3, k=3)
     proxy_GN, gold_GN = rewards_of_answers(scorer, scorer, rows)
     assert proxy_GN.shape == (3, 3) and (proxy_GN == gold_GN).all()
-    assert rewards_of_answers(scorer, lambda prompts, responses: range(9), rows)[1].tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    gold_GN = rewards_of_answers(scorer, lambda prompts, responses: range(9), rows)[1]
+    assert gold_GN.tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     with pytest.raises(ValueError, match="true_rewards"):
         rewards_of_answers(scorer, None, rows.remove_columns("true_rewards"))
 
@@ -271,13 +276,13 @@ def hostile_audit():
     sections = []
     for k in range(0, len(PAYLOADS), 4):
         status = ("pass", "warn", "fail", "unknown")[k // 4 % 4]
-        picture = Picture(text(k), text(k + 1)[:40], "y", {text(k + 2)[:20]: [[0.0, 1.0, 0.5, 1.5], [1.0, 2.0, None, None]],
-                                                           "b": [[0.0, 1.0, None, None]]})
-        sections.append(Section(text(k), text(k), text(k + 1), [Check(text(k), status, text(k + 2), text(k + 3), text(k + 1))],
-                                [Reading(text(k + 3), Estimate(0.5, 0.4, 0.6, 9), "share", text(k)),
-                                 Reading(text(k + 2), Estimate(math.nan, why=text(k + 1)))],
-                                [Grid(text(k), {text(k + 1): "share", "n": "number"}, [[text(k + 2), 3], [text(k + 3), 4]])],
-                                [picture] if k % 64 == 0 else []))
+        series = {text(k + 2)[:20]: [[0.0, 1.0, 0.5, 1.5], [1.0, 2.0, None, None]], "b": [[0.0, 1.0, None, None]]}
+        picture = Picture(text(k), text(k + 1)[:40], "y", series)
+        readings = [Reading(text(k + 3), Estimate(0.5, 0.4, 0.6, 9), "share", text(k)),
+                    Reading(text(k + 2), Estimate(math.nan, why=text(k + 1)))]
+        grid = Grid(text(k), {text(k + 1): "share", "n": "number"}, [[text(k + 2), 3], [text(k + 3), 4]])
+        check = Check(text(k), status, text(k + 2), text(k + 3), text(k + 1))
+        sections.append(Section(text(k), text(k), text(k + 1), [check], readings, [grid], [picture] * (k % 64 == 0)))
     return Audit(text(0), {text(1): text(2), "b": text(3)}, sections[0].readings, sections)
 
 
@@ -317,7 +322,8 @@ def test_files_that_are_no_audit(tmp_path):
 
 
 def test_numbers_in_words():
-    assert in_words(Estimate(0.5, 0.25, 0.75), "share") == "50.0% (25.0 to 75.0)" and in_words(Estimate(0.5), "share") == "50.0%"
+    assert in_words(Estimate(0.5, 0.25, 0.75), "share") == "50.0% (25.0 to 75.0)"
+    assert in_words(Estimate(0.5), "share") == "50.0%"
     assert in_words(Estimate(math.nan)) == "–" and in_words(Estimate(1.0, 0.9, 1.1)) == "1.00 (0.90 to 1.10)"
 
 
@@ -338,7 +344,8 @@ def test_page_can_be_read(browser, hostile_page, width, color_scheme):
         assert visit.page.locator("script, img, iframe, link, base").count() == 0
         assert {" ".join(visible(text).split()) for text in PAYLOADS[2::4]} <= {
             " ".join(text.split()) for text in visit.texts(".rmkit-grid td")}
-        ratio, tag, text = visit.page.evaluate(CONTRAST, "h1, h3, h4, p, li, td, th, b, figcaption, .rmkit-soft, svg text")
+        ratio, tag, text = visit.page.evaluate(CONTRAST, "h1, h3, h4, p, li, td, th, b, figcaption, .rmkit-soft, "
+                                                         "svg text")
         assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"
         visit.shoot(f"audit-{width}-{color_scheme}", full=True)
 
@@ -352,7 +359,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("audit")
     save_reward_model(tiny_model(), tiny_tokenizer(), folder / "tiny")
     make_pairs(40, split="test").to_json(folder / "pairs.jsonl")
-    noisy(40, 2).drop(columns=["reward_margin", "p_chosen"]).to_json(folder / "scored.jsonl", orient="records", lines=True)
+    scored = noisy(40, 2).drop(columns=["reward_margin", "p_chosen"])
+    scored.to_json(folder / "scored.jsonl", orient="records", lines=True)
     return folder
 
 
