@@ -52,7 +52,7 @@ class _Pairs(NamedTuple):
         ...
 
     def rows(self, at):
-        ...
+        """Some of the pairs."""
 
 EQUAL_LENGTH: float
 def accuracy_by_length(table: pd.DataFrame) -> dict[str, Estimate]:
@@ -139,4 +139,4 @@ def style_effects(table: pd.DataFrame, seed: int=0) -> pd.DataFrame:
     label at equal length, its errors by prompt (Liang and Zeger, 1986); `p` is the chance of both as far on one side of
     0, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the model isn't just less sure
     than the label. A style that fewer than 30 pairs differ in has none of these, and says so in `why`. A ValueError
-    where the table has no rewards or lengths."""
+    where the table has no rewards."""
