@@ -39,8 +39,8 @@ from .flat import flat_rewards, needs_padding
 from .head import (evaluating, head_module, own_forward, reads_text_pairs, rewards as rewards_at_end,
                         set_text_pair, token_rewards as rewards_at_tokens, unwrap)
 from .layout import lay_out, shared_length
-from .model import (check_model_class, check_token_ids, CORRECTION_FILE, HUB_KEYS, limit_length, load_reward_model,
-                         position_limit, save_reward_model)
+from .model import (check_model_class, check_token_ids, CORRECTION_FILE, find_model, HUB_KEYS, limit_length,
+                         load_reward_model, position_limit, save_reward_model)
 from .table import OWN_COLUMNS, PAIR_TEXTS, pair_scores, PairScores, sigmoid, TokenRewards
 from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, prompt_length, render,
                           tokenize, well_formed)
@@ -101,7 +101,7 @@ def _read_correction(file):
 
 def _saved_correction(path, options):
     "The length correction that was saved with a model, None where there is none; ValueError for what isn't one."
-    hub = {key: value for key, value in options.items() if key in HUB_KEYS}
+    hub = find_model(str(path), {key: value for key, value in options.items() if key in HUB_KEYS})
     file = cached_file(path, CORRECTION_FILE, _raise_exceptions_for_missing_entries=False,
                        _raise_exceptions_for_connection_errors=False, **hub)
     correction = file and _read_correction(file)
