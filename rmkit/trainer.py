@@ -30,6 +30,7 @@ from transformers import PrinterCallback, Trainer
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 
 from . import older_names
+from .audit import Audit, audit as audit_of
 from .checkpoints import checkpoint_to_resume, has_scale, mark_torn
 from .collator import DataCollatorForPreference, PAIR_COLUMNS, RewardDataCollatorWithPadding
 from .config import reward_config, RewardConfig, set_logging_dir, warn_of_emulation
@@ -49,7 +50,7 @@ from .scoring import pair_texts, RewardModel
 from .start import (ADDED, check_dataset, check_model_init, check_optimizer, check_stacking, keep_in_float32,
                          load_for_training, one_tokenizer, prepare_for_training, RowReports, settle_text_pair, without)
 from .visualizer import RewardVisualizer
-from .words import in_notebook
+from .words import in_notebook, visible
 
 # %% ../nbs/74_trainer.ipynb #c031
 class RewardTrainer(Trainer):
@@ -531,6 +532,7 @@ OURS["training_step"] = RewardTrainer.training_step
 def _begin_evaluation(self: RewardTrainer, dataset=None):
     "An empty one, of a prepared dataset."
     self._evaluation = Evaluation(dataset)
+    self._audit_card = ""  # what an audit of it adds to the model's card
 
 RewardTrainer._last_steps += ["_begin_evaluation"]
 
@@ -993,7 +995,7 @@ def _card_text(self: RewardTrainer, name, base, dataset_name):
     return CARD.format(
         call=call or 'reward("the text as RewardModel puts it together", add_special_tokens=False)[0]', name=name,
         base=f" Fine-tuned from `{base}`." if base else "", data=f" of `{dataset_name}`" if dataset_name else "",
-        repo=self.hub_model_id or args.hub_model_id or args.output_dir, results=results_table(self.state.log_history),
+        repo=self.hub_model_id or args.hub_model_id or args.output_dir, results=results_table(self.state.log_history, self._audit_card),
         settings="\n".join(f"- `{setting}`: {getattr(args, setting)}" for setting in CARD_SETTINGS))
 
 @patch
@@ -1012,6 +1014,23 @@ def create_model_card(
     header = self._card_header(tags, base_model=base, model_name=name, datasets=dataset_name, **kwargs)
     text = self._card_text(name, base, dataset_name)
     ModelCard(f"---\n{header.to_yaml()}\n---\n\n{text}").save(Path(self.args.output_dir)/"README.md")
+
+# %% ../nbs/74_trainer.ipynb #tr102
+@patch
+def audit(
+    self: RewardTrainer,
+    quick: bool = True,  # only what the rewards of the last evaluation tell; False: the model reads its pairs again
+    **more,  # by, train, other, ...: see `rmkit.audit.audit`
+) -> Audit:  # what it says goes onto the card that is written next
+    "Audit the model on the pairs of the last evaluation; a ValueError where there was none, or no rewards of pairs."
+    scores = self._evaluation.scores(-1, self.processing_class)
+    if scores is None:
+        raise ValueError("there are no rewards of pairs to audit: call `evaluate()` first")
+    model = RewardModel(self.model, self.processing_class, self.args.max_length)
+    name = visible(Path(self.args.hub_model_id or self.args.output_dir).name)
+    found = audit_of(model, scores, quick=quick, **dict(title=f"Audit of {name}") | more)
+    self._audit_card = found.card()
+    return found
 
 # %% ../nbs/74_trainer.ipynb #h901
 __getattr__ = older_names("trainer")
