@@ -7,7 +7,7 @@ Docs: https://rmkit.github.io/rmkit/options.html.md"""
 # %% auto #0
 __all__ = ['USUAL', 'SOURCES', 'DATASET', 'UsageError', 'nearest', 'option', 'make_parser', 'options_of', 'parse',
            'SetupArguments', 'TrainArguments', 'CheckArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments',
-           'CompareArguments', 'DemoArguments']
+           'AuditArguments', 'CompareArguments', 'DemoArguments', 'BenchArguments']
 
 # %% ../nbs/80_options.ipynb #h002
 import json
@@ -267,6 +267,27 @@ class ScoreArguments(RowArguments):
     dataset_split: str = option("Split of a folder or a Hub dataset.", "train")
     output: str | None = option("File to write: .jsonl, .csv or .parquet. Default: jsonl to the terminal.")
 
+# %% ../nbs/80_options.ipynb #op101
+@dataclass
+class AuditArguments(RowArguments):
+    """Ask what a reward model has learnt: from its rewards alone, or with the model from rewrites of the pairs, too.
+
+    rmkit audit --model my-rm --dataset heldout.jsonl --output audit.html
+    rmkit audit --model my-rm --dataset heldout.jsonl --train_dataset pairs.jsonl --other their-rm
+    rmkit audit --dataset scored.jsonl"""
+    dataset: str = option(DATASET + " Held out of the training.", required=True)
+    model: str | None = option("Reward model: a folder (a LoRA adapter's too), or a name on the Hub. Without it the "
+                               "pairs need `reward_chosen` and `reward_rejected`, as `rmkit score` writes them.")
+    dataset_split: str = option("Split of a folder or a Hub dataset.", "test")
+    by: str | None = option("Column that names the sources. Default: source, where there is one.")
+    quick: bool = option("Only what the rewards tell: no rewrites, no suspect labels, no uncertainty.", False)
+    train_dataset: str | None = option("Pairs that the model was trained on: tells how sure it can be of a pair.")
+    other: str | None = option("A second reward model, to compare with on the same pairs.")
+    candidates: str | None = option("Rows with a prompt and several `responses`, to choose the best among; with "
+                                    "`true_rewards`, or `gold`.")
+    gold: str | None = option("A larger reward model, which judges what is chosen among the candidates.")
+    output: str | None = option("Also write the audit: a page (.html), numbers (.json), or a model card's part (.md).")
+
 # %% ../nbs/80_options.ipynb #c010
 @dataclass
 class CompareArguments:
@@ -287,3 +308,28 @@ class DemoArguments:
     quick: bool = option("A thirtieth of the training, a quarter of the test: to see that everything runs, not to "
                          "learn much.", False)
     seed: int = option("Of the data, the model and the order.", 0)
+
+# %% ../nbs/80_options.ipynb #bn001
+@dataclass
+class BenchArguments:
+    """Score a reward model on a known benchmark by its own rule, or on rows of yours.
+
+    rmkit bench --model my-rm --benchmark rewardbench2 --resume rewards.jsonl
+    rmkit bench --model my-rm --benchmark reward-bench-2/ --limit 200
+    rmkit bench --model my-rm --benchmark my_rows/ --output result.json
+
+    Without a connection, give a folder with the benchmark's files; the error says how to get them."""
+    model: str = option("Reward model: a folder (a LoRA adapter's too), or a name on the Hub.", required=True)
+    benchmark: str = option("rewardbench, rewardbench2, rm-bench, judgebench, judgebench-claude or llmbar; a file or "
+                            "folder with a copy of one; or pairs of yours, as `rmkit eval` takes them.", required=True)
+    split: str = option("Split of a folder or a Hub dataset of yours.", "test")
+    revision: str | None = option("Branch, tag or commit of a known benchmark's dataset on the Hub.")
+    limit: int | None = option("Rows to take, evenly spaced; such a result doesn't go by the benchmark's name.")
+    max_length: int | None = option("Tokens of prompt and response that are read. Default: as in the benchmark's "
+                                    "program, or as many as the model can.")
+    batch_size: int | None = option("Responses in a batch. Default: as many as make 16,384 tokens.")
+    resume: str | None = option("File that gets the rewards as they come (.jsonl); a run that broke off goes on from "
+                                "it.")
+    train: str | None = option("Pairs that the model was trained on, to tell how many of the rows are among them: "
+                               f"{SOURCES}")
+    output: str | None = option("Also write the result: a page (.html) or numbers (.json).")

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 import torch
 from transformers import Trainer
 from . import older_names as older_names
-from .audit import Audit as Audit
+from .audits import Audit as Audit
 from .checkpoints import checkpoint_to_resume as checkpoint_to_resume, has_scale as has_scale, mark_torn as mark_torn
 from .collator import (
     DataCollatorForPreference as DataCollatorForPreference,

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 
 from browser import CONTRAST, Visit
 from hostile import PAYLOADS
-from rmkit.audit import (audit, Audit, best_of_section, draw, Grid, in_words, MOST_SOURCES, Picture, ready, Reading,
+from rmkit.audits import (audit, Audit, best_of_section, draw, Grid, in_words, MOST_SOURCES, Picture, ready, Reading,
                          rewards_of_answers, rewrites_section, Section, subsets_of)
 from rmkit.cli import main
 from rmkit.checks import Check

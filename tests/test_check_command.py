@@ -28,7 +28,7 @@ def place(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def here(place, monkeypatch):
     monkeypatch.chdir(place)
-    monkeypatch.setattr("rmkit.preflight.TRIAL", 0)
+    monkeypatch.setattr("rmkit.preflights.TRIAL", 0)
 
 
 def run(words, capsys):

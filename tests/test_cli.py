@@ -10,7 +10,7 @@ import time
 import pandas as pd
 import pytest
 
-from rmkit.audit import Audit
+from rmkit.audits import Audit
 from rmkit.cli import main
 from rmkit.options import EvalArguments, make_parser, parse, TrainArguments, UsageError
 from rmkit.config import RewardConfig

@@ -15,7 +15,7 @@ from rmkit.checks import Check, Checks
 from rmkit.data import find_format, prepare_dataset, PrepareReport
 from rmkit.intervals import accuracy_estimate, Estimate
 from rmkit.metrics import prompt_groups
-from rmkit.preflight import (check_begin, check_columns, check_head, check_leakage, check_learning_rate, check_labels,
+from rmkit.preflights import (check_begin, check_columns, check_head, check_leakage, check_learning_rate, check_labels,
                              check_lengths, check_margins, check_marker_tokens, check_memory, check_padding,
                              check_position, check_read_token, check_repeats, check_rows, check_rule, check_template,
                              check_time, check_turn_end, compare_with_run, estimate_run, MEANINGS, preflight, RATES,
