@@ -1089,7 +1089,7 @@ class Given(NamedTuple):
     model: object  # a `RewardModel`, another scorer, or None
     features: object  # `PairFeatures` of the pairs, or None
     why: str  # there are no features
-    train: object  # pairs that the model was trained on
+    train: object  # pairs that the model was trained on, or `PairFeatures` of them
     runs: list  # further models, trained alike
     snapshots: object  # `Snapshots` of the training pairs
     other: object  # a second model, or its table
@@ -1110,7 +1110,7 @@ def _train_features(given):
     _need(given.model, "No model was given, only its rewards.")
     _need(given.features, given.why)
     _need(given.train, "The training pairs were not given.")
-    found = given.model.pair_features(given.train)
+    found = given.train if isinstance(given.train, PairFeatures) else given.model.pair_features(given.train)
     rows_N = np.isfinite(found.scores["reward_margin"].to_numpy(dtype=float))
     return PairFeatures(found.scores[rows_N].reset_index(drop=True), found.chosen_ND[rows_N], found.rejected_ND[rows_N])
 
@@ -1212,7 +1212,7 @@ def audit(
     tokenizer=None,  # of a model that is given as such
     by: str = "source",  # column that names the sources
     quick: bool = False,  # only what the rewards tell; a `PairScores` isn't read again then
-    train=None,  # pairs that the model was trained on: tell how sure it can be, and which of their labels are wrong
+    train=None,  # pairs (or `PairFeatures`) that it was trained on: how sure it can be, which of their labels are wrong
     runs=(),  # further models, trained alike: how far they are apart is a doubt, too
     snapshots=None,  # `Snapshots` of training pairs: tell which of their labels are wrong
     other=None,  # a second model, or its table of the same pairs
