@@ -47,7 +47,7 @@ def _newton(x_NK, y_N, share_N, ridge, solve):
     return np.full(len(w_K), math.nan)
 
 # %% ../nbs/33_fits.ipynb #fi008
-_SEPARATED = ("the columns order every pair as its label does, so that larger coefficients are always better: "
+_SEPARATED = ("the columns tell the labels apart without an error, so that larger coefficients are always better: "
               "it takes more pairs, or a ridge, such as 1e-3")
 
 
@@ -147,23 +147,26 @@ def _conjugate_gradients(product, inverse_DD, gradient_D):
 
 
 def pair_head(
-    difference_ND,  # (N, D) features of the chosen response less those of the rejected, in float32 or float64
+    difference_ND,  # (N, D) features of the chosen response less those of the rejected; float64, or taken as float32
     ridge: float,  # weight of the penalty: half the sum of squared coefficients, added to the mean loss; above 0
 ) -> np.ndarray:  # (D,) the reward is the features' product with it
     """The linear head of least mean Bradley-Terry loss (Bradley and Terry, 1952), with a ridge.
 
-    Features had better be scaled alike. A ValueError where there are no pairs, or the ridge isn't above 0."""
-    difference_ND = np.asarray(difference_ND)
-    n, d = difference_ND.shape
-    if n == 0 or not ridge > 0:
-        raise ValueError(f"expected pairs and a ridge above 0, found {n} pairs and ridge={ridge}")
-    curvature_DD = (difference_ND.T @ difference_ND).astype(np.float64) / (4 * n)
+    Features had better be scaled alike. A ValueError where there are no pairs, features aren't finite, or the ridge
+    isn't above 0."""
+    x_ND = np.asarray(difference_ND)
+    x_ND = x_ND.astype(np.float64 if x_ND.dtype == np.float64 else np.float32, copy=False)
+    n, d = x_ND.shape
+    if n == 0 or not ridge > 0 or not np.isfinite(x_ND).all():
+        raise ValueError(f"expected finite features of pairs and a ridge above 0, found {n} pairs, "
+                         f"{n - np.isfinite(x_ND).all(axis=1).sum()} of them not finite, and ridge={ridge}")
+    curvature_DD = (x_ND.T @ x_ND).astype(np.float64) / (4 * n)
     inverse_DD = np.linalg.inv(curvature_DD + (ridge + 1e-6 * np.trace(curvature_DD) / d) * np.eye(d))
     def solve(curvature_N, gradient_D):
         def product(v_D):
-            return _times(difference_ND.T, curvature_N * _times(difference_ND, v_D)) + ridge * v_D
+            return _times(x_ND.T, curvature_N * _times(x_ND, v_D)) + ridge * v_D
         return _conjugate_gradients(product, inverse_DD, gradient_D)
-    return _newton(difference_ND, np.ones(n), np.full(n, 1 / n), ridge, solve)
+    return _newton(x_ND, np.ones(n), np.full(n, 1 / n), ridge, solve)
 
 # %% ../nbs/33_fits.ipynb #fi021
 class Curve(NamedTuple):
@@ -176,19 +179,19 @@ class Curve(NamedTuple):
         return np.interp(x_M, self.x_A, self.y_A)
 
 
-def _local_line(x_N, y_N, robust_N, x):
-    "The height at `x` of a line through its neighbours, near ones counting more."
+def _local_line(x_N, y_N, weights_N, x):
+    "The height at `x` of a line through its neighbours, near ones counting more; NaN where none counts."
     distance_N = np.abs(x_N - x)
     radius = distance_N.max()
     if radius:
-        robust_N = robust_N * np.where(distance_N <= 0.999 * radius, (1 - (distance_N / radius) ** 3) ** 3, 0)
-    total = robust_N.sum()
+        weights_N = weights_N * np.where(distance_N <= 0.999 * radius, (1 - (distance_N / radius) ** 3) ** 3, 0)
+    total = weights_N.sum()
     if not total:
         return math.nan
-    near_N = robust_N / total
-    off_N = x_N - near_N @ x_N
-    spread = max(near_N @ off_N**2, 1e-12)
-    return near_N @ y_N + (x - near_N @ x_N) * (near_N @ (off_N * y_N)) / spread
+    share_N = weights_N / total
+    off_N = x_N - share_N @ x_N
+    slope = share_N @ (off_N * y_N) / max(share_N @ off_N**2, 1e-12)
+    return share_N @ y_N + (x - share_N @ x_N) * slope
 
 # %% ../nbs/33_fits.ipynb #fi022
 def _windows(x_N, x_A, k):
@@ -215,10 +218,11 @@ def lowess(
 ) -> Curve:
     """A smooth curve through points (Cleveland, 1979): lines through neighbours, tricube weights, bisquare passes.
 
-    At no more than 300 points, and straight between them. A ValueError where there are no points, or some are NaN."""
+    At no more than 300 points, and straight between them. A ValueError where there are no points, or some aren't
+    finite."""
     x_N, y_N = np.asarray(x_N, dtype=np.float64), np.asarray(y_N, dtype=np.float64)
-    if not len(x_N) or np.isnan(x_N).any() or np.isnan(y_N).any():
-        raise ValueError(f"expected points without NaN, found {len(x_N)}, with NaN in {np.isnan(x_N + y_N).sum()}")
+    if not len(x_N) or not np.isfinite(x_N + y_N).all():
+        raise ValueError(f"expected finite points, found {len(x_N)}, {(~np.isfinite(x_N + y_N)).sum()} of them not")
     order_N = np.argsort(x_N, kind="stable")
     x_N, y_N, robust_N, x_A = x_N[order_N], y_N[order_N], np.ones(len(x_N)), _points(x_N[order_N])
     windows_A = list(_windows(x_N, x_A, min(len(x_N), max(2, int(frac * len(x_N) + 1e-10)))))

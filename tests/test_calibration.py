@@ -76,7 +76,7 @@ def test_chance_alone_doesn_t_count():
 def test_its_interval_covers(sharp, same, noise):
     share, gap = bins_of(margins(400_000, sharp, seed=1_000, same=same, noise=noise)[0])
     truth = math.sqrt(share @ gap**2)
-    found = [calibration_error(*margins(400, sharp, seed, same, noise), n_boot=400) for seed in range(200)]
+    found = [calibration_error(*margins(400, sharp, seed, same, noise), n_boot=300) for seed in range(200)]
     assert truth > 0.1 and 0.92 <= np.mean([each.low <= truth <= each.high for each in found]) <= 0.98
 
 

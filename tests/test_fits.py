@@ -158,8 +158,11 @@ def test_a_pair_head_is_the_ridge_fit(n, d, ridge):
 
 def test_a_pair_head_needs_pairs_and_a_ridge():
     for n, ridge in ((0, 1.0), (5, 0.0), (5, -1.0), (5, math.nan)):
-        with pytest.raises(ValueError, match=f"{n} pairs and ridge={ridge}"):
+        with pytest.raises(ValueError, match=f"{n} pairs, 0 of them not finite, and ridge={ridge}"):
             pair_head(np.ones((n, 2)), ridge)
+    with pytest.raises(ValueError, match="3 pairs, 1 of them not finite"):
+        pair_head(np.array([[1.0, 2], [3, math.nan], [1, 1]]), 1.0)
+    assert np.allclose(pair_head(np.eye(3, dtype=np.float16), 1.0), pair_head(np.eye(3), 1.0), atol=1e-6)
 
 
 # A curve ------------------------------------------------------------------------------------------------------------
@@ -199,8 +202,8 @@ def test_lowess_of_equal_numbers_is_their_mean():
 
 
 def test_lowess_refuses_what_is_no_number():
-    for x, y in (([], []), ([1, math.nan], [1, 2]), ([1, 2], [1, math.nan])):
-        with pytest.raises(ValueError, match="points without NaN"):
+    for x, y in (([], []), ([1, math.nan], [1, 2]), ([1, 2], [1, math.inf])):
+        with pytest.raises(ValueError, match="finite points"):
             lowess(x, y)
 
 
@@ -225,7 +228,7 @@ def test_auroc_of_one_kind_is_unknown():
 def test_a_hundred_thousand_pairs_fit_into_memory():
     x, y = made(100_000, w=(1.5, -0.5))
     tracemalloc.start()
-    estimates = logistic_estimates(dict(a=x[:, 0], b=x[:, 1]), np.arange(100_000) // 2, y, n_boot=10)
+    estimates = logistic_estimates(dict(a=x[:, 0], b=x[:, 1]), y_N=y, n_boot=10)
     curve = lowess(x[:, 1], y, frac=0.1, robust=0)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
