@@ -9,13 +9,12 @@ __all__ = ['kl_of_best_of', 'best_of_weights', 'best_of', 'powers_of_two', 'best
            'cautious_rewards']
 
 # %% ../nbs/37_best_of.ipynb #bo003
-import math
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from .intervals import bootstrap, Estimate, paired_difference
+from .intervals import Estimate, from_resamples, paired_difference
 
 # %% ../nbs/37_best_of.ipynb #bo005
 def kl_of_best_of(
@@ -88,9 +87,11 @@ def powers_of_two(
     return sorted({2**i for i in range(N.bit_length())} | {N})
 
 
-def _means(weights_G, by_prompt_GK):
-    "Weighted means over prompts."
-    return dict(enumerate(weights_G @ by_prompt_GK / weights_G.sum()))
+def _means(by_prompt_GK):
+    "The mean over prompts of each column, with its interval: `bootstrap`, for all columns and resamples at once."
+    G = len(by_prompt_GK)
+    draws_BK = np.random.default_rng(0).multinomial(G, np.full(G, 1 / G), size=1000) @ by_prompt_GK / G
+    return [from_resamples(value, draws_B, G, G) for value, draws_B in zip(by_prompt_GK.mean(0), draws_BK.T)]
 
 
 def best_of_curve(
@@ -107,7 +108,7 @@ def best_of_curve(
     own_GK = np.mean([best_of(proxy, proxy, ns) for proxy in models], axis=0)
     curve = dict(n=ns, kl=kl_of_best_of(ns))
     for name, by_prompt_GK in dict(proxy=own_GK, gold=best_of(gold_GN, proxy_GN, ns)).items():
-        found = bootstrap(_means, by_prompt_GK).values()
+        found = _means(by_prompt_GK)
         curve |= {name: [each.value for each in found], f"{name}_low": [each.low for each in found],
                   f"{name}_high": [each.high for each in found]}
     return pd.DataFrame(curve)
@@ -115,8 +116,8 @@ def best_of_curve(
 # %% ../nbs/37_best_of.ipynb #bo022
 class Turn(NamedTuple):
     "Where gold stops rising, and whether that can be told from luck."
-    n: int  # the n of the highest mean gold, over all prompts
-    last: int  # the largest n that was looked at
+    n: int  # the number of answers with the highest mean gold, over all prompts
+    last: int  # the largest number of answers that was looked at
     lost: Estimate  # gold that the last n loses against the best one, chosen and measured on different prompts
 
     @property
@@ -155,8 +156,8 @@ def turning_point(
 # %% ../nbs/37_best_of.ipynb #bo027
 def cautious_rewards(
     rewards_MGN,  # (M, ...) rewards of the same answers by M models; (M, G, N) for `best_of`
-    deviations: float = 1.0,  # standard deviations between the models that are taken off their mean; 0 for the mean
-) -> np.ndarray:  # (...)
+    deviations: float = 1.0,  # how many deviations of their reward are taken off the models' mean; 0: the mean
+) -> np.ndarray:  # (G, N), or whatever shape one model's rewards have
     """The models' mean less so many deviations, each model counted from its own mean.
 
     As uncertainty-weighted optimisation of Coste et al. (arXiv 2310.02743), with the deviation in place of

@@ -28,14 +28,9 @@ class Suspects(NamedTuple):
     noise: Estimate  # the share of suspects, an estimate of the share of wrong labels
 
 
-def _is_suspect(p_N, threshold):
-    "Where the opposite of a label is as likely as labels are on average."
-    return (1 - p_N >= threshold) & (threshold > 0.5)
-
-
 def _share_of_suspects(weights_N, p_N):
     "The share, its threshold taken anew."
-    return weighted_mean(weights_N, _is_suspect(p_N, weighted_mean(weights_N, p_N)))
+    return weighted_mean(weights_N, 1 - p_N >= weighted_mean(weights_N, p_N))
 
 
 def find_suspects(
@@ -55,7 +50,7 @@ def find_suspects(
     if threshold <= 0.5:
         noise = Estimate(math.nan, n=len(p_N), why="these margins say no more of the labels than a coin; it takes a "
                                                    "model that predicts labels it hasn't seen")
-    return Suspects(_is_suspect(p_N, threshold), threshold, noise)
+    return Suspects((1 - p_N >= threshold) & (threshold > 0.5), threshold, noise)
 
 # %% ../nbs/36_suspects.ipynb #su009
 RIDGES = (0.001, 0.01, 0.1, 1.0)
@@ -78,7 +73,7 @@ def _chosen_head(difference_ND, group_N, seed):
 def cross_fit(
     difference_ND,  # (N, D) features of the chosen response less those of the rejected one
     groups_N=None,  # (N,) the prompt of each pair; each pair is its own group if not given
-    k: int = 5,  # folds
+    k: int = 5,  # parts that the prompts are split into
     seed: int = 0,  # of the folds
 ) -> np.ndarray:  # (N,) reward margins
     """The reward margin of each pair by a linear head that has seen other prompts only.
@@ -104,7 +99,7 @@ class Found(NamedTuple):
     "How well a ranking finds labels that are known to be wrong."
     auroc: float  # probability that a wrong label ranks above a right one
     precision: float  # share of wrong labels among the first `n`
-    n: int  # labels that are wrong
+    n: int  # pairs whose label is wrong
 
 
 def rate_suspects(

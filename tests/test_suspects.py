@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores
+from datasets import Dataset
 
+from rmkit import RewardConfig, RewardTrainer
 from rmkit.bias import prompt_folds
 from rmkit.fits import pair_head
+from rmkit.snapshots import Snapshots
 from rmkit.suspects import cross_fit, find_suspects, margins_over_training, rank_suspects, rate_suspects
-from rmkit.synthetic import make_pairs
+from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.table import pair_scores, sigmoid
 from rmkit.visualizer import RewardVisualizer
 
@@ -62,6 +65,21 @@ def test_flipped_labels_are_found(capsys):
         print(f"\n{found}, noise {suspects.noise.in_percent()} of {is_flipped_N.mean():.1%} flipped", end=" ")
     assert found.auroc >= 0.9 and found.precision >= 0.6
     assert suspects.noise.low - 0.02 < is_flipped_N.mean() < suspects.noise.high + 0.02
+
+
+def test_flipped_labels_are_found_by_the_run_that_learns_them(tmp_path, capsys):
+    "Snapshots of the training pairs themselves, with the tiny model: a wrong label is learnt late."
+    prompts, chosen, rejected, is_flipped_N = flipped_pairs(0.1, 400)
+    pairs = Dataset.from_dict(dict(prompt=prompts, chosen=chosen, rejected=rejected))
+    snapshots = Snapshots(pairs, every=13)
+    args = RewardConfig(tmp_path, per_device_train_batch_size=32, learning_rate=4e-3, num_train_epochs=3, use_cpu=True,
+                        logging_strategy="no", save_strategy="no", report_to="none", disable_tqdm=True)
+    RewardTrainer(tiny_model(), args, train_dataset=pairs, processing_class=tiny_tokenizer(),
+                  callbacks=[snapshots]).train()
+    found = rate_suspects(margins_over_training(np.stack(snapshots.margins[1:])), is_flipped_N)
+    with capsys.disabled():
+        print(f"\n{found} over {snapshots.steps[1:]} steps", end=" ")
+    assert found.auroc >= 0.9 and found.precision >= 0.5
 
 
 def test_more_flips_more_suspects_and_few_where_none_was_flipped():
