@@ -8,6 +8,7 @@ import torch
 from datasets import Dataset, IterableDataset
 from transformers import PreTrainedTokenizerBase
 from . import older_names as older_names
+from .bias import LengthCorrection as LengthCorrection
 from .collator import pad_rows as pad_rows
 from .data import id_columns as id_columns, IDS as IDS, prepare_dataset as prepare_dataset
 from .flat import flat_rewards as flat_rewards, needs_padding as needs_padding
@@ -23,9 +24,12 @@ from .layout import lay_out as lay_out, shared_length as shared_length
 from .model import (
     check_model_class as check_model_class,
     check_token_ids as check_token_ids,
+    CORRECTION_FILE as CORRECTION_FILE,
+    HUB_KEYS as HUB_KEYS,
     limit_length as limit_length,
     load_reward_model as load_reward_model,
     position_limit as position_limit,
+    save_reward_model as save_reward_model,
 )
 from .table import (
     OWN_COLUMNS as OWN_COLUMNS,
@@ -49,11 +53,12 @@ from .words import are_messages as are_messages, as_text as as_text, drop_none a
 
 __all__ = [
     'logger',
+    'CORRECTION_BYTES',
     'READS_PER_TOKEN',
     'RewardModel',
+    'response_lengths',
     'Ranking',
     'pair_texts',
-    'response_lengths',
     'further_columns',
     'Features',
     'PairFeatures',
@@ -64,6 +69,7 @@ class RewardModel:
     model: torch.nn.Module
     tokenizer: PreTrainedTokenizerBase
     max_length: Any
+    length_correction: Any
 
     def __init__(self, model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, max_length: int | None=None) -> None:
         ...
@@ -79,10 +85,11 @@ class RewardModel:
         max_length: int | None=None,
         device: str | torch.device | None=None,
         text_pair: bool=False,
+        length_correction: bool=True,
         **kwargs
     ) -> RewardModel:
         """The saved reward model of a folder or of the Hub; a ValueError for a model without a trained reward head, whose
-    rewards would be random, an OSError where there is no such model."""
+    rewards would be random, or for a broken length correction; an OSError where there is no such model."""
 
     def score(
         self,
@@ -160,7 +167,11 @@ class RewardModel:
         """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is
     too long. It raises what `score` does: a TypeError or ValueError for what can't be read."""
 
+CORRECTION_BYTES: Any
 READS_PER_TOKEN: int
+def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """How many tokens each response has by itself, without the template's."""
+
 class Ranking(NamedTuple):
     """Responses in order."""
     order: np.ndarray
@@ -168,9 +179,6 @@ class Ranking(NamedTuple):
 
 def pair_texts(row: Mapping, tokenizer: PreTrainedTokenizerBase) -> tuple:
     """What a pair says; what the model read, special tokens and all, where only ids are known."""
-
-def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """How many tokens each response has by itself, without the template's."""
 
 def further_columns(rows: Sequence[Mapping]) -> dict:
     """What a dataset says of its pairs besides their texts: ids, annotators, subsets. A taken name gets `_given`."""

@@ -23,7 +23,7 @@ from transformers import AutoTokenizer, pipeline
 
 from .checks import Check, Checks
 from .head import evaluating, rewards
-from .model import load_reward_model
+from .model import CORRECTION_FILE, load_reward_model
 from .tokens import find_markers, find_pair_markers, render, tokenize
 from .words import short_reward
 
@@ -80,7 +80,7 @@ class SavedFolder:
     def tokenizer(self):
         "The tokenizer, or the error in its place."
         try:
-            return AutoTokenizer.from_pretrained(self.path, local_files_only=True)
+            return AutoTokenizer.from_pretrained(self.path, local_files_only=True, trust_remote_code=False)
         except Exception as error:  # whatever a stranger's files lead to
             return error
 
@@ -163,6 +163,9 @@ def _head_fault(saved):
     "What is wrong with a head, and what it does; nothing of one linear layer without bias, or an encoder's own."
     beside = _beside_backbone(saved.tensors)
     score = [name for name in beside if name.startswith("score.")]
+    width = (saved.config.get("text_config") or saved.config).get("hidden_size")
+    if score == ["score.weight"] and width not in (None, saved.tensors["score.weight"][1][-1]):
+        return f"score.weight is {list(saved.tensors['score.weight'][1])}", f"hidden states are {width} wide"
     if score == ["score.weight"] or not score and any(name.startswith(_ENCODER_HEADS) for name in beside):
         return "", ""
     if sorted(score) == ["score.bias", "score.weight"]:
@@ -191,13 +194,23 @@ def _check_head(saved):
         remedy = "Load it with load_reward_model(FOLDER, require_head=True), which says what is missing."
     return _row("head", False, fault, why, remedy)
 
+# %% ../nbs/22_serving.ipynb #se110
+def _outputs(saved):
+    "Outputs of the head, by its weights; those that the config counts where they don't tell."
+    heads = [saved.tensors[name] for name in ("score.weight", "classifier.weight") if name in saved.tensors]
+    return heads[0][1][0] if heads else saved.n_labels
+
+
+_ONE_LABEL = 'Write "id2label": {"0": "LABEL_0"} and "label2id": {"LABEL_0": 0} into config.json.'
+_NEW_HEAD = "Train a head with one output: load_reward_model(FOLDER) makes one."
+
 
 def _check_labels(saved):
     "Whether there is one output, by the config and by the head."
-    shape = saved.tensors.get("score.weight", saved.tensors.get("classifier.weight", (None, (saved.n_labels,))))[1]
-    found = f"{saved.n_labels}" + f" in the config, {shape[0]} in the head" * (shape[0] != saved.n_labels)
-    return _row("num_labels", saved.n_labels == shape[0] == 1, found, "a reward is one number; where nothing is said, "
-                "transformers takes two", "Train a head with one output: load_reward_model(FOLDER) makes one.")
+    n, in_head = saved.n_labels, _outputs(saved)
+    found = f"{n}" + f" by the config, {in_head} in the head" * (in_head != n)
+    return _row("num_labels", n == in_head == 1, found, "a reward is one number; where nothing is said, transformers "
+                "takes two", _ONE_LABEL if in_head == 1 else _NEW_HEAD)
 
 # %% ../nbs/22_serving.ipynb #se021
 def _check_problem_type(saved):
@@ -212,8 +225,7 @@ def _check_id2label(saved):
     "Whether outputs have names, which engines go by."
     found = saved.config.get("id2label")
     return _row("id2label", bool(found), str(found), "without it SGLang normalises every reward to 1 or -1, TEI "
-                "refuses, and transformers takes two labels",
-                'Write "id2label": {"0": "LABEL_0"} and "label2id": {"LABEL_0": 0} into config.json.')
+                "refuses, and transformers takes two labels", _ONE_LABEL if _outputs(saved) == 1 else _NEW_HEAD)
 
 # %% ../nbs/22_serving.ipynb #se022
 def _check_dtype(saved):
@@ -222,22 +234,25 @@ def _check_dtype(saved):
     names = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
     stored = [names.get(kind, kind) for kind, _ in kinds.most_common()]
     named = saved.config.get("dtype") or saved.config.get("torch_dtype")
+    if not stored:
+        return Check("dtype", "unknown", "not looked at", "there are no weights of a whole model to read")
     if "quantization_config" in saved.config:
         return Check("dtype", "unknown", f"quantised, {', '.join(stored)}", "rewards of quantised weights depend on "
                      "the engine's kernels: compare a few with those of RewardModel")
-    found = f"{', '.join(stored) or 'no weights'}" + f"; the config says {named}" * (named not in (None, *stored[:1]))
+    found = ", ".join(stored) + f"; the config says {named}" * (named not in (None, *stored[:1]))
     if stored[:1] == ["float32"]:
         found += " (in 16 bits, as servers compute unless told otherwise, rewards move by some hundredths)"
-    return _row("dtype", len(stored) <= 1 and named in (None, *stored), found, "an engine casts all weights to the "
-                "type that the config names", "Save all weights in one type: model.to(dtype), save_reward_model.", "warn")
+    return _row("dtype", len(stored) == 1 and named in (None, *stored), found, "an engine casts all weights to the "
+                "type that the config names", "Save all in one type: model.to(dtype), save_reward_model.", "warn")
 
 
 def _check_correction(saved):
     "Whether rewards are corrected after the model, which an engine knows nothing of."
-    there = "length_correction.json" in saved.names
-    return _row("length correction", not there, "a length_correction.json" if there else "none", "RewardModel applies "
-                "it; servers and plain transformers give the raw rewards", "Compare raw rewards with raw ones, or "
-                "apply the correction to what the server gives: LengthCorrection.apply.", "warn")
+    there = CORRECTION_FILE in saved.names
+    strength = _json(saved.path/CORRECTION_FILE).get("strength")
+    return _row("length correction", not there, f"{CORRECTION_FILE}, strength {strength}" if there else "none",
+                "RewardModel applies it; servers and plain transformers give the raw rewards", "Compare raw rewards "
+                "with raw ones, or apply it to what the server gives: LengthCorrection.apply.", "warn")
 
 # %% ../nbs/22_serving.ipynb #se025
 _CHAT = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "It is 4."}]
@@ -257,9 +272,12 @@ class Reading:
         self.text = tokenizer(text)["input_ids"]  # as it makes of the text that the template wrote
         self.written, self.tokenizer = text, tokenizer
 
-    def shown(self, ids, n=3):
-        "The first tokens of some ids; the last for a negative n."
-        return " ".join(self.tokenizer.convert_ids_to_tokens(ids[:n] if n > 0 else ids[n:]))
+    def shown(
+        self,
+        ids: list[int],  # tokens
+    ) -> str:
+        "The texts of some tokens; a line's end as a backslash and n."
+        return " ".join(repr(self.tokenizer.decode([i]))[1:-1] for i in ids)
 
 
 def _reading(saved):
@@ -276,13 +294,15 @@ def _reading(saved):
 # %% ../nbs/22_serving.ipynb #se026
 def _check_pad(saved, reading):
     "Whether padding is known, the same to model and tokenizer, and no text's end."
+    if isinstance(saved.tokenizer, Exception):
+        return Check("pad token", "unknown", "not looked at", "there is no tokenizer that can be loaded")
     text_config = saved.config.get("text_config") or {}
     pad_id, name = saved.config.get("pad_token_id", text_config.get("pad_token_id")), "none in the config"
-    of_tokenizer = getattr(saved.tokenizer, "pad_token_id", None)
+    of_tokenizer = saved.tokenizer.pad_token_id
     if pad_id is not None:
-        name = saved.tokenizer.convert_ids_to_tokens(pad_id) if of_tokenizer is not None else f"id {pad_id}"
+        name = saved.tokenizer.convert_ids_to_tokens(pad_id) or f"id {pad_id}"
     ends = {reading.messages[-1]} if isinstance(reading, Reading) else set()
-    ends |= {getattr(saved.tokenizer, "eos_token_id", None)}
+    ends |= {saved.tokenizer.eos_token_id}
     found = name + f", and {of_tokenizer} in the tokenizer" * (of_tokenizer != pad_id)
     found += ", which also ends a text" * (pad_id is not None and pad_id in ends)
     return _row("pad token", pad_id is not None and pad_id == of_tokenizer and pad_id not in ends, found,
@@ -314,7 +334,7 @@ def _begins_a_turn(text):
 
 def _check_last(reading):
     "Whether the template ends where the reward was trained, and ends there."
-    last, ours = (reading.tokenizer.convert_ids_to_tokens(ids[-1]) for ids in (reading.messages, reading.ours))
+    last, ours = (reading.shown(ids[-1:]) for ids in (reading.messages, reading.ours))
     found = last + f"; the reward was trained at {ours}" * (last != ours)
     opened = _begins_a_turn(reading.written)
     found += "; behind the answer another turn begins" * opened
@@ -328,11 +348,11 @@ def _check_special_tokens(reading):
     "Whether texts begin as those trained on, from messages and from text."
     n = min(map(len, (reading.ours, reading.messages, reading.text))) - 1  # the end is another check's
     by_messages, by_text = (ids[:n] == reading.ours[:n] for ids in (reading.messages, reading.text))
-    found = f"messages give {reading.shown(reading.messages)}"
+    found = f"messages give {reading.shown(reading.messages[:3])}"
     if not by_text:
-        found += f"; its text, with a server's special tokens, {reading.shown(reading.text)}: send messages or ids"
+        found += f"; its text, with a server's special tokens, {reading.shown(reading.text[:3])}: send messages or ids"
     if not by_messages:
-        found += f"; trained on {reading.shown(reading.ours)}"
+        found += f"; trained on {reading.shown(reading.ours[:3])}"
     remedy = "Have the template write the first token once."
     if by_text and not by_messages:
         remedy = "Send the template's text rather than messages: then the tokenizer adds it."
@@ -361,11 +381,12 @@ def _refusals(saved):
     "Engine -> why it can't serve the folder; empty where it can."
     family = saved.architecture.removesuffix(_CLASSIFIER)
     refused, is_decoder = _refused(saved), "score.weight" in saved.tensors
+    unknown = "" if refused or hasattr(transformers, saved.architecture) else f"it doesn't know {saved.architecture}"
     no_head = "" if is_decoder or family in VLLM_ENCODERS else f"it has no class for the head of {saved.architecture}"
     others = f"it knows {', '.join(SGLANG)} as classifiers"
     return {
         "pipeline": "" if refused == "score has a bias" else refused,
-        "vLLM": refused or no_head,
+        "vLLM": refused or unknown or no_head,
         "SGLang": refused or ("" if family in SGLANG else others),
         "TEI": refused or ("" if family in TEI else "decoders: classifier model type is not supported" if is_decoder
                            else f"it knows {', '.join(TEI)}"),
@@ -382,10 +403,10 @@ def _texts(saved, reading):
     "What is sent: prompt and response as two texts, or text as a server's tokenizer completes it."
     if not isinstance(reading, Reading):
         end = "" if isinstance(saved.tokenizer, Exception) else saved.tokenizer.eos_token or ""
-        return f"{_CHAT[0]['content']} {_CHAT[1]['content']}{end}"
-    bos = reading.tokenizer.bos_token
-    return reading.written.removeprefix(bos) if bos and reading.text[:1] == [reading.tokenizer.bos_token_id] \
-        else reading.written
+        return f"{_CHAT[0]['content']}{_CHAT[1]['content']}{end}"
+    bare = reading.written.removeprefix(reading.tokenizer.bos_token or "")
+    is_whole = reading.tokenizer(bare)["input_ids"] == reading.messages
+    return bare if is_whole else reading.written
 
 
 def _pipeline_lines(saved, reading):
@@ -403,25 +424,29 @@ def _pipeline_lines(saved, reading):
     return "\n".join([*lines, f"print(reward({text}, {ask}))"])
 
 # %% ../nbs/22_serving.ipynb #se033
+def _requests(saved, reading):
+    "What each server is asked: path and body."
+    question, answer = (message["content"] for message in _CHAT)
+    name, text, two = saved.path.name, _texts(saved, reading), saved.config.get("reward_input") == "text_pair"
+    raw = {"model": name, "use_activation": False}
+    vllm = ("classify", raw | ({"messages": _CHAT} if isinstance(reading, Reading) else {"input": text}))
+    return {"vLLM": ("score", raw | {"text_1": question, "text_2": answer}) if two else vllm,
+            "SGLang": ("classify", {"model": name, "text": text}),
+            "TEI": ("predict", {"inputs": [[question, answer]] if two else [[text]], "raw_scores": True})}
+
+
 def serving_commands(
     folder: str | Path,  # as saved
 ) -> dict[str, str]:  # engine -> what starts it, and a line that asks it; "no: ..." where it can't
     "The commands for pipeline, vLLM, SGLang and TEI (Text Embeddings Inference)."
     saved = SavedFolder(folder)
-    reading, name, path = _reading(saved), saved.path.name, shlex.quote(str(saved.path))
-    text, is_chat = _texts(saved, reading), isinstance(reading, Reading)
-    asked = {"messages": _CHAT} if is_chat else {"input": text}
-    inputs = [[[_CHAT[0]["content"], _CHAT[1]["content"]]]]
-    two = saved.config.get("reward_input") == "text_pair"
-    commands = {
-        "pipeline": _pipeline_lines(saved, reading),
-        "vLLM": f"vllm serve {path} --served-model-name {shlex.quote(name)} --runner pooling\n"
-                + _curl(8000, "classify", {"model": name, "use_activation": False} | asked),
-        "SGLang": f"python -m sglang.launch_server --model-path {path} --is-embedding --port 30000\n"
-                  + _curl(30000, "classify", {"model": name, "text": text}),
-        "TEI": f"text-embeddings-router --model-id {path} --port 8080\n"
-               + _curl(8080, "predict", {"inputs": inputs[0] if two else [[text]], "raw_scores": True}),
-    }
+    reading, path, name = _reading(saved), shlex.quote(str(saved.path)), shlex.quote(saved.path.name)
+    starts = {"vLLM": (f"vllm serve {path} --served-model-name {name} --runner pooling", 8000),
+              "SGLang": (f"python -m sglang.launch_server --model-path {path} --is-embedding --port 30000", 30000),
+              "TEI": (f"text-embeddings-router --model-id {path} --port 8080", 8080)}
+    asked = _requests(saved, reading)
+    commands = {engine: f"{start}\n{_curl(port, *asked[engine])}" for engine, (start, port) in starts.items()}
+    commands["pipeline"] = _pipeline_lines(saved, reading)
     return {engine: f"no: {reason}" if reason else commands[engine] for engine, reason in _refusals(saved).items()}
 
 # %% ../nbs/22_serving.ipynb #se038
@@ -445,7 +470,8 @@ def _asked(tokenizer, reads):
 def _two_rewards(saved):
     "Rewards of two answers by rmkit, and by `pipeline` of the same folder."
     model, tokenizer = load_reward_model(saved.path, require_head=True)
-    plain = pipeline("text-classification", model=str(saved.path), device="cpu", dtype=torch.float32)
+    plain = pipeline("text-classification", model=str(saved.path), device="cpu", dtype=torch.float32,
+                     trust_remote_code=False)
     ids_N, given, options = _asked(tokenizer, saved.config.get("reward_input"))
     with evaluating(model):
         ours = [rewards(model, torch.tensor([ids]), torch.ones(1, len(ids))).item() for ids in ids_N]
@@ -467,10 +493,13 @@ def _check_same(saved):
 def _check_engines(saved):
     "Who can serve it."
     refusals = _refusals(saved)
-    can, cannot = ([engine for engine, reason in refusals.items() if bool(reason) == no] for no in (False, True))
-    reasons = "; ".join(f"not {engine}: {refusals[engine]}" for engine in cannot)
-    return _row("engines", len(can) > 1, f"{', '.join(can) or 'none'}" + f" ({reasons})" * bool(reasons), "pipeline "
-                "is no server", "Serve it with rmkit's RewardModel, or train a model of a family that a server knows.",
+    can = [engine for engine, reason in refusals.items() if not reason]
+    reasons = "; ".join(f"not {engine}: {reason}" for engine, reason in refusals.items() if reason)
+    found = ", ".join(can) + f" ({reasons})" * bool(reasons)
+    if len(set(refusals.values())) == 1 and not can:
+        found = f"none: {refusals['vLLM']}"
+    return _row("engines", len(can) > 1, found, "pipeline runs in a program of your own, the others serve", "Serve it "
+                "with a program around rmkit's RewardModel, or train a model of a family that a server knows.",
                 "warn" if can else "fail")
 
 
