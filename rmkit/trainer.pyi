@@ -44,6 +44,7 @@ from .layout import (
 from .losses import preference_loss as preference_loss
 from .model import (
     check_saved as check_saved,
+    CORRECTION_FILE as CORRECTION_FILE,
     dropout_rates as dropout_rates,
     fix_date as fix_date,
     padding_right as padding_right,
