@@ -25,6 +25,7 @@ from .model import (
     check_model_class as check_model_class,
     check_token_ids as check_token_ids,
     CORRECTION_FILE as CORRECTION_FILE,
+    find_model as find_model,
     HUB_KEYS as HUB_KEYS,
     limit_length as limit_length,
     load_reward_model as load_reward_model,
@@ -54,7 +55,9 @@ from .words import are_messages as are_messages, as_text as as_text, drop_none a
 __all__ = [
     'logger',
     'CORRECTION_BYTES',
+    'LENGTH_UNIT',
     'READS_PER_TOKEN',
+    'CORRECTION_NOTE',
     'RewardModel',
     'response_lengths',
     'Ranking',
@@ -116,8 +119,9 @@ class RewardModel:
     TypeError and ValueError for what `score` doesn't take."""
 
     def token_rewards(self, prompt, response) -> TokenRewards:
-        """The head's value at every token of one response; a ValueError for an encoder, or a response that is too long, a
-    TypeError for what is neither text nor messages."""
+        """The head's value at every token of one response: raw rewards, from which no length correction is taken off.
+
+    A ValueError for an encoder, or a response that is too long; a TypeError for what is neither text nor messages."""
 
     def score_pairs(
         self,
@@ -147,7 +151,8 @@ class RewardModel:
     ) -> Features:
         """What the head's last layer reads of each response, and the reward that it makes of it, from one pass.
 
-    It raises what `score` does, and a ValueError where the reward isn't linear in anything (a forward of its own)."""
+    A TypeError or ValueError for what `score` doesn't take, and a ValueError where the reward isn't linear in anything
+    (a forward of the model's own)."""
 
     def pair_features(
         self,
@@ -167,7 +172,18 @@ class RewardModel:
         """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is
     too long. It raises what `score` does: a TypeError or ValueError for what can't be read."""
 
+    def with_length_correction(self, correction: LengthCorrection | None) -> RewardModel:
+        """Take a bias for length off all rewards of whole responses, by whatever method; rewards at tokens stay raw.
+
+    Post-hoc reward calibration of Huang et al. (arXiv 2409.17407). Lengths are those of `response_lengths`."""
+
+    def save(self, folder: str | Path, *, with_base: bool | None=None) -> None:
+        """Save model and tokenizer by `save_reward_model`, and the length correction, where there is one, beside them.
+
+    `AutoModelForSequenceClassification.from_pretrained(folder)` gives the same rewards, raw."""
+
 CORRECTION_BYTES: Any
+LENGTH_UNIT: str
 READS_PER_TOKEN: int
 def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """How many tokens each response has by itself, without the template's."""
@@ -198,4 +214,5 @@ class PairFeatures(NamedTuple):
     def difference_ND(self) -> np.ndarray:
         """Chosen less rejected: all that a linear head can know of a pair."""
 
+CORRECTION_NOTE: str
 __getattr__: Any
