@@ -25,6 +25,7 @@ from .model import (
     check_model_class as check_model_class,
     check_token_ids as check_token_ids,
     CORRECTION_FILE as CORRECTION_FILE,
+    find_model as find_model,
     HUB_KEYS as HUB_KEYS,
     limit_length as limit_length,
     load_reward_model as load_reward_model,

@@ -995,7 +995,8 @@ def _card_text(self: RewardTrainer, name, base, dataset_name):
     return CARD.format(
         call=call or 'reward("the text as RewardModel puts it together", add_special_tokens=False)[0]', name=name,
         base=f" Fine-tuned from `{base}`." if base else "", data=f" of `{dataset_name}`" if dataset_name else "",
-        repo=self.hub_model_id or args.hub_model_id or args.output_dir, results=results_table(self.state.log_history, self._audit_card),
+        repo=self.hub_model_id or args.hub_model_id or args.output_dir,
+        results=results_table(self.state.log_history, self._audit_card),
         settings="\n".join(f"- `{setting}`: {getattr(args, setting)}" for setting in CARD_SETTINGS))
 
 @patch
