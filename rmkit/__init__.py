@@ -28,7 +28,7 @@ _home = {
     "preflight": "preflights",
     "audit": "audits",
     "Audit": "audits",
-    "bench": "benchmarks",
+    "bench": "benches",
     "average_runs": "uncertainty",
     "check_serving": "serving",
 }

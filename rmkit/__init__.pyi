@@ -19,7 +19,7 @@ from .trainer import RewardTrainer as RewardTrainer
 from .preflights import preflight as preflight
 from .audits import audit as audit
 from .audits import Audit as Audit
-from .benchmarks import bench as bench
+from .benches import bench as bench
 from .uncertainty import average_runs as average_runs
 from .serving import check_serving as check_serving
 from .model import disable_dropout as disable_dropout_in_model

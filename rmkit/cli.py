@@ -475,7 +475,7 @@ def audit(
 # %% ../nbs/81_cli.ipynb #bn002
 def _check_bench(args):
     "UsageError for numbers that can't be and places where nothing can be written; FileNotFoundError for a name."
-    from rmkit.benchmarks import check_name
+    from rmkit.benches import check_name
     for name in ("limit", "max_length", "batch_size"):
         if (value := getattr(args, name)) is not None and value < 1:
             raise UsageError(f"--{name} {value}: give 1 or more")
@@ -487,7 +487,7 @@ def bench(
     words: list[str],  # arguments, as on the command line
 ):
     "Print what a model scores on a benchmark. UsageError for options, rows or a model that can't be."
-    from rmkit.benchmarks import bench as score_on
+    from rmkit.benches import bench as score_on
     args, = parse("bench", words, BenchArguments)
     _check_bench(args)
     be_quiet()

@@ -358,7 +358,7 @@ def check_leakage(
     leaks = find_leakage(texts, held_out, max_characters=CHARACTERS)
     asked, answered = (len(np.union1d(leaks.rows(kind), leaks.rows(f"near {kind}"))) / max(1, leaks.n_rows)
                        for kind in ("prompt", "answer"))
-    status = ("fail" if asked > 0.05 or answered > 0.5 else "warn" if asked > 0.005 or answered > 0.05 else "pass")
+    status = ("fail" if asked > 0.05 or answered > 0.5 else "warn" if asked > 0.01 or answered > 0.05 else "pass")
     return row_of_check("train and eval", status, _counts_in_words(leaks), asked)
 
 # %% ../nbs/75_preflights.ipynb #pr027

@@ -13,7 +13,7 @@ from hostile import PAYLOADS
 
 from rmkit import bench as module
 from rmkit import rules
-from rmkit.benchmarks import bench, BENCHMARKS, find_benchmark, find_rows
+from rmkit.benches import bench, BENCHMARKS, find_benchmark, find_rows
 from rmkit.bias import LengthCorrection
 from rmkit.cli import main
 from rmkit.intervals import resamples
