@@ -1,5 +1,4 @@
 "`rmkit check`, and what `rmkit train` does with its checks"
-import importlib
 import json
 
 import pytest
@@ -29,11 +28,7 @@ def place(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def here(place, monkeypatch):
     monkeypatch.chdir(place)
-<<<<<<< HEAD
     monkeypatch.setattr("rmkit.preflights.TRIAL", 0)
-=======
-    monkeypatch.setattr(importlib.import_module("rmkit.preflight"), "TRIAL", 0)
->>>>>>> w-pre
 
 
 def run(words, capsys):
