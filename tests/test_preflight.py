@@ -1,5 +1,4 @@
 "Preflight: every fault that is planted is found, nothing is found where there is none, and nothing is changed"
-import importlib
 import math
 
 import numpy as np
@@ -10,6 +9,7 @@ from datasets import Dataset, IterableDataset
 from peft import get_peft_model, LoraConfig
 from transformers import BertConfig, BertForSequenceClassification
 
+from rmkit import preflights as chapter
 from rmkit import RewardConfig, RewardTrainer
 from rmkit.checks import Check, Checks
 from rmkit.data import find_format, prepare_dataset, PrepareReport
@@ -25,7 +25,6 @@ from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.tokens import find_markers
 from rmkit.words import as_text
 
-chapter = importlib.import_module("rmkit.preflight")  # the module, whatever the package calls by that name
 PAIRS = make_pairs(240)
 ROWS = PAIRS.to_list()
 PARTS = ("prompt", "chosen", "rejected")
