@@ -672,17 +672,22 @@ def _headline(result):
     return f"{_fact(result.name)}: {_fact(name)} {value} ({interval})"
 
 # %% ../nbs/54_benches.ipynb #be116
+def _score_grid(result, shown):
+    "The scores for a terminal, a line each; `shown` makes a text ready for it."
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in _HEAD:
+        grid.add_column(name, justify="right" if name in ("value", "rows") else "left", overflow="fold")
+    for name, each in result.scores.items():
+        grid.add_row(shown(name), *map(shown, result.in_words(name)), f"{each.n:,}")
+    return grid
+
+
 @patch
 def __rich_console__(self: BenchResult, console, options):
     "The tables for a terminal."
     def shown(text, style=""): return printable(_fact(text), options.encoding, style)
     yield shown(_headline(self), "bold")
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in _HEAD:
-        grid.add_column(name, justify="right" if name in ("value", "rows") else "left", overflow="fold")
-    for name, each in self.scores.items():
-        grid.add_row(shown(name), *map(shown, self.in_words(name)), f"{each.n:,}")
-    yield grid
+    yield _score_grid(self, shown)
     facts = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for name, value in self.facts.items():
         facts.add_row(shown(name, "dim"), shown(value))
@@ -886,13 +891,19 @@ def _facts(model, rows, inputs, table, counted, length):
             "ties": f"{percent(float(np.mean(counted.tied_N)))} of comparisons"}
 
 # %% ../nbs/54_benches.ipynb #be093
-def _notes(model, known, counts, inputs, tied_N):
-    "What to know before the number is quoted."
-    missing = [name for name in known.sizes if name not in counts] if known else []
+def _lacking(known, counts):
+    "What keeps a number from being one of a known benchmark."
+    missing = [name for name in known.sizes if name not in counts]
     if missing:
         yield f"{len(missing)} of {len(known.sizes)} subsets are missing: {', '.join(missing)}"
-    if known and name_of(known, counts).startswith("part of"):
+    if name_of(known, counts).startswith("part of"):
         yield f"this is not a result of {known.name}: scores of a part aren't comparable with published ones"
+
+
+def _notes(model, known, counts, inputs, tied_N):
+    "What to know before the number is quoted."
+    if known:
+        yield from _lacking(known, counts)
     dtype = next(model.model.parameters()).dtype
     if dtype in (torch.float16, torch.bfloat16) and np.any(tied_N):
         yield f"{str(dtype).removeprefix('torch.')} rounds rewards, which makes ties; float32 makes fewer"

@@ -79,6 +79,12 @@ def _balanced(weights_N, wins_N, longer_N, shorter_N):
     return (weighted_mean(weights_N * longer_N, wins_N) + weighted_mean(weights_N * shorter_N, wins_N)) / 2
 
 
+def _length_kinds(pairs):
+    "Which pairs are of which kind: the shorter, the longer, or neither response is the chosen one."
+    equal_N = np.abs(pairs.gap_N) <= EQUAL_LENGTH * pairs.length_N2.max(1, initial=0)
+    return dict(shorter=(pairs.gap_N < 0) & ~equal_N, longer=(pairs.gap_N > 0) & ~equal_N, equal=equal_N)
+
+
 def accuracy_by_length(
     table: pd.DataFrame,  # one row a pair: rewards, length_chosen, length_rejected, and prompt where there is one
 ) -> dict[str, Estimate]:  # shorter, longer, equal: which of the two is the chosen one; balanced: mean of the first two
@@ -87,8 +93,7 @@ def accuracy_by_length(
     About as long: they differ by a tenth of the longer one, or less. A ValueError where the table has no rewards or
     lengths."""
     pairs = _pairs_of(table)
-    wins_N, equal_N = wins(pairs.margin_N), np.abs(pairs.gap_N) <= EQUAL_LENGTH * pairs.length_N2.max(1, initial=0)
-    kinds = dict(shorter=(pairs.gap_N < 0) & ~equal_N, longer=(pairs.gap_N > 0) & ~equal_N, equal=equal_N)
+    wins_N, kinds = wins(pairs.margin_N), _length_kinds(pairs)
     found = {kind: accuracy_estimate(wins_N[is_N], pairs.group_N[is_N]) for kind, is_N in kinds.items()}
     for kind in [kind for kind, is_N in kinds.items() if not is_N.any()]:
         found[kind] = Estimate(math.nan, why=f"there is no pair of this kind ({kind}) in the table")
@@ -117,6 +122,16 @@ def _length_numbers(weights_N, z_N2, fit_2):
                 accuracy_at_equal_length=weighted_mean(weights_N, sigmoid(a * np.abs(rest_N))))
 
 # %% ../nbs/35_bias.ipynb #bi013b
+def _fit_of_length(pairs):
+    "What the fit of `length_effect` says; NaN, and why, where no gap tells responses apart."
+    if not pairs.gap_N.any():
+        why = "no response is longer than the other of its pair" if len(pairs.gap_N) else "there are no pairs"
+        return dict.fromkeys(["reward", "length", "accuracy_at_equal_length"], Estimate(math.nan, why=why))
+    z_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
+    fit_2 = logistic_fit(z_N2, np.ones(len(z_N2)), ridge=WEAK_RIDGE)
+    return bootstrap(partial(_length_numbers, fit_2=fit_2), z_N2, groups_N=pairs.group_N)
+
+
 def length_effect(
     table: pd.DataFrame,  # one row a pair: rewards, length_chosen, length_rejected, and prompt where there is one
 ) -> dict[str, Estimate]:  # reward, length, accuracy_at_equal_length, length_rule
@@ -128,13 +143,8 @@ def length_effect(
     lengths."""
     pairs = _pairs_of(table)
     sign = -1 if length_rule(*pairs.length_N2.T).direction == "shorter" else 1
-    rule = dict(length_rule=accuracy_estimate(wins(sign * pairs.gap_N), pairs.group_N))
-    if not pairs.gap_N.any():
-        why = "no response is longer than the other of its pair" if len(pairs.gap_N) else "there are no pairs"
-        return dict.fromkeys(["reward", "length", "accuracy_at_equal_length"], Estimate(math.nan, why=why)) | rule
-    z_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
-    fit_2 = logistic_fit(z_N2, np.ones(len(z_N2)), ridge=WEAK_RIDGE)
-    return bootstrap(partial(_length_numbers, fit_2=fit_2), z_N2, groups_N=pairs.group_N) | rule
+    rule = accuracy_estimate(wins(sign * pairs.gap_N), pairs.group_N)
+    return _fit_of_length(pairs) | dict(length_rule=rule)
 
 # %% ../nbs/35_bias.ipynb #bi017b
 class Preference(NamedTuple):

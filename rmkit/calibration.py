@@ -107,19 +107,23 @@ def _temperature(margin_N, groups_N, seed):
     return of_one._replace(value=value, low=low, high=high)
 
 # %% ../nbs/34_calibration.ipynb #ca018
+def _after_division(margin_N, group_N, temperature, seed):
+    "What a temperature is worth on pairs that it wasn't fitted to."
+    if math.isnan(temperature.value):
+        none = Estimate(math.nan, n=len(margin_N), why=f"no temperature: {temperature.why}")
+        return dict(error_after=none, log_loss_gain=none)
+    after_N = margin_N / temperature.value
+    return dict(error_after=calibration_error(after_N, group_N, seed=seed),
+                log_loss_gain=paired_difference(log_losses(margin_N), log_losses(after_N), group_N))
+
+
 def _tempered(margin_N, group_N, seed):
-    "What one temperature is worth on the half of the prompts that it wasn't fitted to."
+    "A temperature of half of the prompts, and what it is worth on the other half."
     is_fit_N = _halves(group_N, seed)
     temperature = _temperature(margin_N[is_fit_N], group_N[is_fit_N], seed)
     test_N, of_test = margin_N[~is_fit_N], group_N[~is_fit_N]
-    before = calibration_error(test_N, of_test, seed=seed)
-    if math.isnan(temperature.value):
-        none = Estimate(math.nan, n=len(test_N), why=f"no temperature: {temperature.why}")
-        return dict(temperature=temperature, error_before=before, error_after=none, log_loss_gain=none)
-    after_N = test_N / temperature.value
-    return dict(temperature=temperature, error_before=before,
-                error_after=calibration_error(after_N, of_test, seed=seed),
-                log_loss_gain=paired_difference(log_losses(test_N), log_losses(after_N), of_test))
+    return dict(temperature=temperature, error_before=calibration_error(test_N, of_test, seed=seed),
+                **_after_division(test_N, of_test, temperature, seed))
 
 
 def calibration(

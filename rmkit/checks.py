@@ -107,6 +107,12 @@ def _details(check):
     return [text for text in (check.why, check.remedy and f"-> {check.remedy}") if text]
 
 # %% ../nbs/15_checks.ipynb #ck012
+def _terminal_row(check, encoding):
+    "Status, name and what was found, for a terminal."
+    details = [printable("\n" + text, encoding, "dim") for text in _details(check)]
+    found = Text.assemble(printable(check.found, encoding), *details)
+    return Text(check.status, _COLOURS[check.status]), printable(check.name, encoding), found
+
 @patch
 def __rich_console__(self: Checks, console, options):
     "The table for a terminal."
@@ -115,9 +121,7 @@ def __rich_console__(self: Checks, console, options):
     for width in (dict(no_wrap=True), dict(max_width=24, overflow="fold"), dict(ratio=1, overflow="fold")):
         grid.add_column(**width)
     for check in self:
-        details = [printable("\n" + text, options.encoding, "dim") for text in _details(check)]
-        found = Text.assemble(printable(check.found, options.encoding), *details)
-        grid.add_row(Text(check.status, _COLOURS[check.status]), printable(check.name, options.encoding), found)
+        grid.add_row(*_terminal_row(check, options.encoding))
     yield grid
 
 @patch

@@ -98,6 +98,14 @@ def _mixed(arrays):
     return mixed_S
 
 # %% ../nbs/38_duplicates.ipynb #du016
+def _begins_run(size_T):
+    "Whether a run begins with each word; one from the last words of a text would go over its end."
+    begins_W, ends = np.ones(size_T.sum(), dtype=bool), np.cumsum(size_T)[size_T > 0]
+    for k in range(1, SIZE):
+        begins_W[ends - k] = False
+    return begins_W
+
+
 def five_grams(
     texts_T,  # (T,) texts or messages
 ) -> Grams:
@@ -106,11 +114,8 @@ def five_grams(
     words_T = [words + [b""] * (SIZE - len(words)) if words else words for words in words_T]
     size_T = np.fromiter(map(len, words_T), np.int64, len(words_T))
     hashes_W = np.fromiter(map(_Hashes().__getitem__, chain.from_iterable(words_T)), np.uint64, size_T.sum())
-    begins_W, ends = np.ones(len(hashes_W), dtype=bool), np.cumsum(size_T)[size_T > 0]
-    for k in range(1, SIZE):
-        begins_W[ends - k] = False  # a run that began here would go over the end of its text
     n = max(len(hashes_W) - SIZE + 1, 0)
-    grams_S = _mixed([hashes_W[k:k + n] for k in range(SIZE)])[begins_W[:n]]
+    grams_S = _mixed([hashes_W[k:k + n] for k in range(SIZE)])[_begins_run(size_T)[:n]]
     start_T1 = np.concatenate([[0], np.cumsum(np.maximum(size_T - SIZE + 1, 0))])
     return Grams((grams_S >> np.uint64(32)).astype(np.uint32), start_T1)
 
@@ -362,12 +367,18 @@ def _rows_by_text(keys, texts, rows, skip):
     return list(found.values())
 
 
-def _near_leaks(kind, held_out, trained, threshold, most, seed):
-    "Finds of a kind, and which part was looked at, where it wasn't all. What held-out texts leave is training's."
+def _part_of_each(held_out, trained, most, seed):
+    "A sample of either side, of `most` characters in all; what held-out texts leave is training's."
     some, left = [], most // 2
     for side in (held_out, trained):
         some.append([side[k] for k in _sample([(text,) for text, _ in side], left, seed)])
         left = most - sum(len(text) for text, _ in some[0])
+    return some
+
+
+def _near_leaks(kind, held_out, trained, threshold, most, seed):
+    "Finds of a kind, and which part was looked at, where it wasn't all."
+    some = _part_of_each(held_out, trained, most, seed)
     near = _near_texts(*([text for text, _ in side] for side in some), threshold)
     found = [(kind, row, some[1][b][1][0], similarity) for a, b, similarity in near for row in some[0][a][1]]
     counts = [f"{len(part):,} of {len(side):,}" for part, side in zip(some, (held_out, trained))]

@@ -90,11 +90,16 @@ def logistic_fit(
     return w_K
 
 # %% ../nbs/33_fits.ipynb #fi014
+def _pull_and_curvature(x_NK, y_N, w_K):
+    "What each pair adds to the gradient of the likelihood and to its curvature: (N, K + K * K)."
+    p_N = sigmoid(x_NK @ w_K)
+    curvature_NKK = (p_N * (1 - p_N))[:, None, None] * x_NK[:, :, None] * x_NK[:, None, :]
+    return np.concatenate([(y_N - p_N)[:, None] * x_NK, curvature_NKK.reshape(-1, len(w_K)**2)], axis=1)
+
+
 def _one_step_each(x_NK, y_N, w_K, ridge, group_N, n_boot, seed):
     "The coefficients (B, K) of resamples, a step from those of all pairs; NaN where a column is 0 throughout."
-    p_N, k = sigmoid(x_NK @ w_K), len(w_K)
-    curvature_NKK = (p_N * (1 - p_N))[:, None, None] * x_NK[:, :, None] * x_NK[:, None, :]
-    of_pairs_NC = np.concatenate([(y_N - p_N)[:, None] * x_NK, curvature_NKK.reshape(-1, k * k)], axis=1)
+    k, of_pairs_NC = len(w_K), _pull_and_curvature(x_NK, y_N, w_K)
     means_BC = resamples(lambda weights_N, of_pairs_NC: weights_N @ of_pairs_NC / weights_N.sum(), of_pairs_NC,
                          groups_N=group_N, n_boot=n_boot, seed=seed)
     curvature_BKK = means_BC[:, k:].reshape(-1, k, k)

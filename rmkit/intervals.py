@@ -83,6 +83,13 @@ def _weights(group_N, n_boot, seed):
         yield from counts_BG.astype(np.float64)[:, group_N]
 
 
+def _by_name(draws):
+    "What each resample gives as one array, or an array for each name."
+    if isinstance(draws[0], dict):
+        return {name: np.array([draw[name] for draw in draws]) for name in draws[0]}
+    return np.array(draws)
+
+
 def resamples(
     statistic,  # function of weights_N and the columns; gives a number, an array of numbers, or a dict of either
     *columns_N,  # (N,) or (N, K), what it needs of each pair
@@ -101,10 +108,7 @@ def resamples(
     n_boot = n_boot or min(1000, max(200, 20_000_000 // n))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        draws = [statistic(weights_N, *columns_N) for weights_N in _weights(group_N, n_boot, seed)]
-    if isinstance(draws[0], dict):
-        return {name: np.array([draw[name] for draw in draws]) for name in draws[0]}
-    return np.array(draws)
+        return _by_name([statistic(weights_N, *columns_N) for weights_N in _weights(group_N, n_boot, seed)])
 
 # %% ../nbs/32_intervals.ipynb #in016
 def _alike(value, n_groups, bounds):

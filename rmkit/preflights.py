@@ -302,6 +302,13 @@ def check_rows(
     status = "pass" if not bad else "fail" if stops or bad > 0.2 * report.rows else "warn"
     return row_of_check("rows", status, f"{report.rows:,} rows give {report.pairs:,} pairs{reasons}{sampled}", bad)
 
+def _lost_to_length(left_out, cut, n, limit):
+    "How many of n pairs are cut or left out, in words."
+    if not left_out + cut:
+        return f"all {n:,} pairs fit into max_length={limit}" if limit else "there is no limit"
+    found = f"at max_length={limit}, {_share_of(cut, n)} pairs lose the oldest tokens of their prompt"
+    return found + (f", {_share_of(left_out, n)} are left out" if left_out else "")
+
 def check_lengths(
     report: PrepareReport,  # of the rows
     stops: bool,  # whether training stops at a text that is too long
@@ -309,11 +316,8 @@ def check_lengths(
 ) -> Check:
     "How many pairs are cut, or left out, because they are too long."
     left_out, cut = sum(report.dropped[reason] for reason in OVERLONG), report.truncated
-    n, limit = report.pairs + left_out, report.max_length
-    found = f"all {n:,} pairs fit into max_length={limit}" if limit else "there is no limit"
-    if left_out or cut:
-        found = f"at max_length={limit}, {_share_of(cut, n)} pairs lose the oldest tokens of their prompt"
-        found += f", {_share_of(left_out, n)} are left out" if left_out else ""
+    n = report.pairs + left_out
+    found = _lost_to_length(left_out, cut, n, report.max_length)
     status = "fail" if stops and left_out else "warn" if left_out + cut > 0.05 * n else "pass"
     return row_of_check("length", status, found + sampled, (left_out + cut) / max(1, n))
 
@@ -449,15 +453,15 @@ def check_labels(
     reached: list[Estimate],  # of the rules that were fitted
 ) -> Check:
     "Whether labels can be told from noise."
-    known = [estimate for estimate in reached if not math.isnan(estimate.value)]
+    known = [each for each in reached if not math.isnan(each.value)]
     best = max(known, key=lambda estimate: estimate.low, default=Estimate(math.nan))
-    if best.low > 0.5:
-        found = f"the best of {len(known)} rules is right {best.in_percent()}"
-        return row_of_check("labels", "pass", found, best.value)
-    if best.n < 500:
+    beats_coin = best.low > 0.5
+    if not beats_coin and best.n < 500:
         return row_of_check("labels", "pass", f"{best.n} pairs are too few to tell labels from noise by rules")
-    found = f"none of {len(known)} rules is right more often than a coin for certain; the best {best.in_percent()}"
-    return row_of_check("labels", "warn", found, best.value)
+    found = f"none of {len(known)} rules is right more often than a coin for certain; the best"
+    if beats_coin:
+        found = f"the best of {len(known)} rules is right"
+    return row_of_check("labels", "pass" if beats_coin else "warn", f"{found} {best.in_percent()}", best.value)
 
 # %% ../nbs/75_preflights.ipynb #pr036
 SMALL = 10_000_000  # parameters below which a model takes the rates of small ones
@@ -711,19 +715,24 @@ def _part(n, of):
     "In words, which part was looked at, where it wasn't all."
     return "" if n >= of else f"; {n:,} rows of {of:,} were looked at"
 
-def _check_data(subject, trainer):
-    "What became of rows, and what texts and labels say."
-    args, report = trainer.args, subject.report
+def _check_reading(subject, args):
+    "What became of the rows of each split, and of training pairs that are too long."
     for split, each in subject.reports.items():
         found = check_rows(each, args.on_bad_row == "raise", _part(each.rows, subject.n_rows[split]))
         yield found if split == "train" else found._replace(name=f"rows of {split}")
+    report = subject.report
     yield check_lengths(report, args.overlong == "raise", _part(report.rows, subject.n_rows["train"]))
-    yield check_columns(report)
+
+def _check_data(subject, trainer):
+    "What became of rows, and what texts and labels say."
+    yield from _check_reading(subject, trainer.args)
+    format = subject.report.format
+    yield check_columns(subject.report)
     yield check_repeats(subject.texts)
     if subject.held_out:
         yield check_leakage(subject.texts, subject.held_out)
-    yield check_position(subject.rows, report.format)
-    yield check_margins([row["margin"] for row in subject.rows] if report.format.margin else [])
+    yield check_position(subject.rows, format)
+    yield check_margins([row["margin"] for row in subject.rows] if format.margin else [])
 
 # %% ../nbs/75_preflights.ipynb #pr054
 def _frozen_head(trainer, rows, groups_N, run, wanted):
@@ -807,13 +816,9 @@ def _subject_of_trainer(trainer):
     return Subject(rows, _texts_in(dataset, tokenizer), held_out, reports["train"], reports, n_rows, n_pairs)
 
 # %% ../nbs/75_preflights.ipynb #pr060
-def _read_split(dataset, columns, split, has_template):
-    "The texts of up to `COMPARED` rows as they come, and a report that counts those that can't be read."
-    format = find_format(dataset, columns, has_template)
-    report, texts = PrepareReport(split, format), {part: [] for part in PARTS}
-    if format.layout in ("ids", "ratings"):  # nothing to read, or pairs only together
-        return {}, report
-    for index, row in enumerate(sample_rows(dataset, COMPARED)):
+def _readable_pairs(rows, format, report):
+    "Yield the pairs of rows; the report counts those that can't be read."
+    for index, row in enumerate(rows):
         report.see(index)
         try:
             pairs = to_pairs(row, format)
@@ -822,8 +827,17 @@ def _read_split(dataset, columns, split, has_template):
             continue
         for pair in pairs:
             if report.add("chosen equals rejected" if pair["chosen"] == pair["rejected"] else None):
-                for part, column in texts.items():
-                    column.append(as_text(pair[part]))
+                yield pair
+
+def _read_split(dataset, columns, split, has_template):
+    "The texts of up to `COMPARED` rows as they come, and a report that counts those that can't be read."
+    format = find_format(dataset, columns, has_template)
+    report, texts = PrepareReport(split, format), {part: [] for part in PARTS}
+    if format.layout in ("ids", "ratings"):  # nothing to read, or pairs only together
+        return {}, report
+    for pair in _readable_pairs(sample_rows(dataset, COMPARED), format, report):
+        for part, column in texts.items():
+            column.append(as_text(pair[part]))
     return texts, report
 
 def _sampled(dataset):
@@ -900,6 +914,11 @@ def _adapter_for_a_look(model, peft_config):
         for p, trained in was_trained:
             p.requires_grad_(trained)
 
+def _take_plans(of_look, args):
+    "Put into the settings of a look what the run will do about faults, and when it evaluates."
+    for name in ("on_bad_row", "overlong", "eval_strategy"):
+        setattr(of_look, name, getattr(args, name))
+
 def _look(model, dataset, held_out, args, head, price, peft_config, **given):
     "The checks of a run for which there is no trainer."
     with TemporaryDirectory() as folder, _adapter_for_a_look(model, peft_config) as made:
@@ -910,8 +929,7 @@ def _look(model, dataset, held_out, args, head, price, peft_config, **given):
             return _without_a_trainer(error, dataset, held_out, named_columns(args))
         made.append(trainer)
         subject = _subject_of_datasets(trainer, dataset, held_out)
-        for name in ("on_bad_row", "overlong", "eval_strategy"):  # what the run will do
-            setattr(trainer.args, name, getattr(args, name))
+        _take_plans(trainer.args, args)
         return _ask_all(subject, trainer, head, price)
 
 # %% ../nbs/75_preflights.ipynb #pr066

@@ -111,6 +111,12 @@ def _saved_correction(path, options):
     return correction
 
 # %% ../nbs/50_scoring.ipynb #c036
+def _placed(model, device, settings):
+    "The model on the device, or on a GPU where there is one; where `settings` of loading placed it, it stays there."
+    if settings.keys() & {"device_map", "quantization_config"}:
+        return model
+    return model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
 @patch(cls_method=True)
 def from_pretrained(
     cls: RewardModel,
@@ -127,9 +133,7 @@ def from_pretrained(
     model, tokenizer = load_reward_model(path_or_name, require_head=True, **kwargs)
     if text_pair:
         set_text_pair(model, tokenizer)
-    if not kwargs.keys() & {"device_map", "quantization_config"}:
-        model = model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    found = cls(model, tokenizer, max_length)
+    found = cls(_placed(model, device, kwargs), tokenizer, max_length)
     if length_correction:
         found.length_correction = _saved_correction(path_or_name, kwargs)
     return found
@@ -179,6 +183,13 @@ def _report_cut(over, ids_N, max_length):
                        f"max_length={max_length} even without their prompt; their reward is NaN")
 
 # %% ../nbs/50_scoring.ipynb #c042
+def _cut_long(ids_N, pairs, max_length, tokenizer, markers, is_chat):
+    "Cut the rows that are over `max_length`, in place, and say so."
+    over = [i for i, ids in enumerate(ids_N) if max_length and len(ids) > max_length]
+    for i in over:
+        ids_N[i] = _cut_to_fit(ids_N[i], pairs[i][0], max_length, tokenizer, markers, is_chat)
+    _report_cut(over, ids_N, max_length)
+
 def _encode_pairs(
     prompts: Sequence,  # N, text or messages
     responses: Sequence,  # N, text or messages
@@ -191,10 +202,7 @@ def _encode_pairs(
     markers = (find_pair_markers if text_pair else find_markers)(tokenizer)
     pairs = _as_conversations(prompts, responses) if is_chat else list(zip(prompts, responses))
     ids_N = tokenize(_render_all(pairs, tokenizer, markers), tokenizer, markers, is_chat)
-    over = [i for i, ids in enumerate(ids_N) if max_length and len(ids) > max_length]
-    for i in over:
-        ids_N[i] = _cut_to_fit(ids_N[i], pairs[i][0], max_length, tokenizer, markers, is_chat)
-    _report_cut(over, ids_N, max_length)
+    _cut_long(ids_N, pairs, max_length, tokenizer, markers, is_chat)
     return ids_N
 
 # %% ../nbs/50_scoring.ipynb #sp508
@@ -394,6 +402,12 @@ def _say_raw():
                    "the reward that `score` gives.")
 
 # %% ../nbs/50_scoring.ipynb #c066a
+def _check_one(scorer, ids):
+    "A ValueError where a response didn't fit, or the model can't read a token of it."
+    check_token_ids(scorer.model, scorer.tokenizer, [ids])
+    if ids is None:
+        raise ValueError(f"the response is longer than max_length={scorer.max_length} even without its prompt")
+
 @patch
 def token_rewards(
     self: RewardModel,
@@ -406,9 +420,7 @@ def token_rewards(
     if self.length_correction is not None:
         _say_raw()
     ids, before = self._encode([prompt], [response])[0], self._encode([prompt], [""])[0]
-    check_token_ids(self.model, self.tokenizer, [ids])
-    if ids is None:
-        raise ValueError(f"the response is longer than max_length={self.max_length} even without its prompt")
+    _check_one(self, ids)
     with evaluating(self.model):
         r_BL = rewards_at_tokens(self.model, *pad_rows([ids], 0, device=next(self.model.parameters()).device))
     special = np.isin(ids, self.tokenizer.all_special_ids)

@@ -135,18 +135,23 @@ def _check_adapter(saved):
                 "head only since vllm#53555", remedy)
 
 # %% ../nbs/22_serving.ipynb #se015
+def _class_in_words(name, own_code):
+    "An architecture, and what keeps engines from knowing it."
+    is_strange = name.endswith("ForSequenceClassification") and not hasattr(transformers, name)
+    found = (name or "none named") + " with code of its own" * own_code
+    return found + ", which transformers doesn't know" * (is_strange and not own_code)
+
+
 def _check_architecture(saved):
     "Whether engines take it for a classifier, of a class that they know, without code of its own."
     name, own_code = saved.architecture, "auto_map" in saved.config
     known = name.endswith("ForSequenceClassification") and hasattr(transformers, name)
-    found = (name or "none named") + " with code of its own" * own_code
-    if not own_code and name.endswith("ForSequenceClassification") and not known:
-        found += ", which transformers doesn't know"
     why = "by this name an engine chooses what to make of the folder"
     if name.endswith("RewardModel"):
         why += "; vLLM makes an embedder of *RewardModel"
-    return _row("architecture", known and not own_code, found, why, "Load it with load_reward_model, and save it with "
-                "save_reward_model: a ForSequenceClassification comes of a language model, too, with a head to train.")
+    return _row("architecture", known and not own_code, _class_in_words(name, own_code), why,
+                "Load it with load_reward_model, and save it with save_reward_model: a ForSequenceClassification comes "
+                "of a language model, too, with a head to train.")
 
 # %% ../nbs/22_serving.ipynb #se017
 _ENCODER_HEADS = ("classifier", "classification_head", "pre_classifier", "head", "logits_proj", "sequence_summary")
@@ -413,15 +418,13 @@ def _pipeline_lines(saved, reading):
     "Python that scores one conversation."
     lines = ["from transformers import pipeline",
              f"reward = pipeline('text-classification', model={str(saved.path)!r})"]
-    ask, text = "add_special_tokens=False, function_to_apply='none'", f"{_texts(saved, reading)!r}"
+    text, options = f"{_texts(saved, reading)!r}", "function_to_apply='none'"
     if isinstance(reading, Reading):
         lines.append(f"text = reward.tokenizer.apply_chat_template({_CHAT}, tokenize=False)")
-        text = "text"
+        text, options = "text", f"add_special_tokens=False, {options}"
     elif saved.config.get("reward_input") == "text_pair":
-        text, ask = f"dict(text={_CHAT[0]['content']!r}, text_pair={_CHAT[1]['content']!r})", "function_to_apply='none'"
-    else:
-        ask = "function_to_apply='none'"
-    return "\n".join([*lines, f"print(reward({text}, {ask}))"])
+        text = f"dict(text={_CHAT[0]['content']!r}, text_pair={_CHAT[1]['content']!r})"
+    return "\n".join([*lines, f"print(reward({text}, {options}))"])
 
 # %% ../nbs/22_serving.ipynb #se033
 def _requests(saved, reading):

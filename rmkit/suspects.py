@@ -140,6 +140,13 @@ def margins_over_training(
     return log_p_N - log_q_N
 
 # %% ../nbs/36_suspects.ipynb #su023
+def _suspects_among(margin_N):
+    "What `find_suspects` finds, (N,) bool; a pair without a margin isn't suspect."
+    known_N, suspect_N = ~np.isnan(margin_N), np.zeros(len(margin_N), dtype=bool)
+    suspect_N[known_N] = find_suspects(margin_N[known_N]).is_suspect_N
+    return suspect_N
+
+
 def rank_suspects(
     table: pd.DataFrame,  # one row a pair, as from `RewardModel.score_pairs`
     margin_N=None,  # (N,) reward margins out of sample; the table's own where the model hasn't seen these pairs
@@ -153,7 +160,6 @@ def rank_suspects(
     margin_N = np.asarray(margin_N, dtype=np.float64)
     if margin_N.shape != (len(table),):
         raise ValueError(f"expected a margin for each of {len(table)} pairs, found {margin_N.shape}")
-    known_N, suspect_N = ~np.isnan(margin_N), np.zeros(len(table), dtype=bool)
-    suspect_N[np.flatnonzero(known_N)[find_suspects(margin_N[known_N]).is_suspect_N]] = True
+    suspect_N = _suspects_among(margin_N)
     ranked = table.assign(suspicion=sigmoid(-margin_N), suspect=suspect_N, row=np.arange(len(table)))
     return PairScores(ranked.iloc[np.argsort(margin_N, kind="stable")].reset_index(drop=True))

@@ -287,6 +287,11 @@ def _numbers(model):
     return {name: x for name, x in model.state_dict().items() if x.is_floating_point()}
 
 # %% ../nbs/52_uncertainty.ipynb #un060
+def _move_towards(mean, model, share):
+    "Take a model's weights into the mean so far, in place; `share` is what it counts of all so far."
+    for name, x in _numbers(model).items():
+        mean[name] += (x.float() - mean[name]) * share
+
 @torch.no_grad()
 def average_runs(
     runs: Sequence[RewardModel | str | Path],  # from one start, in memory or by folder or name; adapters are merged
@@ -304,7 +309,6 @@ def average_runs(
         other, other_base = _plain_copy(run)
         _refuse_unlike(first, base, mean, other, other_base, n)
         total += weight
-        for name, x in _numbers(other.model).items():
-            mean[name] += (x.float() - mean[name]) * (weight / max(total, 1e-30))
+        _move_towards(mean, other.model, weight / max(total, 1e-30))
     first.model.load_state_dict(mean, strict=False)  # whole numbers stay the first run's
     return first
