@@ -227,7 +227,7 @@ def from_dict(
                          "lengths, bias and strength") from error
 
 # %% ../nbs/35_bias.ipynb #bi026
-STRENGTHS = np.linspace(0, 1, 11)
+STRENGTHS = np.arange(11) / 10
 CURVE_RESPONSES = 20_000  # as many responses, evenly spaced by length, show the curve
 
 
