@@ -26,9 +26,7 @@ from real_run import DATA, machine
 from rmkit import RewardConfig, RewardTrainer
 from rmkit.data import prepare_dataset, split_by_prompt
 from rmkit.files import load_rows
-from rmkit.flat import flat_rewards, needs_padding
-from rmkit.head import head_module
-from rmkit.layout import PrefixSharingCollator, share_across
+from rmkit.fits import pair_head
 from rmkit.metrics import accuracy, accuracy_interval, length_rule, prompt_groups, wins
 from rmkit.model import load_reward_model
 from rmkit.scoring import response_lengths, RewardModel
@@ -127,42 +125,6 @@ def rule_of(
     return length_rule(*(response_lengths(pairs[side], tokenizer) for side in ("chosen", "rejected")))._asdict()
 
 
-@torch.no_grad()
-def features(
-    model,  # a decoder with one output
-    pairs: Dataset,  # `chosen_ids`, `rejected_ids`
-    size: int = 8,  # pairs a pass
-) -> np.ndarray:  # (N, d) what the head sees of the chosen text less what it sees of the rejected
-    "Differences of the last hidden states: all that a linear head can know of a pair"
-    assert needs_padding(model) is None
-    collate, rows, seen, found = PrefixSharingCollator(), pairs.to_list(), [], []
-    hook = head_module(model).register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][0]))
-    for i in range(0, len(rows), size):
-        flat = share_across(collate(rows[i:i + size]))
-        flat_rewards(model, flat)
-        ends_R = flat["cu_q"][1:].long() - 1
-        pairs_B2d = seen.pop()[ends_R][flat["place"]].unflatten(0, (-1, 2))
-        found.append((pairs_B2d[:, 0] - pairs_B2d[:, 1]).float().numpy())
-        print(f"  features of {min(i + size, len(rows))} of {len(rows)} pairs", flush=True)
-    hook.remove()
-    return np.concatenate(found)
-
-
-def fit_head(
-    x_Nd: np.ndarray,  # differences of features
-    ridge: float,  # weight of the penalty
-) -> np.ndarray:  # (d,)
-    "The linear head of least Bradley-Terry loss, with a ridge: Newton's steps, in the space that the rows span"
-    u_Nk, s_k, v_kd = np.linalg.svd(x_Nd, full_matrices=False)
-    z_Nk, w_k = u_Nk * s_k, np.zeros(len(s_k))
-    for _ in range(12):
-        p_N = 1 / (1 + np.exp(z_Nk @ w_k))  # of being wrong
-        gradient = ridge * w_k - z_Nk.T @ p_N / len(x_Nd)
-        curvature = (z_Nk.T * (p_N * (1 - p_N))) @ z_Nk / len(x_Nd) + ridge * np.eye(len(w_k))
-        w_k -= np.linalg.solve(curvature, gradient)
-    return w_k @ v_kd
-
-
 def choose_head(
     x_Nd: np.ndarray,  # differences of features
     prompts_N: np.ndarray,  # numbers of prompts
@@ -171,8 +133,8 @@ def choose_head(
     "The head with the ridge that does best on a quarter of the prompts, then fitted to all"
     order = rng.permutation(np.unique(prompts_N))
     held = np.isin(prompts_N, order[:max(1, len(order) // 4)])
-    loss = {ridge: bt_loss(x_Nd[held] @ fit_head(x_Nd[~held], ridge)) for ridge in (0.01, 0.1, 1.0, 10.0)}
-    return fit_head(x_Nd, min(loss, key=loss.get))
+    loss = {ridge: bt_loss(x_Nd[held] @ pair_head(x_Nd[~held], ridge)) for ridge in (0.01, 0.1, 1.0, 10.0)}
+    return pair_head(x_Nd, min(loss, key=loss.get))
 
 
 def out_of_fold(
@@ -209,7 +171,8 @@ def run_head(
     "Heads on frozen features of one set: sizes, seeds"
     model, tokenizer = load_reward_model(smollm2(args.cache.expanduser()), seed=0)
     pairs = real_pairs(args, job["set"], tokenizer)
-    x_Nd, prompts_N = features(model.eval(), pairs).astype(np.float64), prompt_groups(pairs["prompt"])
+    found = RewardModel(model, tokenizer).pair_features(pairs.select_columns(TEXTS))
+    x_Nd, prompts_N = found.difference_ND.astype(np.float64), prompt_groups(pairs["prompt"])
     most, heads = len(pairs) * 3 // 4, []  # a fold leaves four fifths, or a little less
     for n in [n for n in (25, 50, 100, 200, 400) if n < 0.8 * most] + [most]:
         margins = [out_of_fold(x_Nd, prompts_N, n, seed) for seed in range(args.seeds)]

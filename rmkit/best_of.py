@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .intervals import bootstrap, Estimate, paired_difference
+from .intervals import Estimate, from_resamples, paired_difference
 
 # %% ../nbs/37_best_of.ipynb #bo005
 def kl_of_best_of(
@@ -88,9 +88,11 @@ def powers_of_two(
     return sorted({2**i for i in range(N.bit_length())} | {N})
 
 
-def _means(weights_G, by_prompt_GK):
-    "Weighted means over prompts."
-    return dict(enumerate(weights_G @ by_prompt_GK / weights_G.sum()))
+def _means(by_prompt_GK):
+    "The mean over prompts of each column, with its interval: `bootstrap`, for all columns and resamples at once."
+    G = len(by_prompt_GK)
+    draws_BK = np.random.default_rng(0).multinomial(G, np.full(G, 1 / G), size=1000) @ by_prompt_GK / G
+    return [from_resamples(value, draws_B, G, G) for value, draws_B in zip(by_prompt_GK.mean(0), draws_BK.T)]
 
 
 def best_of_curve(
@@ -107,7 +109,7 @@ def best_of_curve(
     own_GK = np.mean([best_of(proxy, proxy, ns) for proxy in models], axis=0)
     curve = dict(n=ns, kl=kl_of_best_of(ns))
     for name, by_prompt_GK in dict(proxy=own_GK, gold=best_of(gold_GN, proxy_GN, ns)).items():
-        found = bootstrap(_means, by_prompt_GK).values()
+        found = _means(by_prompt_GK)
         curve |= {name: [each.value for each in found], f"{name}_low": [each.low for each in found],
                   f"{name}_high": [each.high for each in found]}
     return pd.DataFrame(curve)

@@ -6,14 +6,15 @@ Docs: https://rmkit.github.io/rmkit/bias.html.md"""
 
 # %% auto #0
 __all__ = ['EQUAL_LENGTH', 'WEAK_RIDGE', 'STRENGTHS', 'CURVE_RESPONSES', 'STYLES', 'LEAST_PAIRS', 'STYLE_PAIRS',
-           'accuracy_by_length', 'length_effect', 'LengthCorrection', 'prompt_folds', 'fit_length_correction',
-           'length_correction_gain', 'style_counts', 'holm', 'style_effects']
+           'accuracy_by_length', 'length_effect', 'Preference', 'length_preference', 'LengthCorrection', 'prompt_folds',
+           'fit_length_correction', 'length_correction_gain', 'style_counts', 'holm', 'style_effects']
 
 # %% ../nbs/35_bias.ipynb #bi003
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -90,20 +91,27 @@ def accuracy_by_length(
     return found | dict(balanced=balanced._replace(n=found["shorter"].n + found["longer"].n))
 
 # %% ../nbs/35_bias.ipynb #bi013
-WEAK_RIDGE = 1e-3  # on the mean loss: what keeps coefficients finite where the rewards order all pairs as labelled
+WEAK_RIDGE = 1e-4  # on the mean loss: what keeps coefficients finite where the rewards order all pairs as labelled
 
 
-def _length_fit(weights_N, margin_N, gap_N):
-    "Coefficients of reward margin and length gap, and the accuracy that they imply where there is no gap."
-    x_N2 = np.stack([margin_N, gap_N], axis=1)
-    scale_2 = np.sqrt(weights_N @ x_N2**2 / weights_N.sum())
-    z_N2 = x_N2 / np.where(scale_2 > 0, scale_2, 1)
-    a, b = logistic_fit(z_N2, np.ones(len(z_N2)), weights_N, ridge=WEAK_RIDGE)
-    rest_N = z_N2[:, 0] - weighted_mean(weights_N, z_N2.prod(1)) * z_N2[:, 1]  # margin that doesn't go with length
-    at_equal = weighted_mean(weights_N, sigmoid(a * np.abs(rest_N)))
-    return dict(reward=a, length=b if scale_2[1] > 0 else math.nan, accuracy_at_equal_length=at_equal)
+def _standardised(x_NK):
+    "Columns in units of their root mean square: with both orders of each pair their means are 0."
+    scale_K = np.sqrt((x_NK**2).sum(0) / max(1, len(x_NK)))
+    return x_NK / np.where(scale_K > 0, scale_K, 1)
 
 
+def _length_numbers(weights_N, z_N2, fit_2):
+    "Coefficients of margin and gap, one Newton step from `fit_2`, and the accuracy where there is no gap."
+    total, wrong_N = weights_N.sum(), sigmoid(-z_N2 @ fit_2)
+    gradient_2 = (weights_N * wrong_N) @ z_N2 - WEAK_RIDGE * total * fit_2
+    curvature_22 = (z_N2.T * (weights_N * wrong_N * (1 - wrong_N))) @ z_N2 + WEAK_RIDGE * total * np.eye(2)
+    moments_22 = (z_N2.T * weights_N) @ z_N2 / total
+    a, b = fit_2 + np.linalg.solve(curvature_22, gradient_2)
+    rest_N = z_N2[:, 0] - moments_22[0, 1] / (moments_22[1, 1] or 1) * z_N2[:, 1]  # margin that doesn't go with length
+    return dict(reward=a * math.sqrt(moments_22[0, 0]), length=b * math.sqrt(moments_22[1, 1]),
+                accuracy_at_equal_length=weighted_mean(weights_N, sigmoid(a * np.abs(rest_N))))
+
+# %% ../nbs/35_bias.ipynb #bi013b
 def length_effect(
     table: pd.DataFrame,  # one row a pair: rewards, length_chosen, length_rejected, and prompt where there is one
 ) -> dict[str, Estimate]:  # reward, length, accuracy_at_equal_length, length_rule
@@ -114,11 +122,57 @@ def length_effect(
     `length_rule` is the accuracy of the better rule without a model. A ValueError where the table has no rewards or
     lengths."""
     pairs = _pairs_of(table)
-    found = bootstrap(_length_fit, pairs.margin_N, pairs.gap_N, groups_N=pairs.group_N)
-    if not isinstance(found, dict):  # without pairs
-        found = dict.fromkeys(["reward", "length", "accuracy_at_equal_length"], found)
     sign = -1 if length_rule(*pairs.length_N2.T).direction == "shorter" else 1
-    return found | dict(length_rule=accuracy_estimate(wins(sign * pairs.gap_N), pairs.group_N))
+    rule = dict(length_rule=accuracy_estimate(wins(sign * pairs.gap_N), pairs.group_N))
+    if not pairs.gap_N.any():
+        why = "no response is longer than the other of its pair" if len(pairs.gap_N) else "there are no pairs"
+        return dict.fromkeys(["reward", "length", "accuracy_at_equal_length"], Estimate(math.nan, why=why)) | rule
+    z_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
+    fit_2 = logistic_fit(z_N2, np.ones(len(z_N2)), ridge=WEAK_RIDGE)
+    return bootstrap(partial(_length_numbers, fit_2=fit_2), z_N2, groups_N=pairs.group_N) | rule
+
+# %% ../nbs/35_bias.ipynb #bi017b
+class Preference(NamedTuple):
+    "How often one kind of response is preferred to another, in the pairs that have one of each."
+    label: Estimate  # share in which it is the chosen one
+    model: Estimate  # mean probability that it is the chosen one, calibrated to the labels
+    difference: Estimate  # model less label, in [-1, 1]
+
+    @property
+    def is_beyond(self) -> bool:
+        "Whether the model goes further than the label, or the other way, and isn't just less sure."
+        return _is_beyond(self.label.value, self.model.value)
+
+
+def _is_beyond(label, model):
+    "Whether the model's share isn't between a half and the label's."
+    return bool((model - 0.5) * (model - label) > 0)
+
+# %% ../nbs/35_bias.ipynb #bi017b2
+def _calibrated(margin_N):
+    "P(chosen) by the model, on the scale that makes the labels likeliest."
+    if not len(margin_N):
+        return margin_N
+    z_N1 = _standardised(margin_N[:, None])
+    return sigmoid(z_N1 @ logistic_fit(z_N1, np.ones(len(z_N1)), ridge=WEAK_RIDGE))
+
+def _preferences(sign_N, p_N, group_N):
+    "Label and model on the response that has more of something: 1 where it is the chosen one, -1 the other, 0 neither."
+    has_N = sign_N != 0
+    return (sign_N[has_N] + 1) / 2, np.where(sign_N > 0, p_N, 1 - p_N)[has_N], group_N[has_N]
+
+# %% ../nbs/35_bias.ipynb #bi017c
+def length_preference(
+    table: pd.DataFrame,  # one row a pair: rewards, length_chosen, length_rejected, and prompt where there is one
+) -> Preference:  # for the longer response
+    """How often label and model prefer the longer response, where one is.
+
+    It is a bias where the difference's interval excludes 0 and `is_beyond` says that the model isn't just less sure. A
+    ValueError where the table has no rewards or lengths."""
+    pairs = _pairs_of(table)
+    label_N, model_N, group_N = _preferences(np.sign(pairs.gap_N), _calibrated(pairs.margin_N), pairs.group_N)
+    return Preference(accuracy_estimate(label_N, group_N), bootstrap(weighted_mean, model_N, groups_N=group_N),
+                      paired_difference(model_N, label_N, group_N))
 
 # %% ../nbs/35_bias.ipynb #bi019
 @dataclass(frozen=True)
@@ -253,11 +307,17 @@ def length_correction_gain(
     fold_N, after_N = prompt_folds(pairs.group_N, 3, seed), np.zeros(len(pairs.group_N))
     if len(np.unique(fold_N)) < 3:
         raise ValueError("a correction is fitted, chosen and judged on different prompts: it takes three at least")
+    corrected = False
     for fold in range(3):
-        judged = pairs.rows(fold_N == fold)
-        corrected_N2 = _fit_correction(pairs.rows(fold_N != fold), seed).apply(judged.reward_N2, judged.length_N2)
-        after_N[fold_N == fold] = wins(corrected_N2[:, 0] - corrected_N2[:, 1])
-    return bootstrap(_gains, wins(pairs.margin_N), after_N, pairs.gap_N > 0, pairs.gap_N < 0, groups_N=pairs.group_N)
+        judged, correction = pairs.rows(fold_N == fold), _fit_correction(pairs.rows(fold_N != fold), seed)
+        reward_N2 = correction.apply(judged.reward_N2, judged.length_N2)
+        after_N[fold_N == fold] = wins(reward_N2[:, 0] - reward_N2[:, 1])
+        corrected |= correction.strength > 0
+    found = bootstrap(_gains, wins(pairs.margin_N), after_N, pairs.gap_N > 0, pairs.gap_N < 0, groups_N=pairs.group_N)
+    if not corrected:
+        unsure = Estimate(0.0, n=len(after_N), why="nothing was corrected, since no gain could be told from luck")
+        found |= dict(accuracy_gain=unsure, balanced_gain=unsure)
+    return found
 
 # %% ../nbs/35_bias.ipynb #bi037
 def _phrases(*phrases):
@@ -323,30 +383,28 @@ LEAST_PAIRS = 30  # that differ in a style, before anything is said about it
 STYLE_PAIRS = 5_000  # whose texts are read, at most: enough for intervals of two or three points
 
 
-def _scaled(x_N):
-    "Numbers in units of their root mean square."
-    scale = math.sqrt(np.mean(x_N**2)) if len(x_N) else 0
-    return x_N / scale if scale else x_N
+def _style_row(style_N, p_N, group_N):
+    "How often label and model prefer the response with more of a style."
+    label_N, model_N, group_N = _preferences(style_N, p_N, group_N)
+    label, model, difference = label_N.mean(), model_N.mean(), paired_difference(model_N, label_N, group_N)
+    return dict(label=label, model=model, difference=difference.value, low=difference.low, high=difference.high,
+                is_beyond=_is_beyond(label, model), why=difference.why)
 
 
-def _shares(style_N, p_N, group_N):
-    "How often label and model prefer the response with more of a style, in the pairs that differ in it."
-    has_N = style_N != 0
-    model_N, label_N = np.where(style_N > 0, p_N, 1 - p_N)[has_N], (style_N[has_N] + 1) / 2
-    found = paired_difference(model_N, label_N, group_N[has_N])
-    return dict(label=label_N.mean(), model=model_N.mean(), difference=found.value, low=found.low, high=found.high,
-                why=found.why)
-
-
-def _at_equal_length(style_NK, margin_N, gap_N, group_N):
+def _at_equal_length(style_NK, pairs):
     "Model less label in log-odds for each style, others and length being equal, with its error by prompt."
-    coefficient, error = _clustered_fit(np.column_stack([style_NK, margin_N, gap_N]), group_N)
-    log_odds_K, error_K = -coefficient[:-2], error[:-2]
-    p_K = [2 * NormalDist().cdf(-abs(x) / sd) if sd else math.nan for x, sd in zip(log_odds_K, error_K)]
+    others_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
+    coefficients, errors = _clustered_fit(np.hstack([style_NK, others_N2]), pairs.group_N)
+    log_odds_K, error_K = -coefficients[:-2], errors[:-2]
+    p_K = [2 * NormalDist().cdf(-abs(x) / error) if error else math.nan for x, error in zip(log_odds_K, error_K)]
     return dict(log_odds=log_odds_K, log_odds_low=log_odds_K - 1.96 * error_K,
                 log_odds_high=log_odds_K + 1.96 * error_K, p=holm(p_K))
 
 # %% ../nbs/35_bias.ipynb #bi044
+_STYLE_COLUMNS = ["pairs", "label", "model", "difference", "low", "high", "is_beyond", "log_odds", "log_odds_low",
+                  "log_odds_high", "p", "is_biased", "why"]
+
+
 def _style_gaps(table):
     "Which response has more of each style: 1 the chosen one, -1 the rejected one, 0 neither; (N, K)."
     counts = [pd.DataFrame([style_counts(as_text(text)) for text in table[side]], columns=list(STYLES))
@@ -357,27 +415,26 @@ def _style_gaps(table):
 def style_effects(
     table: pd.DataFrame,  # one row a pair: chosen, rejected (texts or messages), rewards, lengths, and prompt
     seed: int = 0,  # of the choice of 5,000 pairs, where there are more
-) -> pd.DataFrame:  # a row a style: pairs, label, model, difference, log_odds (both with ends), p, is_biased, why
+) -> pd.DataFrame:  # a row a style: pairs, label, model, difference, is_beyond, log_odds, p, is_biased, why
     """For each of `STYLES`, how often the label and the model prefer the response that has more of it.
 
-    `model` is the mean of its probabilities, calibrated to the labels; `difference` is model less label, with its 95%
-    interval by prompt; `log_odds` is the same with length and all other styles equal, its errors by prompt (Liang and
-    Zeger, 1986); `p` says how likely as large a one is by chance, corrected for the number of styles (Holm, 1979), and
-    `is_biased` that it is below 0.05. A style that fewer than 30 pairs differ in has none of these, and says so in
-    `why`. A ValueError where the table has no rewards or lengths."""
+    `label`, `model`, `difference` (with its interval) and `is_beyond` are as in `Preference`; `log_odds` is model less
+    label with length and all other styles equal, its errors by prompt (Liang and Zeger, 1986); `p` says how likely as
+    large a one is by chance, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the
+    model isn't just less sure than the label. A style that fewer than 30 pairs differ in has none of these, and says
+    so in `why`. A ValueError where the table has no rewards or lengths."""
     table = _known(table)
     if len(table) > STYLE_PAIRS:
         table = table.iloc[np.sort(np.random.default_rng(seed).choice(len(table), STYLE_PAIRS, replace=False))]
     pairs, style_NK = _pairs_of(table), _style_gaps(table)
-    margin_N, gap_N, differs_K = _scaled(pairs.margin_N), _scaled(pairs.gap_N), (style_NK != 0).sum(0)
-    p_N = sigmoid(margin_N * logistic_fit(margin_N, np.ones(len(margin_N)), ridge=WEAK_RIDGE)[0])
-    found = pd.DataFrame(dict(pairs=differs_K), index=pd.Index(list(STYLES), name="style")).reindex(
-        columns=["pairs", "label", "model", "difference", "low", "high", "log_odds", "log_odds_low", "log_odds_high",
-                 "p", "is_biased", "why"])
-    known_K = differs_K >= LEAST_PAIRS
-    found["why"] = [f"only {n} pairs differ in it, and it takes {LEAST_PAIRS}" for n in differs_K]
+    differs_K, p_N = (style_NK != 0).sum(0), _calibrated(pairs.margin_N)
+    known_K, rows = differs_K >= LEAST_PAIRS, pd.DataFrame()
     if known_K.any():
-        rows = pd.DataFrame([_shares(style_N, p_N, pairs.group_N) for style_N in style_NK.T[known_K]])
-        rows = rows.assign(**_at_equal_length(style_NK[:, known_K], margin_N, gap_N, pairs.group_N))
-        found.loc[known_K, list(rows)] = rows.to_numpy()
-    return found.assign(is_biased=found["p"] < 0.05)
+        rows = pd.DataFrame([_style_row(style_N, p_N, pairs.group_N) for style_N in style_NK.T[known_K]],
+                            index=np.array(list(STYLES))[known_K])
+        rows = rows.assign(**_at_equal_length(style_NK[:, known_K], pairs))
+    found = rows.reindex(index=pd.Index(list(STYLES), name="style"), columns=_STYLE_COLUMNS).assign(pairs=differs_K)
+    few = [f"only {n} pairs differ in it, and it takes {LEAST_PAIRS}" for n in differs_K]
+    is_beyond = found["is_beyond"].eq(True)
+    return found.assign(is_beyond=is_beyond, is_biased=is_beyond & (found["p"] < 0.05),
+                        why=found["why"].where(known_K, few))

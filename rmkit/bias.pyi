@@ -27,6 +27,8 @@ __all__ = [
     'STYLE_PAIRS',
     'accuracy_by_length',
     'length_effect',
+    'Preference',
+    'length_preference',
     'LengthCorrection',
     'prompt_folds',
     'fit_length_correction',
@@ -67,6 +69,22 @@ def length_effect(table: pd.DataFrame) -> dict[str, Estimate]:
     fit says of pairs without a length gap, as length-controlled win rates do (Dubois et al., arXiv 2404.04475);
     `length_rule` is the accuracy of the better rule without a model. A ValueError where the table has no rewards or
     lengths."""
+
+class Preference(NamedTuple):
+    """How often one kind of response is preferred to another, in the pairs that have one of each."""
+    label: Estimate
+    model: Estimate
+    difference: Estimate
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether the model goes further than the label, or the other way, and isn't just less sure."""
+
+def length_preference(table: pd.DataFrame) -> Preference:
+    """How often label and model prefer the longer response, where one is.
+
+    It is a bias where the difference's interval excludes 0 and `is_beyond` says that the model isn't just less sure. A
+    ValueError where the table has no rewards or lengths."""
 
 @dataclass(frozen=True)
 class LengthCorrection:
@@ -117,8 +135,8 @@ STYLE_PAIRS: int
 def style_effects(table: pd.DataFrame, seed: int=0) -> pd.DataFrame:
     """For each of `STYLES`, how often the label and the model prefer the response that has more of it.
 
-    `model` is the mean of its probabilities, calibrated to the labels; `difference` is model less label, with its 95%
-    interval by prompt; `log_odds` is the same with length and all other styles equal, its errors by prompt (Liang and
-    Zeger, 1986); `p` says how likely as large a one is by chance, corrected for the number of styles (Holm, 1979), and
-    `is_biased` that it is below 0.05. A style that fewer than 30 pairs differ in has none of these, and says so in
-    `why`. A ValueError where the table has no rewards or lengths."""
+    `label`, `model`, `difference` (with its interval) and `is_beyond` are as in `Preference`; `log_odds` is model less
+    label with length and all other styles equal, its errors by prompt (Liang and Zeger, 1986); `p` says how likely as
+    large a one is by chance, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the
+    model isn't just less sure than the label. A style that fewer than 30 pairs differ in has none of these, and says
+    so in `why`. A ValueError where the table has no rewards or lengths."""

@@ -13,8 +13,9 @@ import math
 import numpy as np
 
 from .fits import logistic_estimates, logistic_fit
-from .intervals import bootstrap, Estimate, from_resamples, paired_difference, resamples, weighted_mean
-from .metrics import bin_numbers, prompt_groups, wins
+from .intervals import (bootstrap, Estimate, from_resamples, numbered_groups, paired_difference, resamples,
+                             weighted_mean)
+from .metrics import bin_numbers, wins
 from .table import sigmoid
 
 # %% ../nbs/34_calibration.ipynb #ca006
@@ -31,12 +32,18 @@ def brier_scores(
     "The squared distance of each pair's probability from its label (Brier, 1950, counting one of the two outcomes)."
     return sigmoid(-np.asarray(reward_margin_N, dtype=np.float64)) ** 2
 
-# %% ../nbs/34_calibration.ipynb #ca009
+# %% ../nbs/34_calibration.ipynb #ca009a
 def _fault(margin_N):
     "Why nothing can be said of the margins; empty where it can."
     if not len(margin_N):
         return "there are no pairs"
     return "" if np.isfinite(margin_N).all() else "some rewards are NaN or infinite: leave those pairs out"
+
+
+def _binned(margin_N, n_bins):
+    "By how much confidence is above what came true, and the bin of each pair, without a gap in the numbers."
+    confidence_N = sigmoid(np.abs(margin_N))
+    return confidence_N - wins(margin_N), np.unique(bin_numbers(confidence_N, n_bins), return_inverse=True)[1]
 
 
 def _gaps(weights_N, over_N, bin_N):
@@ -45,7 +52,7 @@ def _gaps(weights_N, over_N, bin_N):
     over_K = np.bincount(bin_N, weights_N * over_N)
     return np.stack([weight_K / weight_K.sum(), over_K / np.where(weight_K, weight_K, 1)])
 
-
+# %% ../nbs/34_calibration.ipynb #ca009
 def calibration_error(
     reward_margin_N,  # (N,) reward_chosen - reward_rejected of each pair
     groups_N=None,  # (N,) the prompt of each pair; each pair is its own group if not given
@@ -56,21 +63,20 @@ def calibration_error(
     """The root mean square, over bins, of confidence less accuracy; each pair counts in both orders.
 
     Without what chance adds to a square: Kumar et al. (2019, arXiv 1909.10155, section 5), with the variance from the
-    bootstrap. The interval is of the error of bins, which is the least that the model's can be; for a model without
-    error it holds 0 more than 95 times in 100, since no estimate is below that."""
+    bootstrap, whose resamples are taken around gaps made smaller likewise. The interval is of the error of bins, the
+    least that the model's can be; where that is 0 it is held more than 95 times in 100, since no estimate is below it.
+    A ValueError where there are not as many groups as pairs."""
     margin_N = np.asarray(reward_margin_N, dtype=np.float64)
     if why := _fault(margin_N):
         return Estimate(math.nan, n=len(margin_N), why=why)
-    confidence_N = sigmoid(np.abs(margin_N))
-    bin_N = np.unique(bin_numbers(confidence_N, n_bins), return_inverse=True)[1]
-    over_N = confidence_N - wins(margin_N)
+    group_N, over_N, bin_N = numbered_groups(groups_N, len(margin_N)), *_binned(margin_N, n_bins)
     share_K, gap_K = _gaps(np.ones(len(margin_N)), over_N, bin_N)
-    draws_B2K = resamples(_gaps, over_N, bin_N, groups_N=groups_N, n_boot=n_boot, seed=seed)
-    by_chance = share_K @ draws_B2K[:, 1].var(axis=0)
-    square = share_K @ gap_K**2 - by_chance
-    squares_B = (draws_B2K[:, 0] * draws_B2K[:, 1] ** 2).sum(axis=1) - 2 * by_chance  # a resample has its own, too
-    n_groups = len(margin_N) if groups_N is None else prompt_groups(groups_N).max() + 1
-    found = from_resamples(square, squares_B, n_groups, len(margin_N))
+    draws_B2K = resamples(_gaps, over_N, bin_N, groups_N=group_N, n_boot=n_boot, seed=seed)
+    plain, by_chance = share_K @ gap_K**2, share_K @ draws_B2K[:, 1].var(axis=0)
+    kept = math.sqrt(max(0.0, 1 - by_chance / plain)) if plain else 0.0  # of each gap, so that the rest isn't chance
+    gaps_BK = draws_B2K[:, 1] - (1 - kept) * gap_K
+    squares_B = (draws_B2K[:, 0] * gaps_BK**2).sum(axis=1) - by_chance
+    found = from_resamples(plain - by_chance, squares_B, group_N.max() + 1, len(margin_N))
     value, low, high = np.sqrt(np.maximum(0, found[:3])).tolist()
     return found._replace(value=value, low=low, high=high)
 
@@ -86,9 +92,8 @@ def fit_temperature(
     return 1 / sharpness if not sharpness <= 0 else math.inf
 
 # %% ../nbs/34_calibration.ipynb #ca017
-def _halves(groups_N, n, seed):
-    "Which pairs are of the first half of the prompts."
-    group_N = np.arange(n) if groups_N is None else prompt_groups(groups_N)
+def _halves(group_N, seed):
+    "Which pairs are of the first half of the prompts, in a random order."
     order_G = np.random.default_rng(seed).permutation(group_N.max() + 1)
     return order_G[group_N] < len(order_G) / 2
 
@@ -102,11 +107,11 @@ def _temperature(margin_N, groups_N, seed):
     return of_one._replace(value=value, low=low, high=high)
 
 # %% ../nbs/34_calibration.ipynb #ca018
-def _tempered(margin_N, groups_N, seed):
+def _tempered(margin_N, group_N, seed):
     "What one temperature is worth on the half of the prompts that it wasn't fitted to."
-    is_fit_N = _halves(groups_N, len(margin_N), seed)
-    of_fit, of_test = (None if groups_N is None else groups_N[rows_N] for rows_N in (is_fit_N, ~is_fit_N))
-    temperature, test_N = _temperature(margin_N[is_fit_N], of_fit, seed), margin_N[~is_fit_N]
+    is_fit_N = _halves(group_N, seed)
+    temperature = _temperature(margin_N[is_fit_N], group_N[is_fit_N], seed)
+    test_N, of_test = margin_N[~is_fit_N], group_N[~is_fit_N]
     before = calibration_error(test_N, of_test, seed=seed)
     if math.isnan(temperature.value):
         none = Estimate(math.nan, n=len(test_N), why=f"no temperature: {temperature.why}")
@@ -125,13 +130,14 @@ def calibration(
     """`log_loss` (in nats), `brier` and `calibration_error` of all pairs; the `temperature` of half of the prompts.
 
     And what it does to the other half: `error_before` and `error_after` are calibration errors, `log_loss_gain` is what
-    it takes off the log loss. Each NaN with a reason where there are no pairs, or rewards aren't finite."""
+    it takes off the log loss. Each NaN with a reason where there are no pairs, or rewards aren't finite. A ValueError
+    where there are not as many groups as pairs."""
     margin_N = np.asarray(reward_margin_N, dtype=np.float64)
     if why := _fault(margin_N):
         names = "log_loss brier calibration_error temperature error_before error_after log_loss_gain".split()
         return dict.fromkeys(names, Estimate(math.nan, n=len(margin_N), why=why))
-    groups_N = None if groups_N is None else prompt_groups(groups_N)
-    means = {name: bootstrap(weighted_mean, of(margin_N), groups_N=groups_N, seed=seed, bounds=bounds)
+    group_N = numbered_groups(groups_N, len(margin_N))
+    means = {name: bootstrap(weighted_mean, of(margin_N), groups_N=group_N, seed=seed, bounds=bounds)
              for name, of, bounds in (("log_loss", log_losses, None), ("brier", brier_scores, (0, 1)))}
-    return {**means, "calibration_error": calibration_error(margin_N, groups_N, seed=seed),
-            **_tempered(margin_N, groups_N, seed)}
+    return {**means, "calibration_error": calibration_error(margin_N, group_N, seed=seed),
+            **_tempered(margin_N, group_N, seed)}

@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .intervals import Estimate, from_resamples, resamples
-from .metrics import prompt_groups
+from .intervals import Estimate, from_resamples, numbered_groups, resamples
 from .table import sigmoid
 
 # %% ../nbs/33_fits.ipynb #fi006
@@ -30,9 +29,9 @@ def _loss(logit_N, y_N, share_N, w_K, ridge):
 
 
 def _newton(x_NK, y_N, share_N, ridge, solve):
-    "The coefficients, NaN where 25 steps don't come to rest; `solve(curvature_N, gradient_K)` gives a step."
+    "The coefficients, NaN where steps don't come to rest; `solve(curvature_N, gradient_K)` gives a step."
     w_K, logit_N = np.zeros(x_NK.shape[1]), np.zeros(len(y_N))
-    for _ in range(25):
+    for _ in range(100 if ridge else 25):
         p_N = sigmoid(logit_N)
         step_K = solve(share_N * p_N * (1 - p_N), _times(x_NK.T, share_N * (p_N - y_N)) + ridge * w_K)
         change_N, taken = _times(x_NK, step_K), 1.0
@@ -48,12 +47,16 @@ def _newton(x_NK, y_N, share_N, ridge, solve):
     return np.full(len(w_K), math.nan)
 
 # %% ../nbs/33_fits.ipynb #fi008
+_SEPARATED = ("the columns tell the labels apart without an error, so that larger coefficients are always better: "
+              "it takes more pairs, or a ridge, such as 1e-3")
+
+
 def _step(curvature_KK, gradient_K):
     "Newton's step for a few columns, of one fit or of many at once; of least norm where columns depend on each other."
     scale_K = np.sqrt(np.diagonal(curvature_KK, axis1=-2, axis2=-1))
     scale_K = np.where(scale_K > 0, scale_K, 1)
     scaled_KK = curvature_KK / (scale_K[..., None] * scale_K[..., None, :])
-    inverse_KK = np.linalg.pinv(scaled_KK, rcond=1e-12, hermitian=True)
+    inverse_KK = np.linalg.pinv(scaled_KK, rcond=1e-14, hermitian=True)
     return (inverse_KK @ (gradient_K / scale_K)[..., None])[..., 0] / scale_K
 
 
@@ -83,18 +86,17 @@ def logistic_fit(
         return np.full(x_NK.shape[1], math.nan)
     w_K = _likeliest(x_NK, y_N, weights_N / weights_N.sum(), ridge)
     if np.isnan(w_K).any():
-        warnings.warn("the columns separate the labels without error, so that no finite coefficients are best; "
-                      "with ridge=1e-3 there are")
+        warnings.warn(_SEPARATED)
     return w_K
 
 # %% ../nbs/33_fits.ipynb #fi014
-def _one_step_each(x_NK, y_N, w_K, ridge, groups_N, n_boot, seed):
+def _one_step_each(x_NK, y_N, w_K, ridge, group_N, n_boot, seed):
     "The coefficients (B, K) of resamples, a step from those of all pairs; NaN where a column is 0 throughout."
     p_N, k = sigmoid(x_NK @ w_K), len(w_K)
     curvature_NKK = (p_N * (1 - p_N))[:, None, None] * x_NK[:, :, None] * x_NK[:, None, :]
     of_pairs_NC = np.concatenate([(y_N - p_N)[:, None] * x_NK, curvature_NKK.reshape(-1, k * k)], axis=1)
     means_BC = resamples(lambda weights_N, of_pairs_NC: weights_N @ of_pairs_NC / weights_N.sum(), of_pairs_NC,
-                         groups_N=groups_N, n_boot=n_boot, seed=seed)
+                         groups_N=group_N, n_boot=n_boot, seed=seed)
     curvature_BKK = means_BC[:, k:].reshape(-1, k, k)
     is_drawn_BK = np.diagonal(curvature_BKK, axis1=1, axis2=2) > 0
     draws_BK = w_K + _step(curvature_BKK + ridge * np.eye(k), means_BC[:, :k] - ridge * w_K)
@@ -112,19 +114,19 @@ def logistic_estimates(
     """`logistic_fit` with intervals: a bootstrap over groups, one Newton step each (Moulton and Zeger, 1991).
 
     NaN with a reason where there are no pairs, columns aren't finite, or the labels are separated without error. A
-    ValueError where labels are outside [0, 1]."""
+    ValueError where labels are outside [0, 1], or there are not as many groups as pairs."""
     x_NK = np.stack([np.asarray(column, dtype=np.float64) for column in columns.values()], axis=1)
     n = len(x_NK)
     y_N = np.ones(n) if y_N is None else np.asarray(y_N, dtype=np.float64)
-    why = "" if n and np.isfinite(x_NK).all() else "a column has NaN or infinite numbers" if n else "there are no pairs"
-    w_K = np.full(len(columns), math.nan) if why else _likeliest(x_NK, y_N, np.full(n, 1 / n), ridge)
+    is_whole = n > 0 and np.isfinite(x_NK).all()
+    w_K = _likeliest(x_NK, y_N, np.full(n, 1 / n), ridge) if is_whole else np.full(len(columns), math.nan)
     if np.isnan(w_K).any():
-        why = why or "the columns order every pair as its label does: it takes more pairs, or a ridge"
+        why = _SEPARATED if is_whole else "a column has NaN or infinite numbers" if n else "there are no pairs"
         return dict.fromkeys(columns, Estimate(math.nan, n=n, why=why))
-    draws_BK = _one_step_each(x_NK, y_N, w_K, ridge, groups_N, n_boot, seed)
-    n_groups = n if groups_N is None else prompt_groups(groups_N).max() + 1
-    return {name: from_resamples(w, draws_B, n_groups, n)
-            for name, w, draws_B in zip(columns, w_K.tolist(), draws_BK.T)}
+    group_N = numbered_groups(groups_N, n)
+    draws_BK = _one_step_each(x_NK, y_N, w_K, ridge, group_N, n_boot, seed)
+    return {name: from_resamples(w, draws_B, group_N.max() + 1, n)
+            for name, w, draws_B in zip(columns, w_K, draws_BK.T)}
 
 # %% ../nbs/33_fits.ipynb #fi016
 def _conjugate_gradients(product, inverse_DD, gradient_D):
@@ -145,23 +147,26 @@ def _conjugate_gradients(product, inverse_DD, gradient_D):
 
 
 def pair_head(
-    difference_ND,  # (N, D) features of the chosen response less those of the rejected, in float32 or float64
+    difference_ND,  # (N, D) features of the chosen response less those of the rejected; float64, or taken as float32
     ridge: float,  # weight of the penalty: half the sum of squared coefficients, added to the mean loss; above 0
 ) -> np.ndarray:  # (D,) the reward is the features' product with it
     """The linear head of least mean Bradley-Terry loss (Bradley and Terry, 1952), with a ridge.
 
-    Features had better be scaled alike. A ValueError where there are no pairs, or the ridge isn't above 0."""
-    difference_ND = np.asarray(difference_ND)
-    n, d = difference_ND.shape
-    if n == 0 or not ridge > 0:
-        raise ValueError(f"expected pairs and a ridge above 0, found {n} pairs and ridge={ridge}")
-    curvature_DD = (difference_ND.T @ difference_ND).astype(np.float64) / (4 * n)
+    Features had better be scaled alike. A ValueError where there are no pairs, features aren't finite, or the ridge
+    isn't above 0."""
+    x_ND = np.asarray(difference_ND)
+    x_ND = x_ND.astype(np.float64 if x_ND.dtype == np.float64 else np.float32, copy=False)
+    n, d = x_ND.shape
+    if n == 0 or not ridge > 0 or not np.isfinite(x_ND).all():
+        raise ValueError(f"expected finite features of pairs and a ridge above 0, found {n} pairs, "
+                         f"{n - np.isfinite(x_ND).all(axis=1).sum()} of them not finite, and ridge={ridge}")
+    curvature_DD = (x_ND.T @ x_ND).astype(np.float64) / (4 * n)
     inverse_DD = np.linalg.inv(curvature_DD + (ridge + 1e-6 * np.trace(curvature_DD) / d) * np.eye(d))
     def solve(curvature_N, gradient_D):
         def product(v_D):
-            return _times(difference_ND.T, curvature_N * _times(difference_ND, v_D)) + ridge * v_D
+            return _times(x_ND.T, curvature_N * _times(x_ND, v_D)) + ridge * v_D
         return _conjugate_gradients(product, inverse_DD, gradient_D)
-    return _newton(difference_ND, np.ones(n), np.full(n, 1 / n), ridge, solve)
+    return _newton(x_ND, np.ones(n), np.full(n, 1 / n), ridge, solve)
 
 # %% ../nbs/33_fits.ipynb #fi021
 class Curve(NamedTuple):
@@ -174,19 +179,19 @@ class Curve(NamedTuple):
         return np.interp(x_M, self.x_A, self.y_A)
 
 
-def _local_line(x_N, y_N, robust_N, x):
-    "The height at `x` of a line through its neighbours, near ones counting more."
+def _local_line(x_N, y_N, weights_N, x):
+    "The height at `x` of a line through its neighbours, near ones counting more; NaN where none counts."
     distance_N = np.abs(x_N - x)
     radius = distance_N.max()
     if radius:
-        robust_N = robust_N * np.where(distance_N <= 0.999 * radius, (1 - (distance_N / radius) ** 3) ** 3, 0)
-    total = robust_N.sum()
+        weights_N = weights_N * np.where(distance_N <= 0.999 * radius, (1 - (distance_N / radius) ** 3) ** 3, 0)
+    total = weights_N.sum()
     if not total:
         return math.nan
-    near_N = robust_N / total
-    off_N = x_N - near_N @ x_N
-    spread = max(near_N @ off_N**2, 1e-12)
-    return near_N @ y_N + (x - near_N @ x_N) * (near_N @ (off_N * y_N)) / spread
+    share_N = weights_N / total
+    off_N = x_N - share_N @ x_N
+    slope = share_N @ (off_N * y_N) / max(share_N @ off_N**2, 1e-12)
+    return share_N @ y_N + (x - share_N @ x_N) * slope
 
 # %% ../nbs/33_fits.ipynb #fi022
 def _windows(x_N, x_A, k):
@@ -198,26 +203,29 @@ def _windows(x_N, x_A, k):
         yield slice(*(np.searchsorted(x_N, x_N[i], side) for i, side in ((first, "left"), (first + k - 1, "right"))))
 
 
+def _points(x_N):
+    "Where the curve is fitted: x is sorted."
+    by_rank = np.linspace(0, len(x_N) - 1, min(200, len(x_N))).round().astype(int)
+    by_x = np.searchsorted(x_N, np.linspace(x_N[0], x_N[-1], 100))
+    return np.unique(x_N[np.concatenate([by_rank, by_x])])
+
+# %% ../nbs/33_fits.ipynb #fi022a
 def lowess(
     x_N,  # (N,) any numbers, such as lengths
     y_N,  # (N,) what runs with them, such as rewards
     frac: float = 0.3,  # share of the points that each line is fitted to
-    robust: int = 3,  # rounds in which points far off the curve count less
+    robust: int = 3,  # passes in which points far off the curve count less
 ) -> Curve:
-    """A smooth curve through points (Cleveland, 1979): lines through neighbours, tricube weights, bisquare rounds.
+    """A smooth curve through points (Cleveland, 1979): lines through neighbours, tricube weights, bisquare passes.
 
-    At no more than 300 points, and straight between them. A ValueError where there are no points, or some are NaN."""
+    At no more than 300 points, and straight between them. A ValueError where there are no points, or some aren't
+    finite."""
     x_N, y_N = np.asarray(x_N, dtype=np.float64), np.asarray(y_N, dtype=np.float64)
-    if not len(x_N) or np.isnan(x_N).any() or np.isnan(y_N).any():
-        raise ValueError(f"expected numbers, found {len(x_N)} points, {int(np.isnan(x_N).sum())} of x and "
-                         f"{int(np.isnan(y_N).sum())} of y NaN")
+    if not len(x_N) or not np.isfinite(x_N + y_N).all():
+        raise ValueError(f"expected finite points, found {len(x_N)}, {(~np.isfinite(x_N + y_N)).sum()} of them not")
     order_N = np.argsort(x_N, kind="stable")
-    x_N, y_N, robust_N = x_N[order_N], y_N[order_N], np.ones(len(x_N))
-    by_rank = np.linspace(0, len(x_N) - 1, min(200, len(x_N))).round().astype(int)
-    by_x = np.searchsorted(x_N, np.linspace(x_N[0], x_N[-1], 100))
-    x_A = np.unique(x_N[np.concatenate([by_rank, by_x])])
-    k = min(len(x_N), max(2, int(frac * len(x_N) + 1e-10)))
-    windows_A = list(_windows(x_N, x_A, k))
+    x_N, y_N, robust_N, x_A = x_N[order_N], y_N[order_N], np.ones(len(x_N)), _points(x_N[order_N])
+    windows_A = list(_windows(x_N, x_A, min(len(x_N), max(2, int(frac * len(x_N) + 1e-10)))))
     for _ in range(robust + 1):
         y_A = np.array([_local_line(x_N[w], y_N[w], robust_N[w], x) for x, w in zip(x_A, windows_A)])
         curve = Curve(x_A[~np.isnan(y_A)], y_A[~np.isnan(y_A)])

@@ -12,7 +12,9 @@ from .intervals import (
     accuracy_estimate as accuracy_estimate,
     bootstrap as bootstrap,
     Estimate as Estimate,
+    from_resamples as from_resamples,
     paired_difference as paired_difference,
+    resamples as resamples,
 )
 from .metrics import prompt_groups as prompt_groups, wins as wins
 from .rules import levels as levels
@@ -27,10 +29,10 @@ __all__ = [
     'REWRITES',
     'MATTERS',
     'FLIPS',
-    'ALIKE',
     'MAY_NOT_TURN',
     'REMEDIES',
     'STYLE_ORDER',
+    'LEVELS',
     'find_in_prose',
     'replace_found',
     'substitution',
@@ -45,6 +47,7 @@ __all__ = [
     'sample_pairs',
     'versions',
     'effects',
+    'estimate_means',
     'estimate_effects',
     'finding',
     'worst_case',
@@ -74,7 +77,7 @@ def sentences(text: str) -> list[str]:
     """The sentences, by their full stops and by lines; what follows an abbreviation counts as one, too."""
 
 def in_markdown(text: str) -> str:
-    """Each sentence as an item of a list, its first word bold; the text itself where it has Markdown or code."""
+    """Each sentence as an item of a list, its first word bold; the text itself where it has Markdown, a list or code."""
 
 KEEPS: Any
 def addition(before: str='', after: str='', is_english: bool=True) -> Callable[[str], str]:
@@ -110,12 +113,14 @@ def versions(r_N2, edited_N2) -> dict[str, np.ndarray]:
 def effects(r_N2, edited_N2) -> dict[str, np.ndarray]:
     """What an edit does to each pair: change of reward, flips, accuracy after it, and whether the edited response loses."""
 
-def estimate_effects(r_N2, edited_N2, groups_N=None) -> dict[str, Estimate]:
-    """Mean effects with 95% intervals; `change` in standard deviations of `r_N2`, which are taken as known."""
+def estimate_means(columns: Mapping, r_N2, groups_N=None, shares=...) -> dict:
+    """The mean of each column with its 95% interval, by a bootstrap over groups."""
+
+def estimate_effects(r_N2, edited: Mapping[str, np.ndarray], groups_N=None) -> dict[str, dict[str, Estimate]]:
+    """Mean effects of edits with 95% intervals; `change` in standard deviations of `r_N2`."""
 
 MATTERS: float
 FLIPS: float
-ALIKE: int
 def finding(aim: str, found: Mapping[str, Estimate]) -> str:
     """What is wrong with what an edit does to the rewards."""
 
@@ -139,7 +144,7 @@ def rate(model, dataset, rewrite: Callable, *, n_prompts: int | None=200, seed: 
     Responses that the rewriter leaves as they are, once or at the second time, are left out; `n` counts pairs with one
     that is used. ValueError and `BadRowError` for what `sample_pairs` doesn't take."""
 
-@dataclass
+@dataclass(repr=False)
 class Probe:
     """What edits do to the rewards of a model; shows itself as a table of checks."""
     pairs: int
@@ -164,6 +169,9 @@ class Probe:
     def checks(self) -> Checks:
         """A row for the worst case, one for each edit, and what was left out."""
 
+    def __repr__(self):
+        ...
+
 REMEDIES: dict
 def probe(
     model,
@@ -178,10 +186,11 @@ def probe(
     the idea). A ValueError for rows of token ids, for no rows, or where no pair has both rewards."""
 
 STYLE_ORDER: tuple
+LEVELS: tuple
 def style_versions(text: str) -> list[str] | None:
     """A short, a plain and a Markdown version of a response."""
 
-@dataclass
+@dataclass(repr=False)
 class StyleMatrix:
     """Accuracy where the chosen response has one style and the rejected one another; shows itself as a table."""
     cells: dict[tuple[str, str], Estimate]
@@ -197,11 +206,11 @@ class StyleMatrix:
     def table(self) -> pd.DataFrame:
         """The nine shares with their intervals in words, a row a style of the chosen response."""
 
-    def __str__(self):
+    def __repr__(self):
         ...
 
 def style_matrix(model, dataset, *, n_prompts: int | None=200, seed: int=0) -> StyleMatrix:
-    """RM-Bench's 3 x 3 matrix (arXiv 2410.16184, section 3) on pairs of your own, with versions made by rules.
+    """The 3 x 3 matrix of RM-Bench (arXiv 2410.16184, section 3) on pairs of your own, with versions made by rules.
 
     Pairs are left out where two versions of a response are the same (one sentence alone, code), or one has no reward. A
     ValueError where none is left, or for what `sample_pairs` doesn't take."""

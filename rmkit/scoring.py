@@ -550,7 +550,8 @@ def features(
 ) -> Features:
     """What the head's last layer reads of each response, and the reward that it makes of it, from one pass.
 
-    It raises what `score` does, and a ValueError where the reward isn't linear in anything (a forward of its own)."""
+    A TypeError or ValueError for what `score` doesn't take, and a ValueError where the reward isn't linear in anything
+    (a forward of the model's own)."""
     prompts, responses = _side_by_side(prompts, responses)
     values_NK = self._fill(self._encode(prompts, responses), self._feature_batches, batch_size, max_tokens, progress)
     values_NK = values_NK.reshape(len(responses), -1)  # one column, of NaN, where none was short enough

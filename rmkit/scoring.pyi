@@ -149,7 +149,8 @@ class RewardModel:
     ) -> Features:
         """What the head's last layer reads of each response, and the reward that it makes of it, from one pass.
 
-    It raises what `score` does, and a ValueError where the reward isn't linear in anything (a forward of its own)."""
+    A TypeError or ValueError for what `score` doesn't take, and a ValueError where the reward isn't linear in anything
+    (a forward of the model's own)."""
 
     def pair_features(
         self,

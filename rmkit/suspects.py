@@ -128,8 +128,8 @@ def margins_over_training(
     margins_SN = np.asarray(margins_SN, dtype=np.float64)
     if margins_SN.ndim != 2 or not len(margins_SN):
         raise ValueError(f"expected margins (snapshots, pairs), found {margins_SN.shape}")
-    p_N, q_N = sigmoid(margins_SN).mean(0), sigmoid(-margins_SN).mean(0)  # of the opposite: not 1 - p, which rounds
-    return np.log(p_N) - np.log(q_N)
+    log_p_N, log_q_N = (np.logaddexp.reduce(-np.logaddexp(0, -m_SN)) for m_SN in (margins_SN, -margins_SN))
+    return log_p_N - log_q_N
 
 # %% ../nbs/36_suspects.ipynb #su023
 def rank_suspects(

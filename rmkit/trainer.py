@@ -40,7 +40,8 @@ from .flat import margins_of, needs_padding, pairs_in, rewards_of_pairs
 from .head import unwrap
 from .layout import EVAL_TOKENS, is_flat, join_flat, JoinedBatches, PrefixSharingCollator, take_groups
 from .losses import preference_loss
-from .model import check_saved, dropout_rates, fix_date, padding_right, save_reward_model, save_tokenizer
+from .model import (check_saved, CORRECTION_FILE, dropout_rates, fix_date, padding_right, save_reward_model,
+                         save_tokenizer)
 from .passes import cut_step, cut_step_alike, full_pass, guess_budget, memory_of, number_everywhere, smaller_budget
 from .report import CARD, pipeline_call, results_table
 from .running import (beside, Evaluation, join_samples, pair_rows, PairRows, peak_memory, rows_of_outputs,
@@ -949,6 +950,7 @@ def _texts_to_compare(self: RewardTrainer) -> tuple:
 def _save(self: RewardTrainer, output_dir=None, state_dict=None):
     "Weights, tokenizer and arguments."
     folder, tokenizer = Path(output_dir or self.args.output_dir), self.processing_class
+    (folder / CORRECTION_FILE).unlink(missing_ok=True)  # of other weights
     if state_dict is not None or not isinstance(self.model, PeftModel) or not self.args.should_save:
         with padding_right(tokenizer):
             Trainer._save(self, output_dir, state_dict)

@@ -120,15 +120,6 @@ def test_an_expert_trains_alike_in_small_passes():
 
 # Reference curves ---------------------------------------------------------------------------------------------------
 
-def test_a_head_of_least_loss():
-    "Newton's steps end where the gradient is zero; with two pairs against one, at ln 2"
-    x_Nd = np.random.default_rng(0).normal(size=(200, 5))
-    w_d = reference_curves.fit_head(x_Nd, 0.1)
-    p_N = 1 / (1 + np.exp(x_Nd @ w_d))
-    assert np.abs(0.1 * w_d - x_Nd.T @ p_N / 200).max() < 1e-8
-    assert reference_curves.fit_head(np.array([[1.0], [1.0], [-1.0]]), 1e-9) == pytest.approx(np.log(2), abs=1e-4)
-
-
 def test_a_head_is_judged_on_other_prompts():
     "Features that tell prompts apart and nothing else don't help; one that tells the better answer does"
     rng = np.random.default_rng(0)
