@@ -4,8 +4,11 @@ A test parses each with the command's own parser, and finds an option without on
 BASES = {  # what must be given
     "train": {"--model": "Qwen/Qwen3-0.6B", "--dataset": "pairs.jsonl"},
     "eval": {"--model": "my-rm", "--dataset": "held_out.jsonl"},
+    "bench": {"--model": "my-rm", "--benchmark": "rewardbench2"},
+    "audit": {"--dataset": "held_out.jsonl"},
     "score": {"--model": "my-rm", "--dataset": "answers.jsonl"},
     "compare": {"--model": "my-rm", "--prompt": '"What is 2 + 2?"', "--responses": '"4" "22"'},
+    "check": {"--model": "Qwen/Qwen3-0.6B", "--dataset": "pairs.jsonl"},
     "demo": {},
 }
 READING = {
@@ -18,7 +21,7 @@ READING = {
     "--on_bad_row": "--on_bad_row drop",
     "--batch_size": "--batch_size 16",
 }
-TRAIN = {
+SETUP = {
     "--model": "--model runs/first",
     "--dataset": "--dataset trl-lib/ultrafeedback_binarized",
     "--dataset_split": "--dataset trl-lib/ultrafeedback_binarized --dataset_split train",
@@ -78,7 +81,13 @@ TRAIN = {
     "--config": "--config run.yaml",
 } | {option: example for option, example in READING.items() if option != "--batch_size"}
 EXAMPLES = {
-    "train": TRAIN,
+    "train": SETUP | {"--on_failed_check": "--on_failed_check warn"},
+    "check": SETUP | {
+        "--serving": "--serving my-rm",
+        "--frozen_head": "--frozen_head",
+        "--price": "--price 2.5",
+        "--output": "--output checks.json",
+    },
     "eval": READING | {
         "--model": "--model runs/first",
         "--dataset": "--dataset 'held_out/*.parquet'",
@@ -86,6 +95,32 @@ EXAMPLES = {
         "--by": "--by annotator",
         "--output": "--output report.html",
         "--config": "--config eval.yaml",
+    },
+    "bench": {
+        "--model": "--model runs/first",
+        "--benchmark": "--benchmark reward-bench-2/",
+        "--split": "--benchmark you/your-benchmark --split validation",
+        "--revision": "--revision main",
+        "--limit": "--limit 200",
+        "--max_length": "--max_length 4096",
+        "--batch_size": "--batch_size 16",
+        "--resume": "--resume rewards.jsonl",
+        "--train": "--train pairs.jsonl",
+        "--output": "--output result.json",
+        "--config": "--config bench.yaml",
+    },
+    "audit": READING | {
+        "--dataset": "--dataset scored.jsonl",
+        "--model": "--model runs/first",
+        "--dataset_split": "--model runs/first --dataset trl-lib/ultrafeedback_binarized --dataset_split test",
+        "--by": "--model runs/first --by annotator",
+        "--quick": "--model runs/first --quick",
+        "--train_dataset": "--model runs/first --train_dataset pairs.jsonl",
+        "--other": "--model runs/first --other runs/second",
+        "--candidates": "--model runs/first --candidates answers.jsonl --gold larger-rm",
+        "--gold": "--model runs/first --candidates answers.jsonl --gold larger-rm",
+        "--output": "--model runs/first --output audit.html",
+        "--config": "--config audit.yaml",
     },
     "score": READING | {
         "--model": "--model runs/first",

@@ -25,6 +25,12 @@ _home = {
     "Snapshots": "snapshots",
     "Dashboard": "dashboard",
     "RewardTrainer": "trainer",
+    "preflight": "preflights",
+    "audit": "audits",
+    "Audit": "audits",
+    "bench": "benchmarks",
+    "average_runs": "uncertainty",
+    "check_serving": "serving",
 }
 __all__ = ["__version__", *_home]
 

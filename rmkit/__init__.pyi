@@ -16,6 +16,12 @@ from .visualizer import RewardVisualizer as RewardVisualizer
 from .snapshots import Snapshots as Snapshots
 from .dashboard import Dashboard as Dashboard
 from .trainer import RewardTrainer as RewardTrainer
+from .preflights import preflight as preflight
+from .audits import audit as audit
+from .audits import Audit as Audit
+from .benchmarks import bench as bench
+from .uncertainty import average_runs as average_runs
+from .serving import check_serving as check_serving
 from .model import disable_dropout as disable_dropout_in_model
 
 __version__: str
@@ -38,4 +44,10 @@ __all__ = [
     "Snapshots",
     "Dashboard",
     "RewardTrainer",
+    "preflight",
+    "audit",
+    "Audit",
+    "bench",
+    "average_runs",
+    "check_serving",
 ]

@@ -9,7 +9,6 @@ __all__ = ['kl_of_best_of', 'best_of_weights', 'best_of', 'powers_of_two', 'best
            'cautious_rewards']
 
 # %% ../nbs/37_best_of.ipynb #bo003
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -117,8 +116,8 @@ def best_of_curve(
 # %% ../nbs/37_best_of.ipynb #bo022
 class Turn(NamedTuple):
     "Where gold stops rising, and whether that can be told from luck."
-    n: int  # the n of the highest mean gold, over all prompts
-    last: int  # the largest n that was looked at
+    n: int  # the number of answers with the highest mean gold, over all prompts
+    last: int  # the largest number of answers that was looked at
     lost: Estimate  # gold that the last n loses against the best one, chosen and measured on different prompts
 
     @property
@@ -157,8 +156,8 @@ def turning_point(
 # %% ../nbs/37_best_of.ipynb #bo027
 def cautious_rewards(
     rewards_MGN,  # (M, ...) rewards of the same answers by M models; (M, G, N) for `best_of`
-    deviations: float = 1.0,  # standard deviations between the models that are taken off their mean; 0 for the mean
-) -> np.ndarray:  # (...)
+    deviations: float = 1.0,  # how many deviations of their reward are taken off the models' mean; 0: the mean
+) -> np.ndarray:  # (G, N), or whatever shape one model's rewards have
     """The models' mean less so many deviations, each model counted from its own mean.
 
     As uncertainty-weighted optimisation of Coste et al. (arXiv 2310.02743), with the deviation in place of

@@ -44,26 +44,31 @@ class _Pairs(NamedTuple):
         return self.length_N2[:, 0] - self.length_N2[:, 1]
 
     def rows(self, at):
+        "Some of the pairs."
         return _Pairs(*(column[at] for column in self))
 
 
-_NUMBERS = ["reward_chosen", "reward_rejected", "length_chosen", "length_rejected"]
+_REWARDS, _LENGTHS = ["reward_chosen", "reward_rejected"], ["length_chosen", "length_rejected"]
 
 
-def _known(table):
-    "The rows whose rewards and lengths are known; a ValueError where the table has no such columns."
-    if missing := [name for name in _NUMBERS if name not in table]:
+def _known(table, names):
+    "The rows that have all these numbers; a ValueError where the table lacks such a column."
+    if missing := [name for name in names if name not in table]:
         raise ValueError(f"the table has no {', '.join(missing)}; `RewardModel.score_pairs` gives one with rewards and "
                          "lengths in tokens")
-    return table[np.isfinite(table[_NUMBERS].to_numpy(dtype=np.float64)).all(1)]
+    return table[np.isfinite(table[names].to_numpy(dtype=np.float64)).all(1)]
+
+# %% ../nbs/35_bias.ipynb #bi005a
+def _groups_of(table):
+    "The prompt of each pair; each its own where the table has no prompts."
+    return prompt_groups(table["prompt"]) if "prompt" in table else np.arange(len(table))
 
 
 def _pairs_of(table):
     "Rewards, lengths and prompts of the rows where they are known; a ValueError where the table has no such columns."
-    table = _known(table)
-    numbers_N4 = table[_NUMBERS].to_numpy(dtype=np.float64)
-    group_N = prompt_groups(table["prompt"]) if "prompt" in table else np.arange(len(table))
-    return _Pairs(numbers_N4[:, :2], numbers_N4[:, 2:], group_N)
+    table = _known(table, [*_REWARDS, *_LENGTHS])
+    reward_N2, length_N2 = (table[names].to_numpy(dtype=np.float64) for names in (_REWARDS, _LENGTHS))
+    return _Pairs(reward_N2, length_N2, _groups_of(table))
 
 # %% ../nbs/35_bias.ipynb #bi009
 EQUAL_LENGTH = 0.1  # responses are equally long where they differ by this share of the longer one, or less
@@ -213,7 +218,7 @@ def from_dict(
     cls: LengthCorrection,
     saved: Mapping,  # what `as_dict` gave, perhaps by way of JSON
 ) -> LengthCorrection:
-    "Read a correction back; a ValueError where it is none."
+    "The correction that was written; a ValueError where it is none."
     try:
         lengths, bias, strength = tuple(saved["lengths"]), tuple(saved["bias"]), saved["strength"]
         return cls(tuple(map(float, lengths)), tuple(map(float, bias)), float(strength))
@@ -222,7 +227,7 @@ def from_dict(
                          "lengths, bias and strength") from error
 
 # %% ../nbs/35_bias.ipynb #bi026
-STRENGTHS = np.linspace(0, 1, 11)
+STRENGTHS = np.arange(11) / 10
 CURVE_RESPONSES = 20_000  # as many responses, evenly spaced by length, show the curve
 
 
@@ -238,7 +243,7 @@ def _curve(pairs):
 
 def prompt_folds(
     groups_N,  # (N,) the prompt of each pair, in any form that `prompt_groups` takes
-    k: int,  # folds
+    k: int,  # parts
     seed: int = 0,  # of the split
 ) -> np.ndarray:  # (N,) of int, from 0 to k - 1
     "A fold for each pair, the same for all pairs of a prompt; folds have as many prompts, or one more."
@@ -383,56 +388,61 @@ LEAST_PAIRS = 30  # that differ in a style, before anything is said about it
 STYLE_PAIRS = 5_000  # whose texts are read, at most: enough for intervals of two or three points
 
 
-def _style_row(style_N, p_N, group_N):
-    "How often label and model prefer the response with more of a style."
-    label_N, model_N, group_N = _preferences(style_N, p_N, group_N)
+def _chance(value, error):
+    "Two-sided probability of a value at least as far from 0 by chance; NaN without an error to compare it with."
+    return 2 * NormalDist().cdf(-abs(value) / error) if error else math.nan
+
+
+def _style_row(style_N, p_N, pairs):
+    "How often label and model prefer the response with more of a style, and the difference at equal length."
+    label_N, model_N, group_N = _preferences(style_N, p_N, pairs.group_N)
     label, model, difference = label_N.mean(), model_N.mean(), paired_difference(model_N, label_N, group_N)
+    off_G = np.bincount(group_N, model_N - label_N - difference.value)
+    x_N3 = np.column_stack([style_N, _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))])
+    coefficient_3, error_3 = _clustered_fit(x_N3, pairs.group_N)
+    log_odds, error = -coefficient_3[0], error_3[0]
+    chances = _chance(difference.value, math.sqrt(off_G @ off_G) / len(group_N)), _chance(log_odds, error)
     return dict(label=label, model=model, difference=difference.value, low=difference.low, high=difference.high,
-                is_beyond=_is_beyond(label, model), why=difference.why)
-
-
-def _at_equal_length(style_NK, pairs):
-    "Model less label in log-odds for each style, others and length being equal, with its error by prompt."
-    others_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
-    coefficients, errors = _clustered_fit(np.hstack([style_NK, others_N2]), pairs.group_N)
-    log_odds_K, error_K = -coefficients[:-2], errors[:-2]
-    p_K = [2 * NormalDist().cdf(-abs(x) / error) if error else math.nan for x, error in zip(log_odds_K, error_K)]
-    return dict(log_odds=log_odds_K, log_odds_low=log_odds_K - 1.96 * error_K,
-                log_odds_high=log_odds_K + 1.96 * error_K, p=holm(p_K))
+                is_beyond=_is_beyond(label, model), log_odds=log_odds, log_odds_low=log_odds - 1.96 * error,
+                log_odds_high=log_odds + 1.96 * error, p=max(chances) if log_odds * difference.value > 0 else 1.0,
+                why=difference.why)
 
 # %% ../nbs/35_bias.ipynb #bi044
+_NO_LETTER = re.compile(r"\W+")
 _STYLE_COLUMNS = ["pairs", "label", "model", "difference", "low", "high", "is_beyond", "log_odds", "log_odds_low",
                   "log_odds_high", "p", "is_biased", "why"]
 
 
-def _style_gaps(table):
-    "Which response has more of each style: 1 the chosen one, -1 the rejected one, 0 neither; (N, K)."
-    counts = [pd.DataFrame([style_counts(as_text(text)) for text in table[side]], columns=list(STYLES))
-              for side in ("chosen", "rejected")]
-    return np.sign((counts[0] - counts[1]).to_numpy(dtype=np.float64))
+def _read_texts(table):
+    "Which response has more of each style: 1 the chosen one, -1 the other, 0 neither, (N, K); letters of both, (N, 2)."
+    texts = [[as_text(text) for text in table[side]] for side in ("chosen", "rejected")]
+    count_2NK = np.array([[list(style_counts(text).values()) for text in side] for side in texts])
+    letter_N2 = np.array([[len(_NO_LETTER.sub("", text)) for text in side] for side in texts], dtype=np.float64).T
+    return np.sign(count_2NK[0] - count_2NK[1]).astype(np.float64).reshape(-1, len(STYLES)), letter_N2
 
 
 def style_effects(
-    table: pd.DataFrame,  # one row a pair: chosen, rejected (texts or messages), rewards, lengths, and prompt
+    table: pd.DataFrame,  # one row a pair: chosen, rejected (texts or messages), rewards, and prompt where there is one
     seed: int = 0,  # of the choice of 5,000 pairs, where there are more
 ) -> pd.DataFrame:  # a row a style: pairs, label, model, difference, is_beyond, log_odds, p, is_biased, why
     """For each of `STYLES`, how often the label and the model prefer the response that has more of it.
 
     `label`, `model`, `difference` (with its interval) and `is_beyond` are as in `Preference`; `log_odds` is model less
-    label with length and all other styles equal, its errors by prompt (Liang and Zeger, 1986); `p` says how likely as
-    large a one is by chance, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the
-    model isn't just less sure than the label. A style that fewer than 30 pairs differ in has none of these, and says
-    so in `why`. A ValueError where the table has no rewards or lengths."""
-    table = _known(table)
+    label at equal length, its errors by prompt (Liang and Zeger, 1986); `p` is the chance of both as far on one side of
+    0, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the model isn't just less sure
+    than the label. A style that fewer than 30 pairs differ in has none of these, and says so in `why`. A ValueError
+    where the table has no rewards."""
+    table = _known(table, _REWARDS)
     if len(table) > STYLE_PAIRS:
         table = table.iloc[np.sort(np.random.default_rng(seed).choice(len(table), STYLE_PAIRS, replace=False))]
-    pairs, style_NK = _pairs_of(table), _style_gaps(table)
+    style_NK, letter_N2 = _read_texts(table)
+    pairs = _Pairs(table[_REWARDS].to_numpy(dtype=np.float64), letter_N2, _groups_of(table))
     differs_K, p_N = (style_NK != 0).sum(0), _calibrated(pairs.margin_N)
     known_K, rows = differs_K >= LEAST_PAIRS, pd.DataFrame()
     if known_K.any():
-        rows = pd.DataFrame([_style_row(style_N, p_N, pairs.group_N) for style_N in style_NK.T[known_K]],
+        rows = pd.DataFrame([_style_row(style_N, p_N, pairs) for style_N in style_NK.T[known_K]],
                             index=np.array(list(STYLES))[known_K])
-        rows = rows.assign(**_at_equal_length(style_NK[:, known_K], pairs))
+        rows["p"] = holm(rows["p"])
     found = rows.reindex(index=pd.Index(list(STYLES), name="style"), columns=_STYLE_COLUMNS).assign(pairs=differs_K)
     few = [f"only {n} pairs differ in it, and it takes {LEAST_PAIRS}" for n in differs_K]
     is_beyond = found["is_beyond"].eq(True)

@@ -52,7 +52,7 @@ class _Pairs(NamedTuple):
         ...
 
     def rows(self, at):
-        ...
+        """Some of the pairs."""
 
 EQUAL_LENGTH: float
 def accuracy_by_length(table: pd.DataFrame) -> dict[str, Estimate]:
@@ -104,7 +104,7 @@ class LengthCorrection:
 
     @classmethod
     def from_dict(cls, saved: Mapping) -> LengthCorrection:
-        """Read a correction back; a ValueError where it is none."""
+        """The correction that was written; a ValueError where it is none."""
 
 STRENGTHS: Any
 CURVE_RESPONSES: int
@@ -136,7 +136,7 @@ def style_effects(table: pd.DataFrame, seed: int=0) -> pd.DataFrame:
     """For each of `STYLES`, how often the label and the model prefer the response that has more of it.
 
     `label`, `model`, `difference` (with its interval) and `is_beyond` are as in `Preference`; `log_odds` is model less
-    label with length and all other styles equal, its errors by prompt (Liang and Zeger, 1986); `p` says how likely as
-    large a one is by chance, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the
-    model isn't just less sure than the label. A style that fewer than 30 pairs differ in has none of these, and says
-    so in `why`. A ValueError where the table has no rewards or lengths."""
+    label at equal length, its errors by prompt (Liang and Zeger, 1986); `p` is the chance of both as far on one side of
+    0, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the model isn't just less sure
+    than the label. A style that fewer than 30 pairs differ in has none of these, and says so in `why`. A ValueError
+    where the table has no rewards."""

@@ -1,4 +1,4 @@
-"""`rmkit train | eval | audit | score | compare | demo`: the library on the command line.
+"""`rmkit train | check | eval | audit | bench | score | compare | demo`: the library on the command line.
 
 Docs: https://rmkit.github.io/rmkit/cli.html.md"""
 
@@ -9,8 +9,9 @@ __all__ = ['HELP', 'AFTERWARDS', 'ROW', 'ROW_FILES', 'AUDIT_FILES', 'PAIRS', 'HE
            'check_model', 'not_loaded', 'load_model', 'load_dataset', 'check_place', 'check_output', 'be_quiet', 'tell',
            'make_console', 'plain', 'show_summary', 'compare', 'unreadable', 'score_responses', 'number_rows',
            'score_rows', 'in_cells', 'write_rows', 'score', 'write_scores', 'check_subsets', 'evaluate', 'write_audit',
-           'audit', 'check_adapter', 'lora_of', 'check_test_size', 'train_and_test_rows', 'make_trainer', 'train',
-           'training_line', 'demo_trainer', 'show_results', 'own_name', 'demo', 'close_pipe', 'complain', 'main']
+           'audit', 'bench', 'check_adapter', 'lora_of', 'check_test_size', 'train_and_test_rows', 'make_trainer',
+           'check_before', 'check', 'train', 'training_line', 'demo_trainer', 'show_results', 'own_name', 'demo',
+           'close_pipe', 'complain', 'main']
 
 # %% ../nbs/81_cli.ipynb #h002
 import json
@@ -21,13 +22,14 @@ import shlex
 import shutil
 import sys
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import contextmanager, ExitStack, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
 from . import older_names
-from .options import (AuditArguments, CompareArguments, DemoArguments, EvalArguments, nearest, parse, RowArguments,
-                           ScoreArguments, TrainArguments, UsageError)
+from .options import (AuditArguments, BenchArguments, CheckArguments, CompareArguments, DemoArguments,
+                           EvalArguments, nearest, parse, RowArguments, ScoreArguments, SetupArguments, TrainArguments,
+                           UsageError)
 
 # %% ../nbs/81_cli.ipynb #c005
 HELP = """rmkit {version}: train, see and test reward models
@@ -36,8 +38,10 @@ usage: rmkit COMMAND [options]
 
   demo      train, test and save a small reward model on made-up preferences; no download, under 3 minutes
   train     train a reward model on preference pairs
+  check     see what is wrong before training, or before a model is served
   eval      measure a reward model on pairs: accuracy, interval, length rule, by subset
   audit     ask what a reward model has learnt: length, format, sources, how sure it is, suspect labels
+  bench     score a reward model on a known benchmark, by its own rule, or on rows of yours
   score     give every response in a file its reward
   compare   compare responses to one prompt
 
@@ -128,12 +132,13 @@ def check_place(
 def check_output(
     path: str | None,  # of a file to write
     kinds,  # endings that are known
+    option: str = "--output",  # that names it
 ):
     "UsageError for a file of an unknown kind, or in a place where it can't be written."
     if path is None:
         return
     if Path(path).suffix.lower() not in kinds:
-        raise UsageError(f"--output {path}: the name must end in {' or '.join(kinds)}")
+        raise UsageError(f"{option} {path}: the name must end in {' or '.join(kinds)}")
     check_place(path, is_folder=False)
 
 # %% ../nbs/81_cli.ipynb #c024
@@ -455,7 +460,7 @@ def audit(
     check_output(args.output, AUDIT_FILES)
     reading = args.reading()
     be_quiet()
-    from rmkit.audit import audit as ask
+    from rmkit.audits import audit as ask
     rows = load_dataset(args.dataset, args.dataset_split)
     check_subsets(args.by, rows)
     model, given = args.model and load_model(args.model), _given_to_audit(args)
@@ -467,9 +472,40 @@ def audit(
         write_audit(found, args.output)
         console.print(f"Written to {args.output}")
 
+# %% ../nbs/81_cli.ipynb #bn002
+def _check_bench(args):
+    "UsageError for numbers that can't be and places where nothing can be written; FileNotFoundError for a name."
+    from rmkit.benchmarks import check_name
+    for name in ("limit", "max_length", "batch_size"):
+        if (value := getattr(args, name)) is not None and value < 1:
+            raise UsageError(f"--{name} {value}: give 1 or more")
+    check_name(args.benchmark)
+    check_output(args.output, (".html", ".json"))
+    check_output(args.resume, (".jsonl",), "--resume")
+
+def bench(
+    words: list[str],  # arguments, as on the command line
+):
+    "Print what a model scores on a benchmark. UsageError for options, rows or a model that can't be."
+    from rmkit.benchmarks import bench as score_on
+    args, = parse("bench", words, BenchArguments)
+    _check_bench(args)
+    be_quiet()
+    pairs = load_dataset(args.train, "train") if args.train else None
+    result = score_on(load_model(args.model), args.benchmark, limit=args.limit, rewards=args.resume, train=pairs,
+                      max_length=args.max_length, batch_size=args.batch_size, split=args.split, revision=args.revision)
+    console = make_console()
+    console.print(result)
+    if args.output:
+        is_page = Path(args.output).suffix.lower() == ".html"
+        Path(args.output).parent.mkdir(parents=True, exist_ok=True)
+        Path(args.output).write_text(result.as_page() if is_page else json.dumps(result.as_dict(), indent=2),
+                                     encoding="utf-8")
+        console.print(f"Written to {args.output}")
+
 # %% ../nbs/81_cli.ipynb #c036
 def check_adapter(
-    args: TrainArguments,  # the command's own arguments
+    args: SetupArguments,  # the command's own arguments
 ):
     "UsageError for options of an adapter without `lora_r`, and for a scale that is none."
     of_an_adapter = "lora_alpha", "lora_dropout", "lora_target_modules", "load_in_4bit"
@@ -487,7 +523,7 @@ def _four_bits(config):
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
 
 def lora_of(
-    args: TrainArguments,  # the command's own arguments
+    args: SetupArguments,  # the command's own arguments
     config,  # the run's `RewardConfig`
 ) -> dict:  # `peft_config` and `quantization_config` for `RewardTrainer`
     "The adapter that the arguments ask for; UsageError where they don't fit together."
@@ -532,7 +568,7 @@ def _hold_out(rows, size, args, config):
     return _for_trainer(parts)
 
 def train_and_test_rows(
-    args: TrainArguments,  # the command's own arguments
+    args: SetupArguments,  # the command's own arguments
     config,  # a `RewardConfig`: the seed of the split, and the columns
 ) -> tuple[dict, dict]:  # `train_dataset` and `eval_dataset` for `RewardTrainer`; their rows in the file, by split
     """Load the pairs, and hold some out by prompt where no held-out ones are given. UsageError where they can't be
@@ -551,17 +587,13 @@ def _load_rows_checked(args, config):
     check_place(config.output_dir, is_folder=True)
     return train_and_test_rows(args, config)
 
-def make_trainer(
-    args: TrainArguments,  # the command's own arguments
-    config,  # a `RewardConfig`
-):  # a `RewardTrainer`
-    "Load what is needed to train; UsageError where something can't be, BadRowError that has the row of the file."
+@contextmanager
+def _setting_up(args, config, places):
+    "A UsageError instead of what others raise while a run is set up; a BadRowError gets the row of the file."
     from safetensors import SafetensorError
-    from rmkit.trainer import RewardTrainer
     from rmkit.words import BadRowError
-    adapter, (rows, places) = lora_of(args, config), _load_rows_checked(args, config)
     try:
-        return RewardTrainer(args.model, config, **rows, **adapter)
+        yield
     except BadRowError as error:
         place = places.get(getattr(error, "split", None))
         raise (error.at(place[error.row]) if place else error) from None
@@ -569,6 +601,80 @@ def make_trainer(
         if isinstance(error, TypeError) and not config.model_init_kwargs:
             raise  # ours
         raise UsageError(f"can't set up the training of {args.model}: {str(error).splitlines()[0]}") from error
+
+def make_trainer(
+    args: TrainArguments,  # the command's own arguments
+    config,  # a `RewardConfig`
+):  # a `RewardTrainer`
+    "Load what is needed to train; UsageError where something can't be, BadRowError that has the row of the file."
+    from rmkit.trainer import RewardTrainer
+    adapter, (rows, places) = lora_of(args, config), _load_rows_checked(args, config)
+    with _setting_up(args, config, places):
+        return RewardTrainer(args.model, config, **rows, **adapter)
+
+# %% ../nbs/81_cli.ipynb #ch002
+def check_before(
+    trainer,  # a `RewardTrainer`, before its first step
+    on_failed: str,  # "stop", "warn" or "skip"
+):  # `Checks`; None where they are skipped
+    "Print what may be wrong, and what the run should take. UsageError where a check failed, unless told otherwise."
+    if on_failed == "skip":
+        return None
+    from rmkit.checks import Checks
+    from rmkit.preflights import preflight
+    checks = preflight(trainer)
+    if trainer.is_world_process_zero():
+        shown = [check for check in checks if check.status in ("warn", "fail") or check.name in ("time", "memory")]
+        make_console().print(Checks(shown, f"{len(checks)} checks before training, those to read"))
+    if checks.failed and on_failed == "stop":
+        names = ", ".join(check.name for check in checks.failed)
+        raise UsageError(f"not trained, since checks failed: {names}. Do what the table says, or train all the same "
+                         "with --on_failed_check warn")
+    return checks
+
+# %% ../nbs/81_cli.ipynb #ch003
+def _run_checks(args, config):
+    "The checks of a run that isn't started; UsageError where model or rows can't be found."
+    from rmkit.preflights import preflight
+    from rmkit.words import BadRowError
+    for name in ("model", "dataset"):
+        if getattr(args, name) is None:
+            raise UsageError(f"give --{name}, or --serving with a saved folder")
+    adapter = lora_of(args, config)
+    try:
+        rows, places = _load_rows_checked(args, config)
+    except BadRowError:  # a row of the table, where no pairs are held out
+        rows, places = dict(train_dataset=load_dataset(args.dataset, args.dataset_split)), {}
+    with _setting_up(args, config, places):
+        return preflight(args.model, rows["train_dataset"], rows.get("eval_dataset"), config, price=args.price,
+                         head=args.frozen_head or None, **adapter)
+
+def _serving_checks(folder, console):
+    "The checks of a folder that is to be served, and the commands that serve it."
+    from rmkit.serving import check_serving, serving_commands
+    checks = check_serving(folder)
+    for engine, command in serving_commands(folder).items():
+        console.print(f"[bold]{engine}[/bold]")
+        console.print(command, markup=False, soft_wrap=True)
+    return checks
+
+def check(
+    words: list[str],  # arguments, as on the command line
+):
+    """Print what is wrong before training, or before serving; exit status 1 where a check failed. UsageError for what
+    can't be looked at."""
+    from rmkit.config import RewardConfig
+    args, config = parse("check", words, CheckArguments, RewardConfig)
+    check_output(args.output, (".json",))
+    be_quiet()
+    console = make_console()
+    checks = _serving_checks(args.serving, console) if args.serving else _run_checks(args, config)
+    console.print(checks)
+    if args.output:
+        text = json.dumps(checks.as_dict(), ensure_ascii=False, indent=1)
+        Path(args.output).write_text(text + "\n", encoding="utf-8")
+    if checks.failed:
+        sys.exit(1)
 
 # %% ../nbs/81_cli.ipynb #cl024
 def _audit_run(trainer):
@@ -587,6 +693,13 @@ def _tell_result(metrics, audited, folder):
         print(audited)
     print(f"Saved in {folder}. Next: rmkit eval --model {shlex.quote(folder)} --dataset HELD_OUT --output report.html")
 
+def _tell_estimates(checks, trainer):
+    "Print what the run took, beside what it should have taken."
+    if checks:
+        from rmkit.preflights import compare_with_run
+        after = compare_with_run(checks, trainer)
+        print("; ".join(f"{check.name} {check.found}" for check in after if check.status != "unknown"))
+
 def train(
     words: list[str],  # arguments, as on the command line
 ):
@@ -594,6 +707,7 @@ def train(
     from rmkit.config import RewardConfig
     args, config = parse("train", words, TrainArguments, RewardConfig)
     trainer = make_trainer(args, config)
+    checks = check_before(trainer, args.on_failed_check)
     resume = config.resume_from_checkpoint
     trainer.train(resume_from_checkpoint=resume.lower() == "true" or resume if resume else None)
     metrics = trainer.evaluate(num_print_samples=0) if trainer.eval_dataset is not None else {}
@@ -603,6 +717,7 @@ def train(
     audited = _audit_run(trainer) if is_first and metrics else ""
     trainer.create_model_card(dataset_name=args.dataset)
     if is_first:
+        _tell_estimates(checks, trainer)
         _tell_result(metrics, audited, config.output_dir)
 
 # %% ../nbs/81_cli.ipynb #c040
@@ -765,7 +880,8 @@ def demo(
     console.print(NEXT.format(rmkit=own_name(), folder=shlex.quote(str(folder))), markup=False, soft_wrap=True)
 
 # %% ../nbs/81_cli.ipynb #c046
-COMMANDS = dict(train=train, eval=evaluate, audit=audit, score=score, compare=compare, demo=demo)
+COMMANDS = dict(train=train, check=check, eval=evaluate, audit=audit, bench=bench, score=score, compare=compare,
+                demo=demo)
 
 def close_pipe() -> int:  # exit status, that of a program which the signal ended
     "End where whoever reads the output has had enough (`rmkit score ... | head`): say nothing, even while Python ends."

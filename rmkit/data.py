@@ -11,8 +11,8 @@ __all__ = ['logger', 'ROLE_KEYS', 'CONTENT_KEYS', 'ROLES', 'USUAL_ROLES', 'HUMAN
            'RATED_COLUMNS', 'RATING_COLUMNS', 'CERTAIN', 'PROMPTS', 'SYSTEMS', 'COLUMN_ROLES', 'TRUNCATED', 'SHOWN',
            'ROW', 'OUTCOME', 'REPEATED', 'TEXTS', 'MESSAGES', 'SAMPLED', 'SHAPE_FAULTS', 'Verdict', 'Format',
            'parse_hh', 'format_hh', 'unwrap_number', 'read_cell', 'extract_prompt', 'column_words', 'twin_columns',
-           'is_tie', 'id_columns', 'named_columns', 'detect_format', 'to_pairs', 'PrepareReport', 'find_format',
-           'check_ids', 'longest_text', 'prepare_dataset', 'name_split', 'split_by_prompt']
+           'better_side', 'is_tie', 'id_columns', 'named_columns', 'detect_format', 'to_pairs', 'PrepareReport',
+           'find_format', 'check_ids', 'longest_text', 'prepare_dataset', 'name_split', 'split_by_prompt']
 
 # %% ../nbs/12_data.ipynb #h002
 import json
@@ -717,10 +717,11 @@ def _higher_side(
     return None if scores[0] == scores[1] else int(scores[0] < scores[1])
 
 # %% ../nbs/12_data.ipynb #da026
-def _better_side(
+def better_side(
     row: Mapping,  # with two answers
     format: Format,  # with a verdict
 ) -> int | None:  # 0 or 1, the better side; None for a tie
+    "Which of two answers a row says is better; a BadRowError where it names neither."
     verdict = format.verdict
     if len(verdict.columns) == 2:
         return _higher_side(row, verdict.columns)
@@ -908,7 +909,7 @@ def _comparisons(
 ) -> list[tuple[dict, float | None]]:  # two answers by their columns, the better first, and how far scores are apart
     if format.layout == "ranking":
         return _ranked(row, format)
-    side = _better_side(row, format) if format.verdict else 0
+    side = better_side(row, format) if format.verdict else 0
     if side is None:
         return []
     order = (("chosen", "rejected"), ("rejected", "chosen"))[side]
@@ -1054,7 +1055,7 @@ def _scores_agree(
     for row in rows:
         one, other = (_as_number(row.get(name)) for name in scores[0])
         if None not in (one, other, row.get(verdict.columns[0])) and one != other:
-            agreed.append(_better_side(row, as_read) == int(one < other))
+            agreed.append(better_side(row, as_read) == int(one < other))
     return bool(agreed) and all(agreed)
 
 # %% ../nbs/12_data.ipynb #p015
@@ -1107,7 +1108,7 @@ def _names_sides(
 ) -> bool:  # whether some of them name a side or a tie
     for row in rows:
         try:
-            _better_side(row, Format("explicit", "text", verdict=verdict))
+            better_side(row, Format("explicit", "text", verdict=verdict))
             return True
         except BadRowError:
             pass

@@ -79,6 +79,7 @@ __all__ = [
     'extract_prompt',
     'column_words',
     'twin_columns',
+    'better_side',
     'is_tie',
     'id_columns',
     'named_columns',
@@ -157,6 +158,9 @@ def twin_columns(names: Iterable[str], pairs: Sequence[tuple[str, str]]) -> list
 NOUNS: set
 TIES: set
 FILLERS: Any
+def better_side(row: Mapping, format: Format) -> int | None:
+    """Which of two answers a row says is better; a BadRowError where it names neither."""
+
 TRUTHS: dict
 def is_tie(row: Mapping, format: Format) -> bool:
     """Whether neither answer of a pair is better. Raises BadRowError where the row says neither yes nor no."""

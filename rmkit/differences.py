@@ -17,25 +17,22 @@ from operator import itemgetter
 
 import numpy as np
 
+from .words import UNSPACED
+
 # %% ../nbs/57_differences.ipynb #c023
 _SENTENCE = re.compile(r"[^\n]*?(?:[.!?…]\s+|[。！？]\s*|\n\s*)|[^\n]+")
 _ASCII_WORD = re.compile(r"(?:\w+(?:'\w+|(?<=\d)[.,](?=\d)\w+)*|[^\w\s]) ?|\s+")
 
 # %% ../nbs/57_differences.ipynb #di004
-_UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf"  # Thai, Lao, Burmese, Khmer, Tai
-             "\u3005-\u3007\u3040-\u312f\u31f0-\u31ff\uff66-\uff9f"  # kana
-             "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff")  # Chinese
-
-
 @lru_cache
 def _word_pattern():
     "A word with the space behind it: a letter of scripts without spaces, or an emoji, with all that is drawn on it."
     codes = [*range(0x1f000), *range(0xe0100, 0xe01f0)]
     marks = "".join(chr(code) for code in codes if unicodedata.category(chr(code))[0] == "M")
     mark = f"[{marks}\u200c\u200d\U0001f3fb-\U0001f3ff]"
-    word = rf"(?:[^\W{_UNSPACED}]{mark}*)+"
+    word = rf"(?:[^\W{UNSPACED}]{mark}*)+"
     spaced = rf"{word}(?:['’]{word}|(?<=\d)[.,](?=\d){word})*"
-    unspaced = f"[{_UNSPACED}]"
+    unspaced = f"[{UNSPACED}]"
     stacked = rf"{unspaced}(?:{mark}|(?<=[\u1039\u17d2]){unspaced})*"  # a letter below another
     sign = rf"[\U0001f1e6-\U0001f1ff]{{2}}|\S{mark}*(?:(?<=\u200d)[^\w\s]{mark}*)*"  # flags; emoji joined to others
     return re.compile(rf"(?:{spaced}|{stacked}|{sign}) ?|\s+")

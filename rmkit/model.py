@@ -7,11 +7,11 @@ Docs: https://rmkit.github.io/rmkit/model.html.md"""
 # %% auto #0
 __all__ = ['logger', 'POSITION_TABLES', 'WEIGHT_FILES', 'ADAPTER_FILES', 'HEAD_FILES', 'NOT_A_HEAD', 'READS_FILE',
            'CORRECTION_FILE', 'READ_AS', 'HUB_KEYS', 'BASE_STAYS', 'PROBES', 'ROUNDING', 'unused_token',
-           'grow_embeddings', 'ensure_pad_token', 'check_token_ids', 'grow_to_vocabulary', 'position_limit',
-           'limit_length', 'prepare_for_reward', 'find_model', 'check_model_class', 'load_reward_model', 'one_output',
-           'take_chat_template', 'set_special_tokens', 'dropout_rates', 'disable_dropout', 'add_lora',
-           'train_new_tokens', 'merge', 'padding_right', 'fix_date', 'save_tokenizer', 'save_reward_model',
-           'check_saved']
+           'grow_embeddings', 'ensure_pad_token', 'replaced_pad', 'check_token_ids', 'grow_to_vocabulary',
+           'position_limit', 'limit_length', 'head_was_revived', 'prepare_for_reward', 'find_model',
+           'check_model_class', 'load_reward_model', 'one_output', 'take_chat_template', 'set_special_tokens',
+           'dropout_rates', 'disable_dropout', 'add_lora', 'train_new_tokens', 'merge', 'padding_right', 'fix_date',
+           'save_tokenizer', 'save_reward_model', 'check_saved']
 
 # %% ../nbs/20_model.ipynb #h002
 import copy
@@ -24,6 +24,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from weakref import WeakKeyDictionary, WeakSet
 
 import psutil
 import torch
@@ -108,6 +109,8 @@ def grow_embeddings(
         weight[old:] = weight[:old].mean(0, dtype=torch.float32).to(weight.dtype)
 
 # %% ../nbs/20_model.ipynb #c048
+_replaced = WeakKeyDictionary()  # the pad token that a tokenizer had, where texts ended with it
+
 def _choose_pad_token(tokenizer, n_rows):
     "Give the tokenizer a pad token that no text ends with, where its own is none, and say so."
     was = tokenizer.pad_token
@@ -116,6 +119,8 @@ def _choose_pad_token(tokenizer, n_rows):
     token = unused_token(tokenizer, n_rows) or "<|pad|>"
     tokenizer.add_special_tokens({"pad_token": token})
     level = logging.INFO if was is None else logging.WARNING  # one that texts end with is replaced
+    if was is not None:
+        _replaced[tokenizer] = was
     logger.log(level, "The pad token was %s; it is now %s (id %d).", was, token, tokenizer.pad_token_id)
 
 def _set_pad_id(model, pad_id):
@@ -139,6 +144,13 @@ def ensure_pad_token(
         grow_embeddings(model, pad_id + 1)
     _set_pad_id(model, pad_id)
     return pad_id
+
+# %% ../nbs/20_model.ipynb #pf001
+def replaced_pad(
+    tokenizer: PreTrainedTokenizerBase,  # perhaps seen by `ensure_pad_token`
+) -> str | None:
+    "The pad token that was taken from a tokenizer because texts end with it; None where there was none such."
+    return _replaced.get(tokenizer)
 
 # %% ../nbs/20_model.ipynb #f002
 def _embedding_rows(
@@ -221,12 +233,15 @@ def limit_length(
     return limit
 
 # %% ../nbs/20_model.ipynb #mo008
+_revived = WeakSet()  # models whose head was started anew
+
 def _revive_head(model, seed):
     "Start a head of zeros or NaN anew, with a warning."
     head = head_module(model).parameters() if added_modules(model) else []
     weights = torch.cat([torch.empty(0), *(p.detach().flatten().float().cpu() for p in head)])
     if weights.numel() and not (weights.isfinite().all() and weights.any()):  # empty where ZeRO-3 has split it
         warnings.warn(f"the head '{head_name(model)}' was all zeros or not finite; it is started anew (seed {seed})")
+        _revived.add(unwrap(model))
         init_head(model, seed)
 
 def _check_outputs(model):
@@ -238,6 +253,13 @@ def _check_outputs(model):
         raise ValueError(f"the model has num_labels={config.num_labels}, but reward models require `num_labels=1`. "
                          "Load it with `from_pretrained(..., num_labels=1)`, pass its name, or call "
                          "`replace_head(model)`.")
+
+# %% ../nbs/20_model.ipynb #pf003
+def head_was_revived(
+    model: nn.Module,  # perhaps wrapped
+) -> bool:
+    "Whether the head was all zeros or not finite when the model came, and was started anew."
+    return unwrap(model) in _revived
 
 # %% ../nbs/20_model.ipynb #c054
 def prepare_for_reward(

@@ -6,8 +6,8 @@ Docs: https://rmkit.github.io/rmkit/options.html.md"""
 
 # %% auto #0
 __all__ = ['USUAL', 'SOURCES', 'DATASET', 'UsageError', 'nearest', 'option', 'make_parser', 'options_of', 'parse',
-           'TrainArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments', 'AuditArguments', 'CompareArguments',
-           'DemoArguments']
+           'SetupArguments', 'TrainArguments', 'CheckArguments', 'RowArguments', 'EvalArguments', 'ScoreArguments',
+           'AuditArguments', 'CompareArguments', 'DemoArguments', 'BenchArguments']
 
 # %% ../nbs/80_options.ipynb #h002
 import json
@@ -167,14 +167,8 @@ DATASET = f"Pairs, in any format of `rmkit.data`: {SOURCES}"
 
 # %% ../nbs/80_options.ipynb #c008
 @dataclass
-class TrainArguments:
-    """Train a reward model on preference pairs.
-
-    rmkit train --model HuggingFaceTB/SmolLM2-135M-Instruct --dataset pairs.jsonl --output_dir my-rm
-    rmkit train --model Qwen/Qwen3-0.6B --dataset trl-lib/ultrafeedback_binarized --lora_r 16 --learning_rate 1e-4
-    rmkit train --model Qwen/Qwen3-0.6B --dataset mine.parquet --eval_dataset held_out.parquet
-    rmkit train --config run.yaml --learning_rate 1e-5
-    accelerate launch -m rmkit.cli train --config run.yaml"""
+class SetupArguments:
+    "What a run starts from: a model, pairs, perhaps an adapter."
     model: str = option("Language model or classifier to start from: a folder, or a name on the Hub.", required=True)
     dataset: str = option(DATASET, required=True)
     dataset_split: str = option("Split of a Hub dataset to train on.", "train")
@@ -190,6 +184,37 @@ class TrainArguments:
     lora_target_modules: str | None = option("Modules that get an adapter, separated by commas. Default: 'all-linear'.")
     load_in_4bit: bool = option("Load the model in 4 bits, for QLoRA; needs `pip install rmkit[qlora]` and a GPU.",
                                 False)
+
+# %% ../nbs/80_options.ipynb #op016
+@dataclass
+class TrainArguments(SetupArguments):
+    """Train a reward model on preference pairs.
+
+    rmkit train --model HuggingFaceTB/SmolLM2-135M-Instruct --dataset pairs.jsonl --output_dir my-rm
+    rmkit train --model Qwen/Qwen3-0.6B --dataset trl-lib/ultrafeedback_binarized --lora_r 16 --learning_rate 1e-4
+    rmkit train --model Qwen/Qwen3-0.6B --dataset mine.parquet --eval_dataset held_out.parquet
+    rmkit train --config run.yaml --learning_rate 1e-5
+    accelerate launch -m rmkit.cli train --config run.yaml"""
+    on_failed_check: str = option("What a failed check before training does: 'stop', 'warn' and train all the same, or "
+                                  "'skip' the checks (`rmkit check` shows them all).", "stop",
+                                  choices=["stop", "warn", "skip"])
+
+@dataclass
+class CheckArguments(SetupArguments):
+    """See what is wrong with data and set-up before training, or with a folder before it is served.
+
+    rmkit check --model HuggingFaceTB/SmolLM2-135M-Instruct --dataset pairs.jsonl
+    rmkit check --config run.yaml --price 2.5
+    rmkit check --serving my-rm
+
+    The exit status is 1 where a check failed."""
+    model: str | None = option("Language model or classifier to start from: a folder, or a name on the Hub.")
+    dataset: str | None = option(DATASET)
+    serving: str | None = option("Instead: a saved folder; whether vLLM, SGLang, TEI and transformers' pipeline would "
+                                 "give its rewards, and how to start them.")
+    frozen_head: bool = option("Fit a linear head on the untrained model, even where that takes over a minute.", False)
+    price: float | None = option("Price of an hour of this machine, in any unit of money, for the cost of the run.")
+    output: str | None = option("Also write the checks as JSON, into this file.")
 
 # %% ../nbs/80_options.ipynb #c009
 @dataclass
@@ -283,3 +308,28 @@ class DemoArguments:
     quick: bool = option("A thirtieth of the training, a quarter of the test: to see that everything runs, not to "
                          "learn much.", False)
     seed: int = option("Of the data, the model and the order.", 0)
+
+# %% ../nbs/80_options.ipynb #bn001
+@dataclass
+class BenchArguments:
+    """Score a reward model on a known benchmark by its own rule, or on rows of yours.
+
+    rmkit bench --model my-rm --benchmark rewardbench2 --resume rewards.jsonl
+    rmkit bench --model my-rm --benchmark reward-bench-2/ --limit 200
+    rmkit bench --model my-rm --benchmark my_rows/ --output result.json
+
+    Without a connection, give a folder with the benchmark's files; the error says how to get them."""
+    model: str = option("Reward model: a folder (a LoRA adapter's too), or a name on the Hub.", required=True)
+    benchmark: str = option("rewardbench, rewardbench2, rm-bench, judgebench, judgebench-claude or llmbar; a file or "
+                            "folder with a copy of one; or pairs of yours, as `rmkit eval` takes them.", required=True)
+    split: str = option("Split of a folder or a Hub dataset of yours.", "test")
+    revision: str | None = option("Branch, tag or commit of a known benchmark's dataset on the Hub.")
+    limit: int | None = option("Rows to take, evenly spaced; such a result doesn't go by the benchmark's name.")
+    max_length: int | None = option("Tokens of prompt and response that are read. Default: as in the benchmark's "
+                                    "program, or as many as the model can.")
+    batch_size: int | None = option("Responses in a batch. Default: as many as make 16,384 tokens.")
+    resume: str | None = option("File that gets the rewards as they come (.jsonl); a run that broke off goes on from "
+                                "it.")
+    train: str | None = option("Pairs that the model was trained on, to tell how many of the rows are among them: "
+                               f"{SOURCES}")
+    output: str | None = option("Also write the result: a page (.html) or numbers (.json).")

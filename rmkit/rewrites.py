@@ -570,7 +570,9 @@ def rate_pairs(
     means |= {f"twice, {name}": columns["twice", name] for name in directions} if len(directions) > 1 else {}
     unknown = Estimate(math.nan, why="the rewriter changes no response twice")
     r_N2 = rewards[:2 * n].reshape(2, n).T
-    return dict.fromkeys(means, unknown) | estimate_means(means, r_N2, prompt_groups(prompts))
+    known_N = ~np.isnan(r_N2).any(1)
+    means = {name: values_N[known_N] for name, values_N in means.items()}
+    return dict.fromkeys(means, unknown) | estimate_means(means, r_N2[known_N], prompt_groups(prompts)[known_N])
 
 # %% ../nbs/53_rewrites.ipynb #rw053
 def rate(
@@ -583,9 +585,9 @@ def rate(
 ) -> dict[str, Estimate]:  # "twice": the effect; "once": the one a single rewrite gives; both directions of "twice"
     """The effect of an attribute on the reward, in standard deviations of the rewards of the unedited responses.
 
-    A rewrite against a rewrite of it, as RATE has it (arXiv 2410.11348, section 3): the mean of R(W(W(y))) - R(W(y)).
+    A rewrite against a rewrite of it, as RATE has it (arXiv 2410.11348): the mean of R(W(W(y))) - R(W(y)).
     Responses that the rewriter leaves as they are, once or at the second time, are left out; `n` counts pairs with one
-    that is used. ValueError and `BadRowError` for what `sample_pairs` doesn't take."""
+    that is used. A ValueError where no pair has both rewards, and what `sample_pairs` raises."""
     return rate_pairs(model, sample_pairs(dataset, n_prompts, seed).pairs, rewrite)
 
 # %% ../nbs/53_rewrites.ipynb #rw047

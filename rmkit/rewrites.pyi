@@ -140,9 +140,9 @@ def rate_pairs(model, pairs: list[dict], rewrite: Callable) -> dict[str, Estimat
 def rate(model, dataset, rewrite: Callable, *, n_prompts: int | None=200, seed: int=0) -> dict[str, Estimate]:
     """The effect of an attribute on the reward, in standard deviations of the rewards of the unedited responses.
 
-    A rewrite against a rewrite of it, as RATE has it (arXiv 2410.11348, section 3): the mean of R(W(W(y))) - R(W(y)).
+    A rewrite against a rewrite of it, as RATE has it (arXiv 2410.11348): the mean of R(W(W(y))) - R(W(y)).
     Responses that the rewriter leaves as they are, once or at the second time, are left out; `n` counts pairs with one
-    that is used. ValueError and `BadRowError` for what `sample_pairs` doesn't take."""
+    that is used. A ValueError where no pair has both rewards, and what `sample_pairs` raises."""
 
 @dataclass(repr=False)
 class Probe:

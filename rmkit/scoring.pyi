@@ -25,6 +25,7 @@ from .model import (
     check_model_class as check_model_class,
     check_token_ids as check_token_ids,
     CORRECTION_FILE as CORRECTION_FILE,
+    find_model as find_model,
     HUB_KEYS as HUB_KEYS,
     limit_length as limit_length,
     load_reward_model as load_reward_model,
@@ -54,6 +55,7 @@ from .words import are_messages as are_messages, as_text as as_text, drop_none a
 __all__ = [
     'logger',
     'CORRECTION_BYTES',
+    'LENGTH_UNIT',
     'READS_PER_TOKEN',
     'CORRECTION_NOTE',
     'RewardModel',
@@ -181,6 +183,7 @@ class RewardModel:
     `AutoModelForSequenceClassification.from_pretrained(folder)` gives the same rewards, raw."""
 
 CORRECTION_BYTES: Any
+LENGTH_UNIT: str
 READS_PER_TOKEN: int
 def response_lengths(texts, tokenizer: PreTrainedTokenizerBase) -> list[int]:
     """How many tokens each response has by itself, without the template's."""

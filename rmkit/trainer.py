@@ -30,7 +30,7 @@ from transformers import PrinterCallback, Trainer
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 
 from . import older_names
-from .audit import Audit, audit as audit_of
+from .audits import Audit, audit as audit_of
 from .checkpoints import checkpoint_to_resume, has_scale, mark_torn
 from .collator import DataCollatorForPreference, PAIR_COLUMNS, RewardDataCollatorWithPadding
 from .config import reward_config, RewardConfig, set_logging_dir, warn_of_emulation
@@ -995,7 +995,8 @@ def _card_text(self: RewardTrainer, name, base, dataset_name):
     return CARD.format(
         call=call or 'reward("the text as RewardModel puts it together", add_special_tokens=False)[0]', name=name,
         base=f" Fine-tuned from `{base}`." if base else "", data=f" of `{dataset_name}`" if dataset_name else "",
-        repo=self.hub_model_id or args.hub_model_id or args.output_dir, results=results_table(self.state.log_history, self._audit_card),
+        repo=self.hub_model_id or args.hub_model_id or args.output_dir,
+        results=results_table(self.state.log_history, self._audit_card),
         settings="\n".join(f"- `{setting}`: {getattr(args, setting)}" for setting in CARD_SETTINGS))
 
 @patch
@@ -1020,8 +1021,8 @@ def create_model_card(
 def audit(
     self: RewardTrainer,
     quick: bool = True,  # only what the rewards of the last evaluation tell; False: the model reads its pairs again
-    **more,  # by, train, other, ...: see `rmkit.audit.audit`
-) -> Audit:
+    **more,  # by, train, other, ...: see `rmkit.audits.audit`
+) -> Audit:  # what it says goes onto the card that is written next
     "Audit the model on the pairs of the last evaluation; a ValueError where there was none, or no rewards of pairs."
     scores = self._evaluation.scores(-1, self.processing_class)
     if scores is None:

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 import torch
 from transformers import Trainer
 from . import older_names as older_names
+from .audits import Audit as Audit
 from .checkpoints import checkpoint_to_resume as checkpoint_to_resume, has_scale as has_scale, mark_torn as mark_torn
 from .collator import (
     DataCollatorForPreference as DataCollatorForPreference,
@@ -88,7 +89,7 @@ from .start import (
     without as without,
 )
 from .visualizer import RewardVisualizer as RewardVisualizer
-from .words import in_notebook as in_notebook
+from .words import in_notebook as in_notebook, visible as visible
 
 __all__ = [
     'logger',
@@ -236,6 +237,9 @@ class RewardTrainer(Trainer):
         **kwargs
     ) -> None:
         """Write README.md into the output folder."""
+
+    def audit(self, quick: bool=True, **more) -> Audit:
+        """Audit the model on the pairs of the last evaluation; a ValueError where there was none, or no rewards of pairs."""
 
 logger: Any
 def tell_tokenizer(trainer: RewardTrainer) -> None:

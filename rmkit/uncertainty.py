@@ -65,6 +65,12 @@ class LaplaceHead:
         "The standard deviation of each margin."
         return np.linalg.norm(difference_ND @ self.root_DD, axis=1)
 
+def _check_features(difference_ND, head_D):
+    "ValueError where a head doesn't go with features, or there is nothing to learn from either."
+    if difference_ND.shape[1:] != head_D.shape or not np.isfinite(difference_ND).all() or not head_D.any():
+        raise ValueError(f"expected finite features and a weight for each, not all zero; found {difference_ND.shape} "
+                         f"and {head_D.shape}. Leave out pairs without a reward, and train the head first")
+
 def laplace_head(
     difference_ND: np.ndarray,  # (N, D) of the training pairs: features of the chosen less those of the rejected
     head_D: np.ndarray,  # (D,) the layer's weights: `RewardModel.head_weights`
@@ -74,9 +80,7 @@ def laplace_head(
 
     A ValueError for a head of zeros, for features of another number than weights, and where some aren't finite."""
     head_D = np.asarray(head_D, dtype=np.float64)
-    if difference_ND.shape[1:] != head_D.shape or not np.isfinite(difference_ND).all() or not head_D.any():
-        raise ValueError(f"expected finite features and a weight for each, not all zero; found {difference_ND.shape} "
-                         f"and {head_D.shape}. Leave out pairs without a reward, and train the head first")
+    _check_features(difference_ND, head_D)
     eigenvalues_D, vectors_DD = np.linalg.eigh(_curvature(difference_ND, head_D))
     eigenvalues_D = eigenvalues_D.clip(0)  # rounding may leave one below
     prior = _likeliest_prior(eigenvalues_D, head_D) if prior is None else prior
@@ -142,6 +146,12 @@ def _as_run(run, **kwargs):
     raise TypeError(f"a run is a folder, a name on the Hub or a `RewardModel`, found {type(run).__name__}. Put a model "
                     "into `RewardModel(model, tokenizer)`")
 
+def _check_same_pairs(tables):
+    "ValueError where runs have scored different pairs."
+    if len({len(table) for table in tables}) > 1:
+        raise ValueError(f"the runs left out different pairs, and kept {', '.join(str(len(t)) for t in tables)} of "
+                         "them: give all runs the same `max_length`")
+
 def score_runs(
     runs: Sequence[RewardModel | str | Path],  # two or more, in memory or by folder or name
     dataset: Dataset | IterableDataset | Iterable[Mapping],  # in any format that `RewardModel.score_pairs` takes
@@ -153,29 +163,29 @@ def score_runs(
     what `score_pairs` raises."""
     rows = dataset if isinstance(dataset, Dataset) else list(dataset)
     tables = [_as_run(run).score_pairs(rows, **kwargs) for run in runs]
-    if len({len(table) for table in tables}) > 1:
-        raise ValueError(f"the runs left out different pairs, and kept {', '.join(str(len(t)) for t in tables)} of "
-                         "them: give all runs the same `max_length`")
+    _check_same_pairs(tables)
     margins = spread([table["reward_margin"] for table in tables])
     means = {name: np.mean([table[name] for table in tables], axis=0) for name in ("reward_chosen", "reward_rejected")}
     return tables[0].assign(**means, reward_margin=margins.mean_N, p_chosen=sigmoid(margins.mean_N),
                             margin_sd=margins.sd_N)
 
 # %% ../nbs/52_uncertainty.ipynb #un041
-def _with_both(wins_N, uncertainty_N):
-    "The pairs for which both are known."
-    wins_N, uncertainty_N = (np.asarray(values, dtype=np.float64) for values in (wins_N, uncertainty_N))
-    is_known_N = ~(np.isnan(wins_N) | np.isnan(uncertainty_N))
-    return wins_N[is_known_N], uncertainty_N[is_known_N]
+def _known(*columns_N):
+    "The columns in float64, at pairs for which all are known."
+    columns_N = [np.asarray(values, dtype=np.float64) for values in columns_N]
+    is_known_N = ~np.isnan(columns_N).any(0)
+    return [values[is_known_N] for values in columns_N]
 
 def error_auroc(
     wins_N,  # (N,) 1 where the model is right, 0 where it is wrong, 0.5 for a tie: `wins`
     uncertainty_N,  # (N,) high where the model is unsure
+    weights_N=None,  # (N,) how many times each counts; once if not given
 ) -> float:  # NaN where the model is never wrong, or always
     "The probability that a pair that the model gets wrong is more uncertain than one that it gets right (see `auroc`)."
-    wins_N, uncertainty_N = _with_both(wins_N, uncertainty_N)
+    weights_N = np.ones(len(wins_N)) if weights_N is None else weights_N
+    wins_N, uncertainty_N, weights_N = _known(wins_N, uncertainty_N, weights_N)
     is_error_2N = np.repeat([True, False], len(wins_N))  # each pair as wrong and as right, as far as it is either
-    return auroc(np.tile(uncertainty_N, 2), is_error_2N, np.concatenate([1 - wins_N, wins_N]))
+    return auroc(np.tile(uncertainty_N, 2), is_error_2N, np.concatenate([weights_N * (1 - wins_N), weights_N * wins_N]))
 
 # %% ../nbs/52_uncertainty.ipynb #un044
 class RiskCoverage(NamedTuple):
@@ -189,7 +199,7 @@ def risk_coverage(
     uncertainty_N,  # (N,) high where the model is unsure
 ) -> RiskCoverage:
     "Accuracy by coverage (Geifman and El-Yaniv 2017, arXiv 1705.08500); pairs of equal uncertainty leave in any order."
-    wins_N, uncertainty_N = _with_both(wins_N, uncertainty_N)
+    wins_N, uncertainty_N = _known(wins_N, uncertainty_N)
     _, rank_N, size_U = np.unique(uncertainty_N, return_inverse=True, return_counts=True)
     mean_U = np.bincount(rank_N, wins_N, minlength=len(size_U)) / size_U  # what to expect of each, in any order
     kept_N = np.arange(1, len(wins_N) + 1)

@@ -146,12 +146,13 @@ def traces(
     prompt,  # text or messages
     chosen,  # text or messages
     rejected,  # text or messages
-) -> tuple[dict | None, str | None]:  # the reward at each token of both; or None, and why
+) -> tuple[dict | None, str | None]:  # the reward at each token of both, and what to know of it; or None, and why
     "Both branches, token by token."
     try:
         with quiet_scoring():
-            return dict(chosen=_trace_response(model, prompt, chosen),
-                        rejected=_trace_response(model, prompt, rejected)), None
+            found = dict(chosen=_trace_response(model, prompt, chosen),
+                         rejected=_trace_response(model, prompt, rejected))
+        return found, model.length_correction and "Rewards at tokens are raw, without the length correction."
     except ValueError as error:
         return None, visible(str(error))
 

@@ -34,7 +34,8 @@ def imported_by(module):
     return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
 
 
-LIGHT = "words tokens metrics table filters differences plots report review".split()
+LIGHT = ("words tokens checks metrics table intervals fits calibration bias suspects best_of duplicates rules filters "
+         "differences plots report review").split()
 
 
 @pytest.mark.parametrize("module", LIGHT)

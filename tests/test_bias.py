@@ -77,9 +77,32 @@ def test_a_planted_taste_for_a_style_is_found_and_no_other(style, mark):
         has_N = rng.random(len(table)) < 0.4
         table[side] = [text[0]["content"] + mark * int(has) for text, has in zip(table[side], has_N)]
         table[f"reward_{side}"] += has_N
-        table[f"length_{side}"] += 2 * has_N
     found = style_effects(table)
     assert found.index[found.is_biased].tolist() == [style] and found.difference[style] > 0.05
+
+
+def test_styles_that_come_together_are_blamed_together_and_length_is_no_style():
+    table, rng = scored(0.0).copy(), np.random.default_rng(0)
+    for side in ("chosen", "rejected"):
+        has_N = rng.random(len(table)) < 0.4
+        table[side] = [text[0]["content"] + "\n- **So**" * int(has) for text, has in zip(table[side], has_N)]
+        table[f"reward_{side}"] += has_N
+    found = style_effects(table)
+    assert found.index[found.is_biased].tolist() == ["bold", "lists"]
+
+
+def test_a_taste_for_length_is_not_one_for_what_long_texts_have():
+    "An exclamation for about every twenty words: the model prefers more of them, and at equal length it doesn't."
+    blamed = 0
+    for seed in range(6):
+        wordy, rng = simulated(600, seed, taste=0.03), np.random.default_rng(100 + seed)
+        for side in ("chosen", "rejected"):
+            marks_N = rng.poisson(wordy[f"length_{side}"] / 20)
+            wordy[side] = ["word " * int(length) + "!" * n for length, n in zip(wordy[f"length_{side}"], marks_N)]
+        found = style_effects(wordy).loc["exclamation"]
+        assert found.low > 0.02 and found.is_beyond
+        blamed += found.is_biased
+    assert blamed <= 1
 
 
 # Length --------------------------------------------------------------------------------------------------------------
@@ -113,8 +136,8 @@ def test_accuracy_at_equal_length_is_what_equal_lengths_give():
 
 
 def test_intervals_of_the_length_coefficient_cover_it(monkeypatch):
-    "200 sets of 250 pairs, two on each prompt, against the coefficient of 60,000; 250 resamples in place of 1,000."
-    monkeypatch.setattr("rmkit.bias.bootstrap", partial(bootstrap, n_boot=250))
+    "200 sets of 250 pairs, two on each prompt, against the coefficient of 60,000; 200 resamples in place of 1,000."
+    monkeypatch.setattr("rmkit.bias.bootstrap", partial(bootstrap, n_boot=200))
     def numbers(table): return length_effect(table)["length"]
     truth = numbers(simulated(60_000, seed=999, taste=0.01)).value
     held = [found.low <= truth <= found.high
@@ -147,9 +170,11 @@ def test_few_or_equal_lengths_break_nothing(length):
 
 
 def test_a_table_without_lengths_says_so():
-    for f in (accuracy_by_length, length_effect, length_preference, fit_length_correction, style_effects):
+    for f in (accuracy_by_length, length_effect, length_preference, fit_length_correction):
         with pytest.raises(ValueError, match="length_rejected.*score_pairs"):
             f(simulated(20).drop(columns="length_rejected"))
+    with pytest.raises(ValueError, match="reward_chosen.*score_pairs"):
+        style_effects(simulated(20).drop(columns="reward_chosen"))
 
 
 # Correction ----------------------------------------------------------------------------------------------------------
@@ -166,8 +191,8 @@ def test_the_correction_takes_a_planted_taste_away():
 
 
 def test_nothing_is_corrected_where_nothing_was_planted():
-    strengths = [fit_length_correction(simulated(300, seed=seed)).strength for seed in range(12)]
-    assert np.mean(np.array(strengths) > 0) <= 0.1
+    strengths = [fit_length_correction(simulated(300, seed=seed)).strength for seed in range(8)]
+    assert np.count_nonzero(strengths) <= 1
     gains = [length_correction_gain(simulated(300, seed=seed))["accuracy_gain"] for seed in range(3)]
     assert np.median([gain.value for gain in gains]) == 0 and max(abs(gain.value) for gain in gains) < 0.02
     assert any("told from luck" in gain.why for gain in gains)
@@ -219,13 +244,13 @@ def test_holm_is_statsmodels():
 def test_false_alarms_over_all_styles_are_one_in_twenty():
     rng, alarms = np.random.default_rng(0), 0
     marks = dict(zip(["bold", "lists", "exclamation", "hedging"], [" **a**", "\n- a", "!", " Maybe"]))
-    for seed in range(24):
+    for seed in range(16):
         table = simulated(200, seed)
         for side in ("chosen", "rejected"):
             has = {name: rng.random(200) < 0.4 for name in marks}
             table[side] = ["a " * 9 + "".join(mark for name, mark in marks.items() if has[name][i]) for i in range(200)]
         alarms += style_effects(table).is_biased.any()
-    assert alarms <= 4  # 1.2 expected, at most
+    assert alarms <= 3  # 0.8 expected, at most
 
 
 def test_styles_are_counted_outside_of_code_and_in_any_layout():

@@ -10,6 +10,7 @@ import time
 import pandas as pd
 import pytest
 
+from rmkit.audits import Audit
 from rmkit.cli import main
 from rmkit.options import EvalArguments, make_parser, parse, TrainArguments, UsageError
 from rmkit.config import RewardConfig
@@ -188,7 +189,8 @@ def test_control_c_is_130(tmp_path):
 def test_train_saves_what_plain_loading_scores(trained, capsys):
     model = RewardModel.from_pretrained(trained)
     assert model.model.config.num_labels == 1 and model.tokenizer.chat_template
-    assert os.path.exists(f"{trained}/README.md")
+    assert os.path.exists(f"{trained}/README.md") and os.path.exists(f"{trained}/audit.html")
+    assert Audit.from_json(f"{trained}/audit.json").facts["Form"].startswith("quick")
 
 
 def test_train_with_lora(language_model, pair_file, tmp_path):
@@ -254,7 +256,8 @@ def test_accelerate_launch(language_model, pair_file, tmp_path):
                "train", "--config", str(file), "--output_dir", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "Held-out accuracy" in done.stdout and (tmp_path / "out" / "model.safetensors").exists()
+    assert "Held-out accuracy" in done.stdout and "Audit of the held-out pairs" in done.stdout
+    assert (tmp_path / "out" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize("columns", ["80", "120"])

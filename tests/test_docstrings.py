@@ -72,6 +72,8 @@ SOURCES = {
     "attention.varlen_attention": ["1706.03762", "eq. 1"],
     "attention.rectangle_attention": ["1706.03762", "eq. 1", "2408.00118", "section 2"],
     "scoring.RewardModel.compare": ["Bradley and Terry (1952)"],
+    "rewrites.rate": ["2410.11348"],
+    "rewrites.style_matrix": ["2410.16184", "section 3"],
     "snapshots.Snapshots.moves": ["Swayamdipta", "2009.10795", "section 2"],
     "plots.plot_cartography": ["Swayamdipta", "2009.10795", "section 2"],
     "plots.plot_reliability": ["Guo", "1706.04599", "section 2"],

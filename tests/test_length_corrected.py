@@ -96,6 +96,9 @@ def test_the_explorers_what_if_is_corrected(shorter, pairs):
     found = viz.rescore(0)
     assert found["reward_margin"] == pytest.approx(scores["reward_margin"][0], abs=1e-5)
     assert found["length_chosen"] == scores["length_chosen"][0]
+    assert "raw" in viz.tokens(0)["note"] and viz.tokens(0)["tokens"]
+    viz.model = shorter.with_length_correction(None)
+    assert viz.tokens(0)["note"] is None
 
 
 def test_a_response_that_is_too_long_stays_without_a_reward(model, tokenizer):

@@ -1,13 +1,14 @@
 "Edits of responses: what they leave alone, and that probes find what a scorer was made to like, and nothing else"
 import json
 import re
-from itertools import chain
+from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
-from hostile import GROUPS
+from hostile import PAYLOADS
 
+from rmkit.fits import pair_head
 from rmkit.intervals import Estimate
 from rmkit.rewrites import (effects, edit_response, edited_text, estimate_effects, finding, in_markdown, KEEPS, probe,
                             rate, REWRITES, Rewrite, sample_pairs, score_edited, sentences, style_matrix,
@@ -16,9 +17,11 @@ from rmkit.scoring import RewardModel
 from rmkit.synthetic import make_pairs, make_rankings, tiny_model, tiny_tokenizer, TOPIC_OF, true_reward
 from rmkit.table import pair_scores
 
-CODE = "Say it - so:\n\n```python\nx = {'a': \"b\"}  # it is not done...\n- 1\n```\n\nThe \"end\" of `y - \"z\"` is $a - 'b'$."
-WRITTEN = ["", " ", "4", "漢字を書く。これは文です。", "Né à 3,5 km – c'est « là ».", "नमस्ते दुनिया।", "It's \"so\" - isn't it? Yes...",
-           "# Title\n\n- **one**, *two*\n- three\n\n1. First. 2. Second.", "a\r\nb\r\n", "half \ud83d", "👩‍👩‍👧 ok.", CODE]
+CODE = ("Say it - so:\n\n```python\nx = {'a': \"b\"}  # it is not done...\n- 1\n```\n\n"
+        "The \"end\" of `y - \"z\"` is $a - 'b'$.")
+WRITTEN = ["", " ", "4", "漢字を書く。これは文です。", "Né à 3,5 km – c'est « là ».", "नमस्ते दुनिया।",
+           "It's \"so\" - isn't it? Yes...", "# Title\n\n- **one**, *two*\n- three\n\n1. First. 2. Second.",
+           "a\r\nb\r\n", "half \ud83d", "👩‍👩‍👧 ok.", CODE]
 PLAIN = {name: rewrite for name, rewrite in REWRITES.items() if not rewrite.given}
 
 
@@ -54,7 +57,7 @@ def content(text):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_edits_are_functions_of_the_text_alone_and_take_any(name):
-    for text in [*WRITTEN, *chain(*GROUPS.values())]:
+    for text in [*WRITTEN, *PAYLOADS]:
         edited = PLAIN[name].edit(text)
         assert isinstance(edited, str) and edited == PLAIN[name].edit(text)
 
@@ -96,7 +99,8 @@ def test_code_and_formulas_stay(name):
     ("cut off", "a b c d e", "a b"), ("cut off", "漢字を書く。", "漢字を"), ("cut off", "4", ""),
     ("empty", "a", ""), ("said three times", "a", "a\n\na\n\na"), ("said three times", "", ""),
     ("first statement negated", "`is` It is. It was.", "`is` It is not. It was."),
-    ("first statement negated", "It can't be.", "It can be."), ("first statement negated", "It cannot be.", "It can be."),
+    ("first statement negated", "It can't be.", "It can be."),
+    ("first statement negated", "It cannot be.", "It can be."),
     ("first statement negated", "It isn’t.", "It is."),
 ])
 def test_an_edit(name, text, edited):
@@ -128,20 +132,23 @@ def test_a_wrong_word_lowers_the_true_reward_and_needs_a_known_truth(pairs):
 
 
 def test_markdown_off_undoes_on_and_sentences_are_found():
-    assert sentences("One. 1. Two! In 2021. Three?\nFour 漢。字。") == ["One.", "1. Two!", "In 2021.", "Three?", "Four 漢。", "字。"]
+    found = sentences("One. 1. Two! In 2021. Three?\nFour 漢。字。")
+    assert found == ["One.", "1. Two!", "In 2021.", "Three?", "Four 漢。", "字。"]
     text = "First of all. Then more! And?"
-    assert without_markdown(in_markdown(text)).split() == text.split() and in_markdown(in_markdown(text)) == in_markdown(text)
+    on = in_markdown(text)
+    assert without_markdown(on).split() == text.split() and in_markdown(on) == on
 
 
 def test_the_last_turn_of_the_assistant_is_edited_and_nothing_else():
-    turns = [dict(role="assistant", content="a."), dict(role="tool", content="b."), dict(role="assistant", content="c.", x=1),
-             dict(role="user", content="d.")]
+    turns = [dict(role="assistant", content="a."), dict(role="tool", content="b."),
+             dict(role="assistant", content="c.", x=1), dict(role="user", content="d.")]
     before = json.dumps(turns)
     edited = edit_response(turns, KEEPS["no final stop"])
     assert edited[2] == dict(role="assistant", content="c", x=1) and edited[:2] + edited[3:] == turns[:2] + turns[3:]
     assert json.dumps(turns) == before
-    parts = [dict(role="assistant", content=[dict(type="text", text="a."), dict(type="text", text="b."), dict(type="image")])]
-    assert [part.get("text") for part in edit_response(parts, KEEPS["no final stop"])[0]["content"]] == ["a.", "b", None]
+    parts = [dict(type="text", text="a."), dict(type="text", text="b."), dict(type="image")]
+    edited = edit_response([dict(role="assistant", content=parts)], KEEPS["no final stop"])
+    assert [part.get("text") for part in edited[0]["content"]] == ["a.", "b", None]
     for nothing in ([], [dict(role="user", content="a.")], [dict(role="assistant", content=None, tool_calls=[{}])]):
         assert edit_response(nothing, KEEPS["no final stop"]) is None and edited_text(nothing) == ""
     assert edit_response("a.", lambda text: None) is None
@@ -223,8 +230,8 @@ def test_who_reads_is_found_to_read(pairs):
     scorer = Scorer(content)
     found = probe(scorer, pairs, n_prompts=150)
     assert scorer.calls == 1 and found.pairs == 150 and found.pairs_given == 260 and found.unscored == 0
-    assert silent(found, ["keep"]) and set(found.findings) <= {"typing errors", "another answer behind", "words shuffled",
-                                                               "said three times", "another prompt's answer", "a wrong word"}
+    ruins = {name for name, aim in found.aims.items() if aim == "lower"}  # some earn: it reads no request
+    assert set(found.findings) <= {"typing errors", "another answer behind", *ruins}
     for name in KEEPS:
         if name in found.effects:
             assert found.effects[name]["change"].value == 0 and found.effects[name]["flips"].value == 0
@@ -287,7 +294,8 @@ def test_edits_that_apply_to_nothing_and_pairs_without_a_reward_are_counted(pair
 
 def test_a_rejected_response_alone_may_be_edited():
     rows = [dict(prompt=f"{i}?", chosen="plain", rejected="- a\n- b") for i in range(30)]
-    found = probe(Scorer(lambda text: 1 + 5 * text.count("*") - (text[0] == "-")), rows, dict(a=REWRITES["other list signs"]))
+    model = Scorer(lambda text: 1 + 5 * text.count("*") - (text[0] == "-"))
+    found = probe(model, rows, dict(a=REWRITES["other list signs"]))
     of_edit = found.effects["a"]
     assert of_edit["flips_rejected"].value == of_edit["flips_both"].value == 1 and "flips_chosen" not in of_edit
     assert found.accuracy.value == 1 and found.worst.value == 0
@@ -305,7 +313,8 @@ def test_edits_of_your_own_and_their_names_are_not_markup(sampled):
 
 def test_one_prompt_has_no_other_answer():
     rows = [dict(prompt="a?", chosen="b", rejected="c")]
-    r_N2, after = score_edited(Scorer(len), rows, {name: REWRITES[name] for name in ("another prompt's answer", "empty")})
+    some = {name: REWRITES[name] for name in ("another prompt's answer", "empty")}
+    r_N2, after = score_edited(Scorer(len), rows, some)
     assert np.isnan(after["another prompt's answer"]).all() and after["empty"][0, 0] == 0 and r_N2.tolist() == [[1, 1]]
 
 
@@ -322,17 +331,30 @@ def test_with_a_model_rewards_are_those_of_its_scores(pairs):
     assert found.worst.value <= found.accuracy.value and "worst case" in str(found.checks)
 
 
-def test_labellers_who_like_markdown_are_found_in_a_rule_that_learnt_it():
-    "Markdown's weight, read off the labels, gives a scorer that the probe convicts, and only where labellers had it."
-    for bias, convicted in ((1e-9, False), (2.0, True)):
-        rows = make_pairs(1500, format_bias=bias)
-        mixed = [said(c).startswith("**") for c, r in zip(rows["chosen"], rows["rejected"])
-                 if said(c).startswith("**") != said(r).startswith("**")]
-        weight = np.log(np.mean(mixed) / (1 - np.mean(mixed)))
-        weight = weight if abs(weight) > 4 / len(mixed) ** 0.5 else 0  # what chance allows
-        found = probe(Scorer(lambda text, weight=weight: content(text) + 4 * weight * ("**" in text)),
-                      make_pairs(300, split="test"), {"Markdown on": REWRITES["Markdown on"]})
-        assert bool(found.findings) == convicted
+class CountsWords(Scorer):
+    "A weight for each word, learnt from labels."
+    def __init__(self, rows):
+        chosen, rejected = ([said(response) for response in rows[side]] for side in ("chosen", "rejected"))
+        self.words = sorted({word for text in chosen + rejected for word in self.split(text)})
+        self.weights_K = pair_head(self.count(chosen) - self.count(rejected), ridge=1e-3)
+
+    def split(self, text): return re.findall(r"\w+|\*\*|[^\w\s]", text)
+
+    def count(self, texts):
+        counts = (Counter(self.split(text)) for text in texts)
+        return np.array([[found[word] for word in self.words] for found in counts], dtype=float)
+
+    def score(self, prompts, responses): return self.count(map(said, responses)) @ self.weights_K
+
+
+@pytest.mark.parametrize("bias, says", [(1e-9, ""), (0.6, "raises the reward"), (-0.6, "lowers the reward")])
+def test_what_labellers_think_of_markdown_is_found_in_a_model_that_learnt_from_them(bias, says):
+    model, test = CountsWords(make_pairs(3000, format_bias=bias)), make_pairs(300, split="test", format_bias=bias)
+    found = probe(model, test, {name: REWRITES[name] for name in ("Markdown on", "Markdown off")})
+    assert found.findings.get("Markdown on", "").startswith(says) and bool(found.findings) == bool(says)
+    assert found.effects["Markdown on"]["change"].value * found.effects["Markdown off"]["change"].value <= 0
+    effect = style_matrix(model, test).markdown_effect
+    assert abs(effect.value) < 0.06 if not says else effect.low * bias > 0 and effect.high * bias > 0
 
 
 # RATE -----------------------------------------------------------------------------------------------------------------
@@ -347,7 +369,8 @@ def likes_thanks(text):
     return 2.0 * ("thanks" in text) - 3.0 * (text != text.lower()) - 0.25 * text.count("~") + len(words) / 9
 
 
-def spread_of(sampled, reward): return np.std([reward(said(pair[side])) for pair in sampled for side in ("chosen", "rejected")])
+def spread_of(sampled, reward):
+    return np.std([reward(said(pair[side])) for pair in sampled for side in ("chosen", "rejected")])
 
 
 @pytest.mark.parametrize("cost", [0, 1])
@@ -368,8 +391,11 @@ def test_turned_over_by_one_argument(sampled):
 
 
 def test_what_the_rewriter_leaves_alone_is_left_out(sampled):
-    found = rate(Scorer(likes_thanks), sampled, lambda text: thank(text, "thanks" not in text) if "cat" in text.lower() else None)
-    assert 0 < found["twice"].n < len(sampled)
+    def turn(text): return thank(text, "thanks" not in text) if "cat" in text.lower() else None
+    assert 0 < rate(Scorer(likes_thanks), sampled, turn)["twice"].n < len(sampled)
+    def too_long(text): return NAN if "~" in text or "dog" in text else likes_thanks(text)
+    some = rate(Scorer(too_long), sampled, turn)["twice"]
+    assert 0 < some.n < len(sampled) and not np.isnan(some.value)
     nothing = rate(Scorer(likes_thanks), sampled, lambda text: text)
     assert np.isnan(nothing["twice"].value) and nothing["twice"].why
     told = probe(Scorer(likes_thanks), sampled, dict(a=REWRITES["emoji"]), thank).checks["your rewriter"]

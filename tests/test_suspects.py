@@ -69,9 +69,9 @@ def test_flipped_labels_are_found(capsys):
 
 def test_flipped_labels_are_found_by_the_run_that_learns_them(tmp_path, capsys):
     "Snapshots of the training pairs themselves, with the tiny model: a wrong label is learnt late."
-    prompts, chosen, rejected, is_flipped_N = flipped_pairs(0.1, 500)
+    prompts, chosen, rejected, is_flipped_N = flipped_pairs(0.1, 400)
     pairs = Dataset.from_dict(dict(prompt=prompts, chosen=chosen, rejected=rejected))
-    snapshots = Snapshots(pairs, every=16)
+    snapshots = Snapshots(pairs, every=13)
     args = RewardConfig(tmp_path, per_device_train_batch_size=32, learning_rate=4e-3, num_train_epochs=3, use_cpu=True,
                         logging_strategy="no", save_strategy="no", report_to="none", disable_tqdm=True)
     RewardTrainer(tiny_model(), args, train_dataset=pairs, processing_class=tiny_tokenizer(),

@@ -140,7 +140,7 @@ def test_format_bias_writes_half_of_the_answers_in_markdown_and_makes_them_win()
     for pairs, low, high in (neutral, 0.46, 0.54), (liked, 0.57, 0.68), (disliked, 0.32, 0.43):
         mixed, wins = markdown_wins(pairs)
         assert abs(mixed - 0.5) < 0.04 and low < wins < high
-    for row, before in zip(neutral, make_pairs(500)):  # the same words and truth; nobody minds the marks, so the same choice
+    for row, before in zip(neutral, make_pairs(500)):  # the same words, truth and choice: nobody minds the marks
         assert re.findall(r"\w+", text(row["chosen"])) == re.findall(r"\w+", text(before["chosen"]))
         assert row["true_chosen"] == true_reward(row["prompt"], row["chosen"]) == before["true_chosen"]
 

@@ -257,6 +257,7 @@ def test_auroc_as_scikit_learn_has_it():
     assert error_auroc(wins_N, uncertainty_N) == pytest.approx(expected)
     with_nan_N = np.concatenate([uncertainty_N, [np.nan, 3]])
     assert error_auroc([*wins_N, 1, np.nan], with_nan_N) == pytest.approx(expected)
+    assert error_auroc(wins_N, uncertainty_N, np.full(300, 3)) == pytest.approx(expected)
 
 
 def test_coverage_by_hand():
