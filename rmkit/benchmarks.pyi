@@ -21,8 +21,7 @@ from .head import reads_text_pairs as reads_text_pairs, unwrap as unwrap
 from .intervals import Estimate as Estimate, from_resamples as from_resamples, resamples as resamples
 from .metrics import prompt_groups as prompt_groups, wins as wins
 from .rules import (
-    best_of as best_of,
-    BEST_OF as BEST_OF,
+    best_of_four as best_of_four,
     DOMAINS as DOMAINS,
     gaps_and_spreads as gaps_and_spreads,
     judgebench as judgebench,
@@ -39,6 +38,7 @@ from .rules import (
     shares as shares,
     strictly_right as strictly_right,
     SUBSETS_OF_LLMBAR as SUBSETS_OF_LLMBAR,
+    SUBSETS_OF_REWARDBENCH2 as SUBSETS_OF_REWARDBENCH2,
 )
 from .scoring import (
     further_columns as further_columns,

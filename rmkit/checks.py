@@ -158,8 +158,9 @@ def _check_html(check):
     notes = "".join(f'<div class="rmkit-note">{escape(visible(text.replace("-> ", "→ ", 1)))}</div>'
                     for text in _details(check))
     name = escape(visible(check.name))
-    return (f'<tr class="rmkit-{check.status}">{_CELL}{_MARKS[check.status]}</td>{_CELL}{name}</td>{_CELL}'
-            f'<div class="rmkit-found" dir="auto">{escape(visible(check.found))}</div>{notes}</td></tr>')
+    why = escape(visible(check.why))  # of a row that passed it shows under the pointer alone
+    return (f'<tr class="rmkit-{check.status}" title="{why}">{_CELL}{_MARKS[check.status]}</td>{_CELL}{name}</td>'
+            f'{_CELL}<div class="rmkit-found" dir="auto">{escape(visible(check.found))}</div>{notes}</td></tr>')
 
 @patch
 def _repr_html_(self: Checks):

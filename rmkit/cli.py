@@ -700,6 +700,7 @@ def _tell_estimates(checks, trainer):
         after = compare_with_run(checks, trainer)
         print("; ".join(f"{check.name} {check.found}" for check in after if check.status != "unknown"))
 
+# %% ../nbs/81_cli.ipynb #cl124
 def train(
     words: list[str],  # arguments, as on the command line
 ):

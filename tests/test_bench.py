@@ -65,7 +65,7 @@ def rewardbench(folder):
 def rewardbench2(folder):
     rows = [dict(id=str(i), prompt=f"Name {i} pets.", chosen=words(i), rejected=words(i + 1, i + 2, i + 3),
                  num_correct=1, num_incorrect=3, total_completions=4, additional_metadata=None, subset=subset)
-            for i, subset in enumerate(list(rules.BEST_OF)[:5])]
+            for i, subset in enumerate(list(rules.SUBSETS_OF_REWARDBENCH2)[:5])]
     for kind, n in (("ref", 1), ("tied", 3)):
         rows.append(dict(rows[0], id=f"{kind}:7", chosen=words(*range(n)), rejected=words(8, 9), num_correct=n,
                          total_completions=n + 2, subset="Ties"))
@@ -139,8 +139,9 @@ def test_scores_are_the_rules(tmp_path, rm):
     gaps, spread = (ref[0] - ref[1:].max(), tied[:3].min() - tied[3:].max()), np.ptp(tied[:3])
     expected = rules.ties_score(["ref:7", "tied:7"], np.array(gaps), np.array([0, spread]))
     assert result.scores["Ties"].value == pytest.approx(expected)
-    assert [result.scores[name].value for name in list(rules.BEST_OF)[:5]] == rules.best_of(four_NK).tolist()
-    assert result.score.value == pytest.approx((rules.best_of(four_NK).sum() + expected) / 6)
+    right_N, subsets = rules.best_of_four(four_NK), list(rules.SUBSETS_OF_REWARDBENCH2)[:5]
+    assert [result.scores[name].value for name in subsets] == right_N.tolist()
+    assert result.score.value == pytest.approx((right_N.sum() + expected) / 6)
     assert result.scores["Ties"].n == 2 and result.facts["responses"] == 4 * 5 + 3 + 5
 
 

@@ -58,7 +58,7 @@ SOURCES = {
     "calibration.fit_temperature": ["Guo", "1706.04599", "section 4.2"],
     "table.sigmoid": ["Bradley and Terry (1952)"],
     "rules.rewardbench": ["2403.13787", "section 4"],
-    "rules.best_of": ["2506.01937"],
+    "rules.best_of_four": ["2506.01937"],
     "rules.ties_score": ["2506.01937"],
     "rules.rewardbench2": ["2506.01937"],
     "rules.levels": ["2410.16184", "section 3"],

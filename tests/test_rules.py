@@ -62,9 +62,9 @@ def row_by_row_best_of(scores):  # as `reroll_and_score_dataset`
 
 def test_best_of_four_shares_the_point():
     rewards_NK = rng_rewards(500, 4)
-    assert rules.best_of(rewards_NK).tolist() == [row_by_row_best_of(scores) for scores in rewards_NK]
-    assert rules.best_of(np.zeros((3, 4))).mean() == 0.25  # what a guess has
-    assert rules.best_of([[1, 0, 0, NAN], [NAN, 0, 0, 0]]).tolist() == [0, 0]
+    assert rules.best_of_four(rewards_NK).tolist() == [row_by_row_best_of(scores) for scores in rewards_NK]
+    assert rules.best_of_four(np.zeros((3, 4))).mean() == 0.25  # what a guess has
+    assert rules.best_of_four([[1, 0, 0, NAN], [NAN, 0, 0, 0]]).tolist() == [0, 0]
 
 
 def row_by_row_ties(ids, rewards, n_right):  # as `process_single_model`
@@ -121,7 +121,7 @@ def test_ties_weighted_as_repeated():
 
 
 def test_total_is_the_mean_of_six_and_a_subset_may_be_missing():
-    subsets = list(rules.BEST_OF)[:-1]
+    subsets = list(rules.SUBSETS_OF_REWARDBENCH2)[:-1]
     scores = rules.rewardbench2([1, 0, 1, 0, 1], subsets, [*"abcde"], [0] * 5, [0] * 5)
     assert [scores[name] for name in subsets] == [1, 0, 1, 0, 1] and math.isnan(scores["Overall"])
 

@@ -1,3 +1,4 @@
+import math
 import re
 from functools import lru_cache
 from zlib import crc32
@@ -83,7 +84,7 @@ def test_flipped_labels_are_found_by_the_run_that_learns_them(tmp_path, capsys):
 
 
 def test_more_flips_more_suspects_and_few_where_none_was_flipped():
-    noise = [find_suspects(margins_out_of_sample(share)[0]).noise.value for share in (0, 0.1, 0.2)]
+    noise = [find_suspects(margins_out_of_sample(share)[0]).is_suspect_N.mean() for share in (0, 0.1, 0.2)]
     assert noise[0] < 0.03 < noise[1] - 0.03 < noise[2] - 0.06
 
 
@@ -101,13 +102,13 @@ def test_every_pair_is_judged_by_a_head_that_has_not_seen_its_prompt():
 def test_labels_that_are_noise_are_not_called_wrong():
     difference_ND = np.random.default_rng(1).normal(size=(400, 5))
     found = find_suspects(cross_fit(difference_ND))
-    assert found.threshold < 0.53
+    assert found.threshold < 0.53 and math.isnan(found.noise.value) and "labels it hasn't seen" in found.noise.why
     assert not find_suspects(np.full(50, -0.1)).is_suspect_N.any()
 
 
 def test_ties_and_extremes():
     found = find_suspects([0.0, 0.0])
-    assert found.threshold == 0.5 and not found.is_suspect_N.any() and "coin" in found.noise.why
+    assert found.threshold == 0.5 and not found.is_suspect_N.any() and "50.0% on average" in found.noise.why
     assert np.isfinite(margins_over_training([[800.0, -800.0], [800, -800]])).all()
     with pytest.raises(ValueError, match="snapshots, pairs"):
         margins_over_training([1.0, 2.0])

@@ -18,8 +18,8 @@ from transformers import TrainingArguments
 
 from rmkit.cli import COMMANDS
 from rmkit.config import OLDER, RewardConfig
-from rmkit.options import (BenchArguments, CompareArguments, DemoArguments, EvalArguments, parse, ScoreArguments,
-                           TrainArguments, UsageError)
+from rmkit.options import (AuditArguments, BenchArguments, CheckArguments, CompareArguments, DemoArguments,
+                           EvalArguments, parse, ScoreArguments, TrainArguments, UsageError)
 
 TUTORIALS = notebooks(ROOT / "nbs" / "tutorials")
 BADGE = ("[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -84,8 +84,9 @@ def hub_names(cell):
 
 # Whether commands and calls are possible -----------------------------------------------------------------------------
 
-ARGUMENTS = dict(train=(TrainArguments, RewardConfig), eval=(EvalArguments,), bench=(BenchArguments,),
-                 score=(ScoreArguments,), compare=(CompareArguments,), demo=(DemoArguments,))
+ARGUMENTS = dict(train=(TrainArguments, RewardConfig), check=(CheckArguments, RewardConfig), eval=(EvalArguments,),
+                 audit=(AuditArguments,), bench=(BenchArguments,), score=(ScoreArguments,), compare=(CompareArguments,),
+                 demo=(DemoArguments,))
 
 
 def command_fault(words):
