@@ -99,7 +99,7 @@ _LINES = (dict(color=CHOSEN, fmt="o-"), dict(color=REJECTED, fmt="s--"), dict(co
 
 def _label(text):
     "A text as matplotlib takes it: nothing in it is a formula."
-    return visible(text).replace("$", r"\$")
+    return " ".join(visible(text).split()).replace("$", r"\$")
 
 
 def _draw_series(ax, name, points, look):
@@ -315,7 +315,8 @@ _BODY = """<div class="rmkit-audit mathjax_ignore tex2jax_ignore"><style>{{ shee
 {{ check.found }}{% if check.more %}<div class="rmkit-soft">{{ check.more }}</div>{% endif %}</div>{% endfor %}
 <div class="rmkit-beside">{% if section.readings %}<div class="rmkit-scroll" tabindex="0" role="group"
 aria-label="{{ section.title }}"><table class="rmkit-readings">{% for row in section.readings %}
-<tr><td>{{ row[0] }}</td><td class="rmkit-value">{{ row[1] }}</td><td class="rmkit-soft">{{ row[2] }}</td></tr>{% endfor %}</table></div>
+<tr><td>{{ row[0] }}</td><td class="rmkit-value">{{ row[1] }}</td><td class="rmkit-soft">{{ row[2] }}</td></tr>
+{% endfor %}</table></div>
 {% endif %}{% for picture in section.pictures %}<figure>{{ picture.svg | safe }}<figcaption>{{ picture.title }}
 </figcaption></figure>{% endfor %}</div>
 {% for grid in section.grids %}<h4>{{ grid.title }}</h4>
@@ -539,7 +540,8 @@ def _accuracy_checks(overall, rule, direction, difference):
 def _ties_check(ties):
     "Whether rewards tell pairs apart."
     return Check("ties", "warn" if ties.low > 0.01 else "pass",
-                 f"{percent(ties.value)} of the pairs have equal rewards", "A tie counts half, and a policy can't learn from it.",
+                 f"{percent(ties.value)} of the pairs have equal rewards",
+                 "A tie counts half, and a policy can't learn from it.",
                  "Score in float32: 16 bits round small differences away.", ties.value)
 
 # %% ../nbs/65_audits.ipynb #au209
@@ -748,7 +750,8 @@ def length_section(
                       "tokens by which the chosen response is longer", "accuracy",
                       dict(pairs=_points(accuracy_by_length_gap(pairs.scores), "gap")), "y", "half")
     about = "Equal length: within a tenth of the longer one. Length-balanced: the mean of the first two."
-    return Section("length", "Length", about, checks, _length_readings(found, difference, preference, effect, gain, strength),
+    return Section("length", "Length", about, checks,
+                   _length_readings(found, difference, preference, effect, gain, strength),
                    _by_source(pairs, columns, row), [picture])
 
 # %% ../nbs/65_audits.ipynb #au261

@@ -43,9 +43,9 @@ from .files import as_table, file_kind, files_inside, KINDS, load_rows
 from .head import reads_text_pairs, unwrap
 from .intervals import Estimate, from_resamples, resamples
 from .metrics import prompt_groups, wins
-from .rules import (best_of, BEST_OF, DOMAINS, gaps_and_spreads, judgebench, judged_right, KINDS_OF_JUDGEBENCH,
-                         llmbar, picks, PRIOR_SETS, rewardbench, rewardbench2, right_by_style, rm_bench, SECTIONS,
-                         shares, strictly_right, SUBSETS_OF_LLMBAR)
+from .rules import (best_of_four, DOMAINS, gaps_and_spreads, judgebench, judged_right, KINDS_OF_JUDGEBENCH, llmbar,
+                         picks, PRIOR_SETS, rewardbench, rewardbench2, right_by_style, rm_bench, SECTIONS, shares,
+                         strictly_right, SUBSETS_OF_LLMBAR, SUBSETS_OF_REWARDBENCH2)
 from .scoring import further_columns, pair_texts, response_lengths, RewardModel
 from .table import pair_scores
 from .words import as_text, bad_row, BadRowError, clip, percent, printable, value_in_words, visible
@@ -116,7 +116,7 @@ def read_rewardbench2(
     file: str,  # where it comes from
 ) -> Asked:  # the right responses first; the label is how many they are
     "A row of RewardBench 2. BadRowError for any other."
-    subset = _one_of(row.get("subset"), list(BEST_OF), "subset", file)
+    subset = _one_of(row.get("subset"), list(SUBSETS_OF_REWARDBENCH2), "subset", file)
     chosen, rejected = (_texts(row, column, file) for column in ("chosen", "rejected"))
     if subset == "Ties":
         _one_of(str(row.get("id")).partition(":")[0], ("ref", "tied"), "id", file)
@@ -194,7 +194,7 @@ def count_rewardbench2(
     gap_N, spread_N = gaps_and_spreads(rewards_NK, table["label"].to_numpy(int), n_options_N)
     subset_N, is_ties_N = table["subset"].to_numpy(str), table["subset"].to_numpy() == "Ties"
     right_N = (gap_N > 0).astype(np.float64)
-    right_N[~is_ties_N] = best_of(rewards_NK[~is_ties_N, :4])
+    right_N[~is_ties_N] = best_of_four(rewards_NK[~is_ties_N, :4])
     return Counted(right_N, gap_N == 0, (right_N, subset_N, table["id"].to_numpy(), gap_N, spread_N), rewardbench2)
 
 
@@ -274,7 +274,7 @@ BENCHMARKS["rewardbench"] = Benchmark(
     sections=SECTIONS | {name: [name] for name in PRIOR_SETS} | {
         "Prior sets": PRIOR_SETS, "Overall with prior sets": _SUBSETS | PRIOR_SETS}, more=PRIOR_SETS)
 BENCHMARKS["rewardbench2"] = Benchmark(
-    "RewardBench 2", "allenai/reward-bench-2", "*test*", (r"(^|/)test[-.]", "."), BEST_OF,
+    "RewardBench 2", "allenai/reward-bench-2", "*test*", (r"(^|/)test[-.]", "."), SUBSETS_OF_REWARDBENCH2,
     fits=_has("prompt", "chosen", "rejected", "num_correct", "subset", "id"), read=read_rewardbench2,
     count=count_rewardbench2, max_length=2048,
     ties="k responses that share the highest reward share the point; in Ties equal rewards are no gap")

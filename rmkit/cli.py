@@ -678,8 +678,11 @@ def check(
 
 # %% ../nbs/81_cli.ipynb #cl024
 def _audit_run(trainer):
-    "Audit the model on the held-out pairs, in the folder of the run; a line that says what was found."
-    found, folder = trainer.audit(), Path(trainer.args.output_dir)
+    "Audit the model on the held-out pairs, in the folder of the run; a line that says what was found, or why nothing."
+    try:
+        found, folder = trainer.audit(), Path(trainer.args.output_dir)
+    except ValueError as error:  # the model is trained and saved, whatever its rewards are
+        return f"No audit of the held-out pairs: {error}"
     found.save_json(folder/"audit.json")
     page = found.save(folder/"audit.html")
     first = next((f" {check.found}." for check in [*found.checks.failed, *found.checks.warned]), "")

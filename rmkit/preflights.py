@@ -118,7 +118,7 @@ MEANINGS |= {
         "Give the plain model and a peft_config, or start the head anew: rmkit.head.init_head(model)."),
     "learning rate": (
         "Too small a rate learns nothing in the time that it has; too large a one destroys what the model knew.",
-        "Try one in the middle of the usual ones, in proportion."),
+        "Run a hundred steps: max_steps=100."),
     "time": ("It comes from a trial of a few pairs on this machine.", "Run a hundred steps: max_steps=100."),
     "cost": ("It is the time at the price that was given.", ""),
     "memory": (
@@ -487,7 +487,8 @@ def check_learning_rate(
     is_usual, is_possible = small <= learning_rate <= large, too_small < learning_rate < too_large
     status = "pass" if is_usual else "warn" if is_possible else "fail"
     found = f"{learning_rate:g} for {trained}; usual are {small:g} to {large:g}"
-    return row_of_check("learning rate", status, found, learning_rate)
+    check = row_of_check("learning rate", status, found, learning_rate)
+    return check._replace(remedy=f"Try learning_rate={math.sqrt(small * large):.0e}.")
 
 # %% ../nbs/75_preflights.ipynb #pr037
 def _fault_of_head(model):
@@ -619,7 +620,8 @@ def estimate_run(
     steps, evaluations = steps_of(trainer.args, n_pairs)
     a_pair, longest = _n_tokens(rows) / len(rows), max(_n_tokens([row]) for row in rows)
     a_step = trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps * a_pair  # tokens
-    gib = _peak_gib(trainer, max(longest, min(trainer._pass_tokens, a_step)))
+    a_pass = min(trainer._pass_tokens, a_step) if trainer.flat else trainer.args.train_batch_size * longest
+    gib = _peak_gib(trainer, max(longest, a_pass))
     a_token, why = _try_steps(trainer, rows)
     of_evaluations = evaluations * n_held_out * a_pair * a_token / 3  # a backward pass takes twice a forward pass
     seconds = steps * (a_step * a_token + _optimizer_time(trainer.model)) + of_evaluations
