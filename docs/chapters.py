@@ -38,9 +38,18 @@ class Cell:
         return "hide" in self.directives or self.directives.get("include") == "false"
 
     @cached_property
+    def needs(self) -> set:
+        "What it takes to run the cell that isn't everywhere, such as a network or a GPU."
+        return set(re.findall(r"\w+", self.directives.get("needs", "")))
+
+    @cached_property
     def runs(self) -> bool:
-        "Whether the cell is run: one that `needs` a network or a GPU is shown only."
-        return self.kind == "code" and self.directives.get("eval") != "false" and "needs" not in self.directives
+        "Whether the cell is run everywhere: one that needs something is shown only."
+        return self.runs_with(set())
+
+    def runs_with(self, given: set) -> bool:
+        "Whether the cell is run where there is all that."
+        return self.kind == "code" and self.directives.get("eval") != "false" and self.needs <= given
 
     @cached_property
     def shown(self) -> str:

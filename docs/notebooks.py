@@ -1,7 +1,8 @@
-"""Run the notebooks in place and keep the outputs that are worth seeing: `python docs/notebooks.py [NAME ...]`.
+"""Run the notebooks in place and keep the outputs that are worth seeing.
 
-NAME is a part of a notebook's path, as in `python docs/notebooks.py losses`; without one all are run. Each runs from
-top to bottom, offline and in a kernel and a folder of its own, two at a time. One that fails is left as it was."""
+Each runs from top to bottom, offline and in a kernel and a folder of its own, two at a time. One that fails is left as
+it was. A cell that `needs` something runs, and gets new outputs, only where `--with` says that it is there."""
+import argparse
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from nbdev.clean import nbdev_clean
 
 AT_ONCE = 2
 HANGS = 600  # seconds of one cell; a whole notebook takes under a minute on an idle machine
+LONG = 3 * 3600  # seconds of one cell, where cells are run that need what isn't everywhere
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a terminal has overwritten, bars that are drawn as text, what a library says of an accelerator that isn't there.
 OVERWRITTEN = re.compile(r"^.*(\r(?!\n)|\x1b\[2K)|\x1b\[(\?25[lh]|\d*A)", re.M)
@@ -31,20 +33,20 @@ SCRUBBED = [
 ]
 
 
-def execute(path: Path, folder: Path):
+def execute(path: Path, folder: Path, given: frozenset = frozenset()):
     """A notebook after a run in a folder of its own, where it would keep what it downloads: nothing is there before but
-    the tables that lie beside the notebook under its name."""
+    the tables that lie beside the notebook under its name. `given` is there for cells that need it."""
     for table in Chapter(path, []).tables:
         shutil.copy(table, folder)
     notebook = nbformat.read(path, as_version=4)
     cells = notebook.cells
-    notebook.cells = [cell for cell in cells if Cell(cell.cell_type, cell.id, cell.source).runs]
+    notebook.cells = [cell for cell in cells if Cell(cell.cell_type, cell.id, cell.source).runs_with(given)]
     offline = dict(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     environment = os.environ | offline | dict(HF_HOME=str(folder / "hub"), PYTHONHASHSEED="0")
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"  # where `!rmkit` is
     environment.pop("MPLBACKEND", None)  # pictures go where a notebook's go, whatever the caller draws with
     place = {"metadata": {"path": str(folder)}}
-    client = NotebookClient(notebook, timeout=HANGS, kernel_name="python3", resources=place)
+    client = NotebookClient(notebook, timeout=LONG if given else HANGS, kernel_name="python3", resources=place)
     client.execute(env=environment)
     notebook.cells = cells
     return notebook
@@ -82,12 +84,12 @@ def worth_seeing(outputs: list) -> list:
     return [output for output in kept if output.get("text", "shown")]
 
 
-def run(path: Path) -> tuple:  # what to tell, seconds; none where it failed
+def run(path: Path, given: frozenset) -> tuple:  # what to tell, seconds; none where it failed
     "Run a notebook, write what it shows, and say how it went."
     began = time.monotonic()
     with TemporaryDirectory() as folder:
         try:
-            notebook = execute(path, Path(folder))
+            notebook = execute(path, Path(folder), given)
         except CellExecutionError as error:
             return f"{path.name} FAILED and is left as it was:\n{error}", None
     seconds = max(1, round(time.monotonic() - began))
@@ -109,13 +111,17 @@ def keep_seconds(measured: dict):
 
 
 def main():
-    wanted = [path for path in notebooks() if not sys.argv[1:] or any(name in str(path) for name in sys.argv[1:])]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a part of a notebook's path; without one all are run")
+    parser.add_argument("--with", dest="given", nargs="+", default=[], help="what is there for cells that need it")
+    args = parser.parse_args()
+    wanted = [path for path in notebooks() if not args.names or any(name in str(path) for name in args.names)]
     measured = {}
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for path, (text, seconds) in zip(wanted, pool.map(run, wanted)):
+        for path, (text, seconds) in zip(wanted, pool.map(lambda path: run(path, frozenset(args.given)), wanted)):
             print(text, flush=True)
             measured |= {path.relative_to(ROOT).as_posix(): seconds} if seconds else {}
-    keep_seconds(measured)
+    keep_seconds({} if args.given else measured)
     sys.exit(len(measured) < len(wanted))
 
 

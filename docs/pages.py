@@ -22,7 +22,8 @@ LINK = re.compile(CODE.pattern + r"|(?P<picture>!\[[^\]]*)?\]\((?P<target>[^)\s]
 BADGE = re.compile(r"^\[!\[Open in Colab\]\([^)]*\)\]\([^)]*\)\n*", re.M)
 HEAD = re.compile(r"\A# +(?P<title>.+)\n*(?P<lead>(?:^>.*\n?)*)", re.M)
 broken: list = []  # links to what isn't there, for the end of the build to tell
-NEEDS = {"network": "a network", "gpu": "a GPU", "gpus": "several GPUs", "vllm": "vLLM", "sglang": "SGLang"}
+NEEDS = {"network": "a network", "gpu": "a GPU", "gpus": "several GPUs", "vllm": "vLLM", "sglang": "SGLang",
+         "pairs": "real pairs and a small pretrained model"}
 
 
 @dataclass
@@ -180,9 +181,9 @@ def markdown_cell(text: str) -> dict:
 
 
 def needs(cell: Cell) -> str:
-    "What a cell needs that isn't run."
+    "What a cell needs that isn't run everywhere; what it shows, it showed where all that was there."
     found = " and ".join(NEEDS[name] for name in re.findall(r"\w+", cell.directives["needs"]))
-    return f"Needs {found}: shown, and not run here."
+    return f"Needs {found}: " + ("its output is kept from such a run." if cell.outputs else "shown, and not run here.")
 
 
 def live_frame(page: Page, cell: Cell) -> str:

@@ -77,6 +77,9 @@ def test_what_a_cell_needs_is_said_before_it(page):
     assert before == [":::{container} needs\nNeeds a network and a GPU: shown, and not run here.\n:::"]
     with pytest.raises(KeyError):
         pages.needs(Cell("code", "", "#| needs: patience\n1"))
+    kept = Cell("code", "", "#| needs: pairs\n1", outputs=[1])
+    assert pages.needs(kept) == "Needs real pairs and a small pretrained model: its output is kept from such a run."
+    assert kept.runs_with({"pairs", "gpu"}) and not kept.runs and not kept.runs_with({"gpu"})
 
 
 def test_a_live_page_has_a_frame_and_a_way_out(page):
