@@ -16,9 +16,9 @@ import numpy as np
 from datasets import disable_progress_bars
 
 from real_run import machine
-from rmkit.audit import audit
+from rmkit.audits import audit
 from rmkit.config import RewardConfig
-from rmkit.preflight import preflight
+from rmkit.preflights import preflight
 from rmkit.scoring import response_lengths
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.table import pair_scores
