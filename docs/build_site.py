@@ -19,7 +19,8 @@ TUTORIALS = ["first_reward_model", "your_own_pairs", "reading_a_run", "trust_a_m
              "serving", "several_gpus", "from_trl", "your_own_rmkit"]
 EXPLANATIONS = ["bradley_terry", "what_accuracy_hides", "one_pair_one_pass", "reference_curves"]
 ABOUT_TUTORIALS = ("Each runs as it stands on a laptop, with data and a model that come with rmkit, and shows beside "
-                   "it the same lines for a model and a dataset of the Hub. *Trust a reward model* alone takes real pairs.")
+                   "it the same lines for a model and a dataset of the Hub. *Trust a reward model* alone takes real "
+                   "pairs.")
 ABOUT_EXPLANATIONS = "Why a reward model is what it is, and what its numbers say and don't say."
 
 
