@@ -119,7 +119,7 @@ def signature(entry) -> str:
 def options(entry) -> list:
     "The options of an entry's directive."
     found = []
-    if entry.name in TOP_LEVEL and "." not in entry.name:
+    if TOP_LEVEL.get(entry.name) == entry.module:
         found.append(f":canonical: rmkit.{entry.name}")
     if entry.kind == "property" and entry.returns[0]:
         found.append(f":type: {json.dumps(entry.returns[0])}")
@@ -137,7 +137,7 @@ def options(entry) -> list:
 def details(entry, page: str) -> list:
     "What stands below the signature."
     lines = [prose(entry.doc, page), ""]
-    if entry.name in TOP_LEVEL:
+    if TOP_LEVEL.get(entry.name) == entry.module:
         lines += [f"Also `from rmkit import {entry.name}`.", ""]
     if "contextmanager" in entry.decorators:
         lines += ["A context manager, for a `with` block.", ""]
