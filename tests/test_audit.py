@@ -118,7 +118,7 @@ def test_swapped_columns_fail():
     swapped = scores.rename(columns=dict(reward_chosen="reward_rejected", reward_rejected="reward_chosen"))
     found = audit(None, swapped, quick=True)
     assert [check.name for check in found.checks.failed] == ["accuracy"]
-    assert math.isnan(found.figures["suspects"].value) and "coin" in found.figures["suspects"].why
+    assert math.isnan(found.figures["suspects"].value) and "too little" in found.figures["suspects"].why
 
 
 def test_rewards_in_16_bits():
