@@ -1083,8 +1083,9 @@ def attempt(
     try:
         return ask()
     except ValueError as error:
-        check = Check(name, "unknown", f"{title}: not known", str(error), remedy)
-        return Section(name, title, "", [check], [Reading(name, Estimate(math.nan, why=f"{error} {remedy}"))])
+        why = _sentence(str(error))
+        check = Check(name, "unknown", f"{title}: not known", why, remedy)
+        return Section(name, title, "", [check], [Reading(name, Estimate(math.nan, why=f"{why} {remedy}"))])
 
 # %% ../nbs/65_audits.ipynb #au603
 class Given(NamedTuple):

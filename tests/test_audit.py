@@ -56,12 +56,12 @@ def noisy(n, n_sources=1, seed=0):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_nothing_planted_nothing_found(seed):
-    found = audit(None, by_truth(make_pairs(800, seed=seed, split="test", label_noise=0)), quick=True)
+    found = audit(None, by_truth(make_pairs(600, seed=seed, split="test", label_noise=0)), quick=True)
     assert warned(found) == set() == {check.name for check in found.checks.of("unknown")}
 
 
 def test_a_model_that_likes_length():
-    rows = make_pairs(800, seed=1, split="test", label_noise=0)
+    rows = make_pairs(600, seed=1, split="test", label_noise=0)
     found = audit(None, by_truth(rows, lambda texts: 1.5 * words(texts)), quick=True)
     assert {"length", "preference for length", "correction for length"} <= warned(found)
     figures = found.figures
@@ -70,14 +70,14 @@ def test_a_model_that_likes_length():
 
 
 def test_a_model_that_has_learnt_labels_for_length():
-    rows = make_pairs(800, seed=1, split="test", length_bias=1.0)
+    rows = make_pairs(600, seed=1, split="test", length_bias=1.0)
     found = audit(None, by_truth(rows, words), quick=True)  # as its labellers
     assert "length" in warned(found) and "preference for length" not in warned(found)
     assert found.figures["length rule"].low > 0.55
 
 
 def test_a_model_that_likes_markdown():
-    rows = make_pairs(800, seed=1, split="test", label_noise=0, format_bias=1e-9)  # half in Markdown, liked by nobody
+    rows = make_pairs(600, seed=1, split="test", label_noise=0, format_bias=1e-9)  # half in Markdown, liked by nobody
     def bold(texts): return 2.0 * np.array(["**" in as_text(text) for text in texts])
     assert "style" not in warned(audit(None, by_truth(rows), quick=True))
     found = audit(None, by_truth(rows, bold), quick=True)
@@ -85,7 +85,7 @@ def test_a_model_that_likes_markdown():
 
 
 def test_flipped_labels():
-    rows = make_pairs(800, seed=1, split="test", label_noise=0.15)
+    rows = make_pairs(600, seed=1, split="test", label_noise=0.15)
     found = audit(None, by_truth(rows), quick=True)
     assert "suspects" in warned(found) and found.figures["suspects"].low < 0.17 < found.figures["suspects"].high + 0.05
     suspects = found["suspects"].pairs
@@ -95,7 +95,7 @@ def test_flipped_labels():
 
 
 def test_rewards_that_claim_too_much():
-    rows = make_pairs(800, seed=1, split="test", label_noise=0)
+    rows = make_pairs(600, seed=1, split="test", label_noise=0)
     found = audit(None, by_truth(rows, scale=5), quick=True)
     assert warned(found) == {"confidence", "suspects"} and "too sure" in found["calibration"].checks[0].found
     figures = found.figures
@@ -103,7 +103,7 @@ def test_rewards_that_claim_too_much():
 
 
 def test_one_source_that_is_guessed():
-    rows = make_pairs(800, seed=1, split="test", label_noise=0)
+    rows = make_pairs(600, seed=1, split="test", label_noise=0)
     is_bad_N = np.array(rows["source"]) == "list"
     scores, guess_N = by_truth(rows), np.random.default_rng(0).normal(size=len(rows))
     scores = scores.assign(reward_chosen=np.where(is_bad_N, guess_N, scores["reward_chosen"]),
@@ -118,7 +118,11 @@ def test_swapped_columns_fail():
     swapped = scores.rename(columns=dict(reward_chosen="reward_rejected", reward_rejected="reward_chosen"))
     found = audit(None, swapped, quick=True)
     assert [check.name for check in found.checks.failed] == ["accuracy"]
+<<<<<<< HEAD
     assert math.isnan(found.figures["suspects"].value) and "too little to go by" in found.figures["suspects"].why
+=======
+    assert math.isnan(found.figures["suspects"].value) and "too little" in found.figures["suspects"].why
+>>>>>>> w-audit
 
 
 def test_rewards_in_16_bits():
@@ -129,7 +133,7 @@ def test_rewards_in_16_bits():
 
 # Any table ----------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("n, n_sources", [(1, 1), (2, 2), (3, 1), (40, 40), (400, 40)])
+@pytest.mark.parametrize("n, n_sources", [(1, 1), (2, 2), (400, 40)])
 def test_few_pairs_and_many_sources(n, n_sources, tmp_path):
     found = audit(None, noisy(n, n_sources))
     assert found.save(tmp_path / "audit.html").stat().st_size > 1000
@@ -282,7 +286,7 @@ def hostile_audit():
                     Reading(text(k + 2), Estimate(math.nan, why=text(k + 1)))]
         grid = Grid(text(k), {text(k + 1): "share", "n": "number"}, [[text(k + 2), 3], [text(k + 3), 4]])
         check = Check(text(k), status, text(k + 2), text(k + 3), text(k + 1))
-        sections.append(Section(text(k), text(k), text(k + 1), [check], readings, [grid], [picture] * (k % 64 == 0)))
+        sections.append(Section(text(k), text(k), text(k + 1), [check], readings, [grid], [picture] * (k == 0)))
     return Audit(text(0), {text(1): text(2), "b": text(3)}, sections[0].readings, sections)
 
 
@@ -305,7 +309,7 @@ def test_hostile_texts_are_escaped_everywhere(tmp_path):
     card = found.card()
     assert not re.search(r"(?<!\\)[<\[`]", card) and "\x1b" not in card
     again = Audit.from_json(found.save_json(tmp_path / "audit.json"))
-    assert again.as_dict() == found.as_dict() and str(again) == text
+    assert again.as_dict() == found.as_dict()
 
 
 def test_the_verdict_counts():
@@ -332,18 +336,23 @@ def test_pictures_need_no_interval():
     assert svg.startswith("<svg") and "currentColor" in svg
 
 
-@pytest.fixture(scope="module")
-def hostile_page(tmp_path_factory):
-    return hostile_audit().save(tmp_path_factory.mktemp("page") / "audit.html").as_uri()
-
-
-@pytest.mark.parametrize("width, color_scheme", [(400, "dark"), (900, "light"), (1600, "dark")])
-def test_page_can_be_read(browser, hostile_page, width, color_scheme):
-    with Visit(browser, hostile_page, width, color_scheme=color_scheme) as visit:
+def test_page_of_hostile_texts(browser, tmp_path):
+    with Visit(browser, hostile_audit().save(tmp_path / "audit.html").as_uri(), 400) as visit:
         visit.check()
         assert visit.page.locator("script, img, iframe, link, base").count() == 0
         assert {" ".join(visible(text).split()) for text in PAYLOADS[2::4]} <= {
             " ".join(text.split()) for text in visit.texts(".rmkit-grid td")}
+
+
+@pytest.fixture(scope="module")
+def plain_page(tmp_path_factory):
+    return audit(None, noisy(200, 3)).save(tmp_path_factory.mktemp("page") / "audit.html").as_uri()
+
+
+@pytest.mark.parametrize("width, color_scheme", [(400, "dark"), (900, "light"), (1600, "dark")])
+def test_page_can_be_read(browser, plain_page, width, color_scheme):
+    with Visit(browser, plain_page, width, color_scheme=color_scheme) as visit:
+        visit.check()
         ratio, tag, text = visit.page.evaluate(CONTRAST, "h1, h3, h4, p, li, td, th, b, figcaption, .rmkit-soft, "
                                                          "svg text")
         assert ratio >= 4.5, f"{tag} {text!r} has a contrast of {ratio:.1f}"

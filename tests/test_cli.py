@@ -72,7 +72,7 @@ def test_version(capsys):
     assert main(["--version"]) == 0 and re.match(r"\d+\.\d+", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "score", "compare", "demo"])
+@pytest.mark.parametrize("command", ["train", "eval", "audit", "score", "compare", "demo"])
 def test_help_of_commands_has_examples(command, capsys):
     assert main([command, "--help"]) == 0
     shown = capsys.readouterr().out

@@ -138,7 +138,7 @@ def test_sphinx_takes_the_entries(tmp_path, pages):
 
 # Options, fields, older names ---------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("command", ["train", "eval", "score", "compare", "demo"])
+@pytest.mark.parametrize("command", ["train", "eval", "audit", "score", "compare", "demo"])
 def test_every_option_has_an_example_that_its_command_takes(pages, command, tmp_path, monkeypatch):
     from rmkit.cli import COMMANDS
     assert commands().keys() == COMMANDS.keys() == EXAMPLES.keys()
