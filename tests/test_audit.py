@@ -118,11 +118,7 @@ def test_swapped_columns_fail():
     swapped = scores.rename(columns=dict(reward_chosen="reward_rejected", reward_rejected="reward_chosen"))
     found = audit(None, swapped, quick=True)
     assert [check.name for check in found.checks.failed] == ["accuracy"]
-<<<<<<< HEAD
-    assert math.isnan(found.figures["suspects"].value) and "too little to go by" in found.figures["suspects"].why
-=======
     assert math.isnan(found.figures["suspects"].value) and "too little" in found.figures["suspects"].why
->>>>>>> w-audit
 
 
 def test_rewards_in_16_bits():
