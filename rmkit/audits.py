@@ -692,11 +692,11 @@ def _preference_check(found):
 
 def _correction_check(gain, strength):
     "What a correction would bring."
-    if not strength:
+    if not strength or not gain["balanced_gain"].low > 0:  # or NaN
         return Check("correction for length", "pass", "No correction for length would help for certain", "")
     before, after = percent(gain["balanced"].value), percent(gain["balanced_corrected"].value)
     plain = [percent(gain[name].value) for name in ("accuracy", "accuracy_corrected")]
-    return Check("correction for length", "warn" if gain["balanced_gain"].low > 0 else "pass",
+    return Check("correction for length", "warn",
                  f"Taking {percent(strength)} of the curve over length off the rewards brings the length-balanced "
                  f"accuracy from {before} to {after}, the plain one from {plain[0]} to {plain[1]}, on prompts that the "
                  "curve hasn't seen", "It changes the reward without a training.",
