@@ -495,6 +495,9 @@ def _by_source(pairs, columns, figures_of):
     return [Grid(title, {"source": "number", "pairs": "number"} | columns, rows)] if rows else []
 
 # %% ../nbs/65_audits.ipynb #au206
+_NOTES = dict(longer="the longer response wins", shorter="the shorter response wins", neither="length says nothing")
+
+
 def _rule(scores):
     "The better length rule's wins of each pair, and its name; None where lengths aren't known."
     if not {"length_chosen", "length_rejected"} <= set(scores):
@@ -580,7 +583,7 @@ def accuracy_section(
               _ties_check(ties)]
     size = f"{len(pairs.scores):,} pairs, {pairs.groups_N.max() + 1:,} prompts"
     readings = [Reading("accuracy", overall, "share", size),
-                Reading("length rule", rule, "share", direction and f"the {direction} response wins"),
+                Reading("length rule", rule, "share", _NOTES.get(direction, "")),
                 Reading("more than the length rule", difference, "share"), Reading("ties", ties, "share")]
     if weakest:
         readings.insert(1, Reading("weakest source", weakest[1], "share", weakest[0]))

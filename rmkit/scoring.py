@@ -463,11 +463,23 @@ def further_columns(
     return {name: values if is_plain[name] else pd.Series(values, dtype=object) for name, values in columns.items()}
 
 # %% ../nbs/50_scoring.ipynb #c070
+def _as_dataset(rows):
+    "Rows as a dataset; a TypeError that says what to do for a file's name, several splits, or what is no rows."
+    if isinstance(rows, (Dataset, IterableDataset)):
+        return rows
+    remedy = ("read it first: `load_rows(path)`" if isinstance(rows, (str, Path)) else
+              f"pass one of its parts: {', '.join(map(repr, rows))}" if isinstance(rows, Mapping) else "")
+    rows = rows if remedy else list(rows)
+    if remedy or not all(isinstance(row, Mapping) for row in rows):
+        raise TypeError(f"expected a dataset, or rows as dicts, found {type(rows).__name__}; "
+                        f"{remedy or 'a row is a dict such as {prompt, chosen, rejected}'}")
+    return Dataset.from_list(rows)
+
+# %% ../nbs/50_scoring.ipynb #c170
 @patch
 def _prepare_rows(self: RewardModel, dataset, **options):
     "Rows of token ids; what was cut or dropped is logged as a warning, and none left is a ValueError."
-    if not isinstance(dataset, (Dataset, IterableDataset)):
-        dataset = Dataset.from_list(list(dataset))
+    dataset = _as_dataset(dataset)
     prepared, report = prepare_dataset(dataset, self.tokenizer, max_length=self.max_length, split="scored",
                                        text_pair=reads_text_pairs(self.model), **options)
     rows = list(prepared)
@@ -500,7 +512,8 @@ def score_pairs(
 ) -> PairScores:  # in the order of the dataset
     """Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning.
 
-    A ValueError where no pair is left; for a row that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
+    A TypeError where there are no rows (a file's name, several splits), a ValueError where no pair is left; for a row
+    that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
     rows = self._prepare_rows(dataset, on_bad_row=on_bad_row, columns=columns)
     ids_2N = [row[ids] for ids in IDS for row in rows]
     return self._table_of(rows, self._fill(ids_2N, self._score_batches, batch_size, max_tokens, progress))
@@ -607,7 +620,8 @@ def pair_features(
 ) -> PairFeatures:  # in the order of the dataset
     """The table of `score_pairs`, and what the head's last layer reads of both sides, from one pass.
 
-    It raises what `score_pairs` does, and a ValueError where the reward isn't linear in anything."""
+    A TypeError or ValueError where `score_pairs` raises one, and a ValueError where the reward isn't linear in
+    anything."""
     rows = self._prepare_rows(dataset, on_bad_row=on_bad_row, columns=columns)
     ids_2N = [row[ids] for ids in IDS for row in rows]
     values_MK = self._fill(ids_2N, self._feature_batches, batch_size, max_tokens, progress)

@@ -135,7 +135,8 @@ class RewardModel:
     ) -> PairScores:
         """Score both responses of every pair; the other columns come along. What was cut or dropped is logged as a warning.
 
-    A ValueError where no pair is left; for a row that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
+    A TypeError where there are no rows (a file's name, several splits), a ValueError where no pair is left; for a row
+    that makes no sense its `BadRowError`, unless `on_bad_row="drop"`."""
 
     def head_weights(self) -> tuple[np.ndarray, float]:
         """What the head's last layer multiplies its features by; ValueError where the reward isn't linear in anything."""
@@ -166,7 +167,8 @@ class RewardModel:
     ) -> PairFeatures:
         """The table of `score_pairs`, and what the head's last layer reads of both sides, from one pass.
 
-    It raises what `score_pairs` does, and a ValueError where the reward isn't linear in anything."""
+    A TypeError or ValueError where `score_pairs` raises one, and a ValueError where the reward isn't linear in
+    anything."""
 
     def as_reward_func(self, name: str='reward_model'):
         """A function for `GRPOTrainer(reward_funcs=[...])`; None in its list (no reward) stands for a completion that is

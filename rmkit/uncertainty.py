@@ -137,6 +137,12 @@ def spread(
     return Spread(values_HN.mean(0), compared_HN.std(0, ddof=1))
 
 # %% ../nbs/52_uncertainty.ipynb #un037
+def _listed(runs):
+    "Several runs as a list; a TypeError for a single one."
+    if isinstance(runs, (str, Path, RewardModel)):
+        raise TypeError(f"expected a list of runs, found one: {runs!r}")
+    return list(runs)
+
 def _as_run(run, **kwargs):
     "A run in memory as it is, and one in a folder loaded; a TypeError for anything else."
     if isinstance(run, RewardModel):
@@ -146,6 +152,7 @@ def _as_run(run, **kwargs):
     raise TypeError(f"a run is a folder, a name on the Hub or a `RewardModel`, found {type(run).__name__}. Put a model "
                     "into `RewardModel(model, tokenizer)`")
 
+# %% ../nbs/52_uncertainty.ipynb #un137
 def _check_same_pairs(tables):
     "ValueError where runs have scored different pairs."
     if len({len(table) for table in tables}) > 1:
@@ -162,7 +169,7 @@ def score_runs(
     A ValueError for fewer than two runs, and where they don't read the same pairs; a TypeError for what is no run; and
     what `score_pairs` raises."""
     rows = dataset if isinstance(dataset, Dataset) else list(dataset)
-    tables = [_as_run(run).score_pairs(rows, **kwargs) for run in runs]
+    tables = [_as_run(run).score_pairs(rows, **kwargs) for run in _listed(runs)]
     _check_same_pairs(tables)
     margins = spread([table["reward_margin"] for table in tables])
     means = {name: np.mean([table[name] for table in tables], axis=0) for name in ("reward_chosen", "reward_rejected")}
@@ -302,6 +309,7 @@ def average_runs(
     A ValueError where the runs differ in architecture, settings, tokenizer, template or pad token, where they come
     from different bases as far as that can be told, for quantised ones, and for weights that don't fit; a TypeError for
     what is no run. A length correction isn't taken over: it was fitted to other rewards."""
+    runs = _listed(runs)
     weights = _shares(weights, len(runs))
     (first, base), total = _plain_copy(runs[0]), weights[0]
     mean = {name: x.float().clone() for name, x in _numbers(first.model).items()}

@@ -1,12 +1,13 @@
 import contextlib
 import io
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from datasets import Dataset, IterableDataset
+from datasets import Dataset, DatasetDict, IterableDataset
 
 from rmkit import scoring
 from rmkit.data import prepare_dataset
@@ -14,7 +15,7 @@ from rmkit.metrics import pair_metrics
 from rmkit.scoring import RewardModel
 from rmkit.table import pair_scores, PairScores
 from rmkit.words import clip, visible
-from rmkit.synthetic import make_pairs, make_rankings, tiny_causal_lm, tiny_model
+from rmkit.synthetic import make_pairs, make_rankings, tiny_causal_lm, tiny_model, tiny_tokenizer
 
 ASK = [{"role": "user", "content": "Name 3 animals."}]
 HOSTILE = ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "\x1b[2J\x1b]0;owned\x07", "\u202etxt.exe",
@@ -263,3 +264,11 @@ def test_a_message_that_says_nothing_is_no_empty_answer(model, tokenizer):
         with pytest.raises(TypeError,
                            match="response 0: expected text or a list of messages with 'role' and 'content'"):
             RewardModel(model, tokenizer).score("Hi", [[message]])
+
+
+@pytest.mark.parametrize("rows, said", [
+    ("pairs.jsonl", "load_rows"), (Path("pairs.jsonl"), "load_rows"), ({"test": make_pairs(2)}, "parts: 'test'"),
+    (DatasetDict(a=make_pairs(2), b=make_pairs(2)), "parts: 'a', 'b'"), (["a", "b"], "a row is a dict")])
+def test_what_is_no_rows_is_told(rows, said):
+    with pytest.raises(TypeError, match=said):
+        RewardModel(tiny_model(), tiny_tokenizer()).score_pairs(rows)

@@ -1,5 +1,6 @@
 "What a model doesn't know: what its head reads, and what can be made of it"
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -405,3 +406,10 @@ def test_weights_and_runs_that_make_no_sense():
             average_runs(runs, weights)
     with pytest.raises(TypeError, match=r"RewardModel\(model, tokenizer\)"):
         average_runs([run.model])
+
+
+def test_one_run_is_no_list_of_runs():
+    run = RewardModel(tiny_model(), tiny_tokenizer())
+    for one in (run, "runs/a", Path("runs/a")):
+        with pytest.raises(TypeError, match="expected a list of runs"): average_runs(one)
+        with pytest.raises(TypeError, match="expected a list of runs"): score_runs(one, [])
