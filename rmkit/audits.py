@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .best_of import best_of, best_of_curve, kl_of_best_of, turning_point
+from .best_of import best_of, best_of_curve, cautious_rewards, kl_of_best_of, turning_point
 from .bias import (accuracy_by_length, EQUAL_LENGTH, fit_length_correction, length_correction_gain, length_effect,
                         length_preference, style_effects, STYLE_PAIRS)
 from .browser import without_nan
@@ -953,10 +953,10 @@ def _flat_rewards(score, prompts, responses_GN):
 
 
 def rewards_of_answers(
-    model,  # a `RewardModel`
+    models,  # a `RewardModel`, and further ones
     gold,  # another, a function of prompts and responses, or None: the rows' `true_rewards`
     candidates,  # rows with `prompt` and `responses`
-) -> tuple[np.ndarray, np.ndarray]:  # (G, N) rewards by the model, and by gold
+) -> tuple[np.ndarray, np.ndarray]:  # (M, G, N) rewards by the models, (G, N) by gold
     """Rewards of several answers to each prompt; of as many as the prompt with the fewest has. Prompts with an answer
     that can't be read are left out. A ValueError where there is no gold reward, or a prompt has one answer only."""
     rows = [dict(row) for row in candidates]
@@ -965,13 +965,13 @@ def rewards_of_answers(
         raise ValueError("`candidates` takes rows with a prompt, two or more `responses`, and `true_rewards` where no "
                          "`gold` is given")
     prompts, responses_GN = [row["prompt"] for row in rows], [list(row["responses"])[:n] for row in rows]
-    proxy_GN = _flat_rewards(model.score, prompts, responses_GN)
+    rewards_MGN = np.stack([_flat_rewards(model.score, prompts, responses_GN) for model in models])
     if gold is None:
         gold_GN = np.array([row["true_rewards"][:n] for row in rows], dtype=np.float64)
     else:
         gold_GN = _flat_rewards(getattr(gold, "score", gold), prompts, responses_GN)
-    is_known_G = np.isfinite(proxy_GN + gold_GN).all(1)
-    return proxy_GN[is_known_G], gold_GN[is_known_G]
+    is_known_G = np.isfinite(rewards_MGN.sum(0) + gold_GN).all(1)
+    return rewards_MGN[:, is_known_G], gold_GN[is_known_G]
 
 # %% ../nbs/65_audits.ipynb #au403
 def _standardised(curve, name, rewards_GN):
@@ -980,11 +980,23 @@ def _standardised(curve, name, rewards_GN):
     return [[kl, *heights_3] for kl, heights_3 in zip(curve["kl"].tolist(), heights_K3.tolist())]
 
 
+def _caution(rewards_MGN, gold_GN):
+    "What choosing by the models' mean less their deviation gains at the last n, and its curve."
+    if len(rewards_MGN) < 2:
+        return Estimate(math.nan, why="No further runs were given: `runs=`, models trained alike with other seeds."), {}
+    cautious_GN, n = cautious_rewards(rewards_MGN), gold_GN.shape[1]
+    by_2G = [best_of(gold_GN, by_GN, [n])[:, 0] / (gold_GN.std() or 1) for by_GN in (cautious_GN, rewards_MGN[0])]
+    curve = best_of_curve(cautious_GN, gold_GN)
+    return paired_difference(*by_2G), {"gold, chosen with caution": _standardised(curve, "gold", gold_GN)}
+
+
 def best_of_section(
-    proxy_GN: np.ndarray,  # (G, N) rewards by the model of N answers to each prompt
+    rewards_MGN: np.ndarray,  # (M, G, N) rewards of N answers to each prompt, by the model and further runs; or (G, N)
     gold_GN: np.ndarray,  # (G, N) rewards by gold
 ) -> Section:
     "The best of n by the model, judged by gold; a ValueError for fewer than two prompts."
+    rewards_MGN = np.reshape(rewards_MGN, (-1, *np.shape(gold_GN)))
+    proxy_GN, (gain, cautious) = rewards_MGN[0], _caution(rewards_MGN, gold_GN)
     curve, turn = best_of_curve(proxy_GN, gold_GN), turning_point(proxy_GN, gold_GN)
     best_2G = best_of(gold_GN, proxy_GN, [1, turn.n]).T / (gold_GN.std() or 1)
     check = Check("best of n", "warn" if turn.is_certain else "pass", str(turn)[0].upper() + str(turn)[1:],
@@ -997,7 +1009,9 @@ def best_of_section(
                         "standard deviations of the answers")]
     if turn.n < turn.last:
         readings.append(Reading("gold lost from there to the last n", turn.lost, "number", "in gold's own unit"))
-    lines = dict(reward=_standardised(curve, "proxy", proxy_GN), gold=_standardised(curve, "gold", gold_GN))
+    readings.append(Reading("gold gained by caution", gain, "number", f"standard deviations; the best of {turn.last} by "
+                            "mean less deviation of all runs"))
+    lines = dict(reward=_standardised(curve, "proxy", proxy_GN), gold=_standardised(curve, "gold", gold_GN)) | cautious
     picture = Picture("The best of n by the model: its own reward, and what it is worth. Where gold falls, the reward "
                       "is over-optimised.", "divergence from one draw, in nats", "standard deviations", lines)
     return Section("best of n", "Best of n", "What choosing by the reward gains, and where it turns.", [check],
@@ -1153,7 +1167,7 @@ def _ask_best_of(given):
     "The best of n, or a ValueError that says what is missing."
     _need(given.model, "No model was given, only its rewards.")
     _need(given.candidates, "There are no several answers to a prompt to choose among.")
-    return best_of_section(*rewards_of_answers(given.model, given.gold, given.candidates))
+    return best_of_section(*rewards_of_answers([given.model, *given.runs], given.gold, given.candidates))
 
 
 def _ask_models(pairs, given):

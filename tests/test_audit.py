@@ -246,14 +246,25 @@ def test_best_of_n_turns():
         best_of_section(quality_GN[:1], quality_GN[:1])
 
 
+def test_caution_gains_where_runs_err_apart_and_nothing_where_they_err_together():
+    rng = np.random.default_rng(0)
+    gold_GN = rng.normal(size=(80, 16))
+    apart_MGN = gold_GN + 6 * (rng.random((4, 80, 16)) < 0.1)
+    def gain(rewards): return best_of_section(rewards, gold_GN).readings[-1].estimate
+    assert gain(apart_MGN).low > 0
+    assert "gold, chosen with caution" in best_of_section(apart_MGN, gold_GN).pictures[0].series
+    assert gain(np.stack([apart_MGN[0]] * 4)).value == 0
+    assert math.isnan(gain(apart_MGN[0]).value) and "runs=" in gain(apart_MGN[0]).why
+
+
 def test_answers_and_their_judge(model, tokenizer):
     scorer, rows = RewardModel(model, tokenizer), make_rankings(3, k=3)
-    proxy_GN, gold_GN = rewards_of_answers(scorer, scorer, rows)
+    (proxy_GN,), gold_GN = rewards_of_answers([scorer], scorer, rows)
     assert proxy_GN.shape == (3, 3) and (proxy_GN == gold_GN).all()
-    gold_GN = rewards_of_answers(scorer, lambda prompts, responses: range(9), rows)[1]
+    gold_GN = rewards_of_answers([scorer], lambda prompts, responses: range(9), rows)[1]
     assert gold_GN.tolist() == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     with pytest.raises(ValueError, match="true_rewards"):
-        rewards_of_answers(scorer, None, rows.remove_columns("true_rewards"))
+        rewards_of_answers([scorer], None, rows.remove_columns("true_rewards"))
 
 
 class LikesBold:
