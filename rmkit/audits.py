@@ -1009,7 +1009,7 @@ def best_of_section(
                         "standard deviations of the answers")]
     if turn.n < turn.last:
         readings.append(Reading("gold lost from there to the last n", turn.lost, "number", "in gold's own unit"))
-    readings.append(Reading("gold gained by caution", gain, "number", f"standard deviations; the best of {turn.last} by "
+    readings.append(Reading("gold gained by caution", gain, "number", f"standard deviations; best of {turn.last} by "
                             "mean less deviation of all runs"))
     lines = dict(reward=_standardised(curve, "proxy", proxy_GN), gold=_standardised(curve, "gold", gold_GN)) | cautious
     picture = Picture("The best of n by the model: its own reward, and what it is worth. Where gold falls, the reward "
