@@ -178,6 +178,7 @@ def test_control_c_is_130(tmp_path):
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
                                | {"PYTHONUNBUFFERED": "1"})
     assert "rmkit demo" in process.stdout.readline()
+    assert any(line == "Data\n" for line in iter(process.stdout.readline, ""))  # all is imported: an import may eat it
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     assert process.wait(600) == 130
