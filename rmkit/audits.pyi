@@ -7,6 +7,7 @@ import numpy as np
 from .best_of import (
     best_of as best_of,
     best_of_curve as best_of_curve,
+    cautious_rewards as cautious_rewards,
     kl_of_best_of as kl_of_best_of,
     turning_point as turning_point,
 )
@@ -245,11 +246,11 @@ def doubts_of(margin_N: np.ndarray, sd_N: np.ndarray | None) -> np.ndarray:
 def doubt_section(pairs: Pairs, sds: dict, whys: dict) -> Section:
     """How well the margin, and deviations of it, tell wrong pairs from right ones."""
 
-def rewards_of_answers(model, gold, candidates) -> tuple[np.ndarray, np.ndarray]:
+def rewards_of_answers(models, gold, candidates) -> tuple[np.ndarray, np.ndarray]:
     """Rewards of several answers to each prompt; of as many as the prompt with the fewest has. Prompts with an answer
     that can't be read are left out. A ValueError where there is no gold reward, or a prompt has one answer only."""
 
-def best_of_section(proxy_GN: np.ndarray, gold_GN: np.ndarray) -> Section:
+def best_of_section(rewards_MGN: np.ndarray, gold_GN: np.ndarray) -> Section:
     """The best of n by the model, judged by gold; a ValueError for fewer than two prompts."""
 
 def models_section(pairs: Pairs, other) -> Section:
