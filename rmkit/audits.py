@@ -8,8 +8,8 @@ Docs: https://rmkit.github.io/rmkit/audits.html.md"""
 __all__ = ['MOST_SOURCES', 'FEW_PROMPTS', 'CLEAR_GAIN', 'CLEAR_DIFFERENCE', 'CLEAR_PREFERENCE', 'CLEAR_NOISE', 'CURVE_PAIRS',
            'HEADLINE', 'Reading', 'in_words', 'Grid', 'Picture', 'draw', 'Section', 'Audit', 'Pairs', 'subsets_of',
            'ready', 'accuracy_section', 'calibration_section', 'length_section', 'style_section', 'rewrites_section',
-           'suspects_section', 'doubts_of', 'doubt_section', 'rewards_of_answers', 'best_of_section', 'models_section',
-           'attempt', 'Given', 'audit']
+           'suspects_section', 'doubt_section', 'rewards_of_answers', 'best_of_section', 'models_section', 'attempt',
+           'Given', 'audit']
 
 # %% ../nbs/65_audits.ipynb #h002
 import json
@@ -17,7 +17,6 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +26,6 @@ import torch
 from fastcore.basics import patch
 from jinja2 import Environment
 from matplotlib.ticker import FuncFormatter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -37,7 +35,6 @@ from .bias import (accuracy_by_length, EQUAL_LENGTH, fit_length_correction, leng
 from .browser import without_nan
 from .calibration import brier_scores, calibration, calibration_error, log_losses
 from .checks import Check, Checks
-from .fits import auroc
 from .intervals import accuracy_estimate, bootstrap, Estimate, mcnemar, paired_difference, weighted_mean
 from .metrics import accuracy_by_length_gap, length_rule, prompt_groups, reliability, wins
 from .plots import CHOSEN, HELD_OUT, NEUTRAL, REJECTED
@@ -47,9 +44,10 @@ from .scoring import PairFeatures, RewardModel
 from .snapshots import quiet_scoring
 from .suspects import cross_fit, find_suspects, margins_over_training, rank_suspects
 from .table import complete, OWN_COLUMNS, PAIR_TEXTS, PairScores
-from .uncertainty import laplace_head, risk_coverage, spread
+from .uncertainty import error_auroc, expected_p, laplace_head, risk_coverage, spread
 from .visualizer import RewardVisualizer
-from .words import is_missing, percent, printable, short_number, short_percent, short_probability, visible
+from .words import (as_plain_text, is_missing, percent, printable, short_number, short_percent,
+                         short_probability, visible)
 
 # %% ../nbs/65_audits.ipynb #au102
 class Reading(NamedTuple):
@@ -421,9 +419,7 @@ def __rich_console__(self: Audit, console, options):
 @patch
 def __str__(self: Audit):
     "The audit as plain text, 80 characters wide."
-    console = Console(file=StringIO(), width=80, color_system=None, force_jupyter=False)
-    console.print(self)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+    return as_plain_text(self, 80)
 
 
 Audit.__repr__ = Audit.__str__
@@ -888,25 +884,11 @@ def suspects_section(
 CURVE_PAIRS = 20_000  # pairs to which these figures are of, at most: they sort all pairs again in every resample
 
 
-def _error_auroc(weights_N, wins_N, doubt_N):
-    "The chance that a wrong pair is more doubtful than a right one."
-    is_error_2N = np.repeat([True, False], len(wins_N))  # each pair as wrong and as right, as far as it is either
-    return auroc(np.tile(doubt_N, 2), is_error_2N, np.concatenate([weights_N * (1 - wins_N), weights_N * wins_N]))
-
-
 def _coverage_points(wins_N, doubt_N):
     "Accuracy over the share of pairs that are kept, at twenty points."
     found = risk_coverage(wins_N, doubt_N)
     at = np.unique(np.linspace(len(wins_N) // 20, len(wins_N) - 1, 20).astype(int))
     return [[float(found.coverage_N[k]), float(found.accuracy_N[k]), None, None] for k in at]
-
-
-def doubts_of(
-    margin_N: np.ndarray,  # (N,) reward margins
-    sd_N: np.ndarray | None,  # (N,) by a Laplace head or several runs
-) -> np.ndarray:  # (N,) high where the sign of the margin is unsure
-    "Doubt of a margin; with its deviation, of the probability that it gives on average (MacKay, 1992)."
-    return -np.abs(margin_N) / (1 if sd_N is None else np.sqrt(1 + math.pi * sd_N**2 / 8))
 
 # %% ../nbs/65_audits.ipynb #au322
 def _doubt_check(best):
@@ -929,10 +911,11 @@ def doubt_section(
     "How well the margin, and deviations of it, tell wrong pairs from right ones."
     rows = np.sort(np.random.default_rng(0).permutation(len(pairs.scores))[:CURVE_PAIRS])
     margin_N, groups_N = pairs.scores["reward_margin"].to_numpy(dtype=float)[rows], pairs.groups_N[rows]
-    doubts = {"margin": doubts_of(margin_N, None)} | {
-        name: doubts_of(margin_N, np.asarray(sd_N, dtype=float)[rows]) for name, sd_N in sds.items()}
+    sds_N = {"margin": np.zeros(len(rows))} | {name: np.asarray(sd_N, dtype=float)[rows] for name, sd_N in sds.items()}
+    doubts = {name: expected_p(-np.abs(margin_N), sd_N) for name, sd_N in sds_N.items()}  # that the order is wrong
     wins_N = wins(margin_N)
-    found = {name: bootstrap(_error_auroc, wins_N, doubt_N, groups_N=groups_N) for name, doubt_N in doubts.items()}
+    found = {name: bootstrap(lambda weights_N, *columns_N: error_auroc(*columns_N, weights_N), wins_N, doubt_N,
+                             groups_N=groups_N) for name, doubt_N in doubts.items()}
     sure_N = doubts["margin"] <= np.median(doubts["margin"])
     readings = [Reading(f"AUROC of the {name}", estimate, "share") for name, estimate in found.items()]
     readings += [Reading(f"AUROC of the {name}", Estimate(math.nan, why=why)) for name, why in whys.items()]

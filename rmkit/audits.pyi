@@ -29,7 +29,6 @@ from .calibration import (
     log_losses as log_losses,
 )
 from .checks import Check as Check, Checks as Checks
-from .fits import auroc as auroc
 from .intervals import (
     accuracy_estimate as accuracy_estimate,
     bootstrap as bootstrap,
@@ -57,9 +56,16 @@ from .suspects import (
     rank_suspects as rank_suspects,
 )
 from .table import complete as complete, OWN_COLUMNS as OWN_COLUMNS, PAIR_TEXTS as PAIR_TEXTS, PairScores as PairScores
-from .uncertainty import laplace_head as laplace_head, risk_coverage as risk_coverage, spread as spread
+from .uncertainty import (
+    error_auroc as error_auroc,
+    expected_p as expected_p,
+    laplace_head as laplace_head,
+    risk_coverage as risk_coverage,
+    spread as spread,
+)
 from .visualizer import RewardVisualizer as RewardVisualizer
 from .words import (
+    as_plain_text as as_plain_text,
     is_missing as is_missing,
     percent as percent,
     printable as printable,
@@ -94,7 +100,6 @@ __all__ = [
     'style_section',
     'rewrites_section',
     'suspects_section',
-    'doubts_of',
     'doubt_section',
     'rewards_of_answers',
     'best_of_section',
@@ -240,9 +245,6 @@ def suspects_section(pairs: Pairs, margin_N=None, name: str='suspects', whose: s
     """Labels that are probably wrong: their share, by source, and which. A ValueError where margins tell nothing."""
 
 CURVE_PAIRS: int
-def doubts_of(margin_N: np.ndarray, sd_N: np.ndarray | None) -> np.ndarray:
-    """Doubt of a margin; with its deviation, of the probability that it gives on average (MacKay, 1992)."""
-
 def doubt_section(pairs: Pairs, sds: dict, whys: dict) -> Section:
     """How well the margin, and deviations of it, tell wrong pairs from right ones."""
 

@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from hashlib import sha256
 from html import escape
-from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +32,6 @@ import torch
 from datasets import Dataset
 from fastcore.basics import patch
 from huggingface_hub import snapshot_download
-from rich.console import Console
 from rich.table import Table
 from tqdm.auto import tqdm
 
@@ -48,7 +46,7 @@ from .rules import (best_of_four, DOMAINS, gaps_and_spreads, judgebench, judged_
                          strictly_right, SUBSETS_OF_LLMBAR, SUBSETS_OF_REWARDBENCH2)
 from .scoring import further_columns, pair_texts, response_lengths, RewardModel
 from .table import pair_scores
-from .words import as_text, bad_row, BadRowError, clip, percent, printable, value_in_words, visible
+from .words import BadRowError, as_plain_text, as_text, bad_row, clip, percent, printable, value_in_words, visible
 
 # %% ../nbs/54_benches.ipynb #be005
 class Asked(NamedTuple):
@@ -699,9 +697,7 @@ def __rich_console__(self: BenchResult, console, options):
 @patch
 def __str__(self: BenchResult):
     "The tables as plain text, 100 characters wide."
-    console = Console(file=StringIO(), width=100, color_system=None, force_jupyter=False)
-    console.print(self)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+    return as_plain_text(self, 100)
 
 
 BenchResult.__repr__ = BenchResult.__str__

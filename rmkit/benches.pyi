@@ -48,9 +48,10 @@ from .scoring import (
 )
 from .table import pair_scores as pair_scores
 from .words import (
+    BadRowError as BadRowError,
+    as_plain_text as as_plain_text,
     as_text as as_text,
     bad_row as bad_row,
-    BadRowError as BadRowError,
     clip as clip,
     percent as percent,
     printable as printable,

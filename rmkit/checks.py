@@ -11,15 +11,13 @@ __all__ = ['STATUSES', 'Check', 'Checks']
 import math
 from collections.abc import Iterable
 from html import escape
-from io import StringIO
 from typing import NamedTuple
 
 from fastcore.basics import patch
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .words import printable, visible
+from .words import as_plain_text, printable, visible
 
 # %% ../nbs/15_checks.ipynb #ck002
 STATUSES = ("pass", "warn", "fail", "unknown")  # the last: it couldn't be looked at, and `why` says why
@@ -127,9 +125,7 @@ def __rich_console__(self: Checks, console, options):
 @patch
 def __str__(self: Checks):
     "The table as plain text, 80 characters wide."
-    console = Console(file=StringIO(), width=80, color_system=None, force_jupyter=False)
-    console.print(self)
-    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines())
+    return as_plain_text(self, 80)
 
 Checks.__repr__ = Checks.__str__
 

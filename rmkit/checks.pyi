@@ -2,7 +2,7 @@
 from typing import Any
 from collections.abc import Iterable
 from typing import NamedTuple
-from .words import printable as printable, visible as visible
+from .words import as_plain_text as as_plain_text, printable as printable, visible as visible
 
 __all__ = ['STATUSES', 'Check', 'Checks']
 STATUSES: tuple

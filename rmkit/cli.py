@@ -141,6 +141,11 @@ def check_output(
         raise UsageError(f"{option} {path}: the name must end in {' or '.join(kinds)}")
     check_place(path, is_folder=False)
 
+def _write_text(path, text):
+    "Write a text; the file's folder is made."
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text, encoding="utf-8")
+
 # %% ../nbs/81_cli.ipynb #c024
 AFTERWARDS = ExitStack()  # what `main` does at the end: a notebook that calls it goes on with its own settings
 
@@ -373,8 +378,7 @@ def _write_numbers(scores, path, by, facts):
     "Write the summary of each subset as JSON, with what is known of model and data."
     from rmkit.metrics import summarize
     subsets = json.loads(summarize(scores, by).to_json(orient="index"))
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(facts | dict(subsets=subsets), indent=2), encoding="utf-8")
+    _write_text(path, json.dumps(facts | dict(subsets=subsets), indent=2))
 
 def write_scores(
     scores,  # a `PairScores`
@@ -439,8 +443,7 @@ def write_audit(
     elif kind == ".json":
         found.save_json(path)
     else:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(found.card() + "\n", encoding="utf-8")
+        _write_text(path, found.card() + "\n")
 
 def _given_to_audit(args):
     "What was given beside model and pairs, loaded."
@@ -498,9 +501,7 @@ def bench(
     console.print(result)
     if args.output:
         is_page = Path(args.output).suffix.lower() == ".html"
-        Path(args.output).parent.mkdir(parents=True, exist_ok=True)
-        Path(args.output).write_text(result.as_page() if is_page else json.dumps(result.as_dict(), indent=2),
-                                     encoding="utf-8")
+        _write_text(args.output, result.as_page() if is_page else json.dumps(result.as_dict(), indent=2))
         console.print(f"Written to {args.output}")
 
 # %% ../nbs/81_cli.ipynb #c036
@@ -671,8 +672,7 @@ def check(
     checks = _serving_checks(args.serving, console) if args.serving else _run_checks(args, config)
     console.print(checks)
     if args.output:
-        text = json.dumps(checks.as_dict(), ensure_ascii=False, indent=1)
-        Path(args.output).write_text(text + "\n", encoding="utf-8")
+        _write_text(args.output, json.dumps(checks.as_dict(), ensure_ascii=False, indent=1) + "\n")
     if checks.failed:
         sys.exit(1)
 

@@ -39,9 +39,9 @@ def run(words, capsys):
 
 
 def test_nothing_wrong(capsys):
-    status, out, _ = run("check --model lm --dataset good.jsonl --price 2.5 --output found.json", capsys)
+    status, out, _ = run("check --model lm --dataset good.jsonl --price 2.5 --output new/found.json", capsys)
     assert status == 0 and out.startswith("Before training: ") and " fail" not in out.split("pass token")[0]
-    found = json.loads(open("found.json", encoding="utf-8").read())
+    found = json.loads(open("new/found.json", encoding="utf-8").read())
     assert found["counts"]["fail"] == found["counts"]["warn"] == 0
     assert {"cost", "train and eval", "token that is read"} <= {check["name"] for check in found["checks"]}
 
