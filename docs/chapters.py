@@ -38,9 +38,9 @@ class Cell:
         return "hide" in self.directives or self.directives.get("include") == "false"
 
     @cached_property
-    def needs(self) -> set:
+    def needs(self) -> list:
         "What it takes to run the cell that isn't everywhere, such as a network or a GPU."
-        return set(re.findall(r"\w+", self.directives.get("needs", "")))
+        return re.findall(r"[^,\s]+", self.directives.get("needs", ""))
 
     @cached_property
     def runs(self) -> bool:
@@ -49,7 +49,7 @@ class Cell:
 
     def runs_with(self, given: set) -> bool:
         "Whether the cell is run where there is all that."
-        return self.kind == "code" and self.directives.get("eval") != "false" and self.needs <= given
+        return self.kind == "code" and self.directives.get("eval") != "false" and given.issuperset(self.needs)
 
     @cached_property
     def shown(self) -> str:

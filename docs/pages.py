@@ -182,7 +182,7 @@ def markdown_cell(text: str) -> dict:
 
 def needs(cell: Cell) -> str:
     "What a cell needs that isn't run everywhere; what it shows, it showed where all that was there."
-    found = " and ".join(NEEDS[name] for name in re.findall(r"\w+", cell.directives["needs"]))
+    found = " and ".join(NEEDS[name] for name in cell.needs)
     return f"Needs {found}: " + ("its output is kept from such a run." if cell.outputs else "shown, and not run here.")
 
 

@@ -39,11 +39,6 @@ DATASETS = {"trl-lib/ultrafeedback_binarized", "trl-lib/ultrafeedback-prompt", "
 OWNERS = {name.split("/")[0] for name in MODELS | DATASETS}
 
 
-def needs(cell):
-    "What a cell needs that isn't everywhere: words."
-    return set(re.split(r"[,\s]+", cell.directives["needs"].strip())) if "needs" in cell.directives else set()
-
-
 # What is in a cell --------------------------------------------------------------------------------------------------
 
 def python_of(cell):
@@ -237,7 +232,7 @@ def unrunnable(chapter):
             continue
         calls.faults = []
         calls.visit(tree)
-        yield from (f"{cell.id}: {fault}" for fault in calls.faults if needs(cell))
+        yield from (f"{cell.id}: {fault}" for fault in calls.faults if cell.needs)
         yield from (f"{cell.id}: {fault}" for words in rmkit_calls(tree) if (fault := command_fault(words)))
 
 
@@ -268,7 +263,7 @@ def fence_faults(chapter):
 def mark_faults(chapter):
     "What is wrong with marks, and with what isn't marked."
     for cell in chapter.code_cells:
-        if needs(cell) - NEEDS.keys() or "needs" in cell.directives and not needs(cell):
+        if set(cell.needs) - NEEDS.keys() or "needs" in cell.directives and not cell.needs:
             yield f"{cell.id} needs {cell.directives['needs']!r}: one of {sorted(NEEDS)}, with commas between"
         if re.search(r"\A\s*\S.*^%%", cell.source, re.M | re.S) and not cell.source.startswith("%%"):
             yield f"{cell.id}: IPython takes a cell magic from the first line alone; put the mark below it"
@@ -279,7 +274,7 @@ def mark_faults(chapter):
 
 def hub_faults(chapter):
     "Whether the same is shown for a model and a dataset of the Hub, by names that are there."
-    named = {name for cell in chapter.code_cells if needs(cell) for name in hub_names(cell)}
+    named = {name for cell in chapter.code_cells if cell.needs for name in hub_names(cell)}
     if not named & MODELS or not named & DATASETS:
         yield f"a cell that needs a network names a model and a dataset of the Hub; found {sorted(named)}"
     yield from (f"is there a {name} on the Hub? then add it to the test" for name in named - MODELS - DATASETS)
