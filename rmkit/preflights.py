@@ -14,7 +14,6 @@ __all__ = ['MEANINGS', 'OVERLONG', 'NO_FAULT', 'CHARACTERS', 'REPEATS', 'WORDS',
            'preflight', 'compare_with_run']
 
 # %% ../nbs/75_preflights.ipynb #h002
-import logging
 import math
 import re
 import time
@@ -27,7 +26,6 @@ from itertools import chain, islice
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-import datasets
 import numpy as np
 import psutil
 import torch
@@ -46,6 +44,7 @@ from .metrics import prompt_groups, wilson_interval, wins
 from .model import head_was_revived, replaced_pad
 from .passes import bytes_of_token, is_out_of_memory, memory_of
 from .scoring import pair_texts, RewardModel
+from .snapshots import quiet_scoring
 from .start import check_dataset
 from .suspects import cross_fit
 from .tokens import find_markers, find_pair_markers, Markers
@@ -887,18 +886,9 @@ def _without_a_trainer(error, dataset, held_out, columns):
 @contextmanager
 def _quietly():
     "While the block runs, nobody says what the table says anyway."
-    logger, with_bars = logging.getLogger("rmkit"), not datasets.are_progress_bars_disabled()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    datasets.disable_progress_bars()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-        if with_bars:
-            datasets.enable_progress_bars()
+    with quiet_scoring("rmkit"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 # %% ../nbs/75_preflights.ipynb #pr065
 @contextmanager

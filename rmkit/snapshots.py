@@ -22,16 +22,18 @@ from .words import plain_numbers
 
 # %% ../nbs/51_snapshots.ipynb #c027
 @contextmanager
-def quiet_scoring():
+def quiet_scoring(
+    speaker: str = "rmkit.scoring",  # name of the logger whose warnings are left out
+):
     "A context without the warnings and bars of scoring, which would stand under the view at every click or snapshot."
-    scoring, had_bars = logging.getLogger("rmkit.scoring"), not are_progress_bars_disabled()
-    level = scoring.level
-    scoring.setLevel(logging.ERROR)
+    logger, had_bars = logging.getLogger(speaker), not are_progress_bars_disabled()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     disable_progress_bars()
     try:
         yield
     finally:
-        scoring.setLevel(level)
+        logger.setLevel(level)
         if had_bars:
             enable_progress_bars()
 
