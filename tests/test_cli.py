@@ -176,9 +176,9 @@ def test_debug_keeps_the_traceback(monkeypatch):
 def test_control_c_is_130(tmp_path):
     process = subprocess.Popen([sys.executable, "-m", "rmkit.cli", "demo", "--output_dir", str(tmp_path)],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-                               | {"PYTHONUNBUFFERED": "1"})
+                               | {"PYTHONUNBUFFERED": "1"},
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a job ignores it
     assert "rmkit demo" in process.stdout.readline()
-    assert any(line == "Data\n" for line in iter(process.stdout.readline, ""))  # all is imported: an import may eat it
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     assert process.wait(600) == 130
