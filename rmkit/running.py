@@ -177,8 +177,9 @@ def merge(
     accelerator,  # joins the processes
 ):
     "Every process holds the sums of all."
-    mine = torch.cat([self.sums, torch.stack([self.low, self.high, self.broken]).to(self.sums)])
-    every = accelerator.gather(mine.to(accelerator.device)[None])
+    # after `reset` some are on the CPU again, and others still on the device
+    ends = [x.to(accelerator.device, self.sums.dtype) for x in (self.low, self.high, self.broken)]
+    every = accelerator.gather(torch.cat([self.sums.to(accelerator.device), torch.stack(ends)])[None])
     self.sums = every[:, :-3].sum(0)
     low, high, broken = every[:, -3:].unbind(1)
     self.low, self.high, self.broken = low.min(), high.max(), broken.min()
