@@ -81,6 +81,7 @@ def contenders(
     return [Contender("TRL, its defaults", "trl", micro(16)),
             *(expert(n, {}, torch.bfloat16) for n in (8, 16, 32)),
             Contender("rmkit, its defaults", "rmkit", whole),
+            Contender("rmkit, without Liger", "rmkit", whole | dict(use_liger_kernel=False)),
             Contender("rmkit, checkpointing", "rmkit", whole | dict(gradient_checkpointing=True)),
             Contender("rmkit, bfloat16 weights", "rmkit", whole | dict(bf16=False), torch.bfloat16),
             Contender("rmkit, torch.compile", "rmkit", whole | dict(torch_compile=True))]

@@ -563,8 +563,9 @@ class RewardConfig(_SpeedFields, _LossFields, _RowFields, _ColumnFields, _TextFi
             self.use_liger_kernel = (not self.use_cpu and torch.cuda.is_available() and native_precision() is not None
                                      and is_liger_kernel_available())
         if not self.use_liger_kernel: return
-        as_classifier = {"cross_entropy": False, "fused_linear_cross_entropy": False}  # no language model's forward
-        self.liger_kernel_config = as_classifier | (self.liger_kernel_config or {})
+        # no language model's forward; and rotary positions are exchanged for the whole process, or not at all
+        defaults = dict(cross_entropy=False, fused_linear_cross_entropy=False, rope=False)
+        self.liger_kernel_config = defaults | (self.liger_kernel_config or {})
 
 # %% ../nbs/70_config.ipynb #k024
 @patch

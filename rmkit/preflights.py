@@ -42,7 +42,7 @@ from .head import evaluating, head_module, own_forward, rewards, trial_ids, unwr
 from .intervals import accuracy_estimate, Estimate
 from .metrics import prompt_groups, wilson_interval, wins
 from .model import head_was_revived, replaced_pad
-from .passes import bytes_of_token, is_out_of_memory, memory_of
+from .passes import bytes_of_token, computes_in_16_bits, is_out_of_memory, memory_of
 from .scoring import pair_texts, RewardModel
 from .snapshots import quiet_scoring
 from .start import check_dataset
@@ -598,7 +598,8 @@ def _peak_gib(trainer, tokens):
     now = torch.cuda.memory_allocated(args.device) if is_cuda else psutil.Process().memory_info().rss
     of_adam = 12  # bytes of a trained parameter: its gradient and two moments
     trained = sum(p.numel() * of_adam for p in model.parameters() if p.requires_grad)
-    return (now + trained + tokens * bytes_of_token(model, args.gradient_checkpointing)) / 2**30
+    of_token = bytes_of_token(model, args.gradient_checkpointing, computes_in_16_bits(model, args))
+    return (now + trained + tokens * of_token) / 2**30
 
 # %% ../nbs/75_preflights.ipynb #pr046
 def _try_steps(trainer, rows):

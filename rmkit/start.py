@@ -8,21 +8,24 @@ Docs: https://rmkit.github.io/rmkit/start.html.md"""
 __all__ = ['logger', 'FILLED_BY_PEFT', 'SCORE_MARGIN', 'STACKED_OTHERWISE', 'LEFT_OUT', 'ADDED', 'one_tokenizer',
            'check_model_init', 'loading_arguments', 'load_for_training', 'has_adapter', 'keep_in_float32',
            'prepare_for_training', 'settle_text_pair', 'check_dataset', 'RowReports', 'place_of_rejected',
-           'check_stacking', 'check_optimizer', 'without']
+           'check_stacking', 'check_optimizer', 'keep_kernels_to', 'KernelsOfOneModel', 'without']
 
 # %% ../nbs/21_start.ipynb #st002
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
+from types import MethodType
 
 import pandas as pd
 import torch
 from datasets import Dataset, IterableDataset
 from peft import PeftConfig, PeftModel
 from torch import nn
+from transformers import TrainerCallback
 
 from .head import reads_text_pairs, set_text_pair, unwrap
 from .model import (add_lora, disable_dropout, grow_to_vocabulary, limit_length, load_reward_model, one_output,
@@ -303,6 +306,30 @@ def check_optimizer(
     if not left_out: return
     some = ", ".join(left_out[:3]) + (f" and {len(left_out) - 3} more" if len(left_out) > 3 else "")
     raise ValueError(LEFT_OUT.format(n=len(left_out), of=len(trainable), names=some))
+
+# %% ../nbs/21_start.ipynb #st044
+def _choosing_by_device(kernel):
+    "The forward of a part of a model: the kernel's on a GPU, and its class's own on a CPU."
+    def forward(self, hidden, *args, **kwargs):
+        on_cpu = hidden.device.type == "cpu"
+        return (type(self).forward if on_cpu else kernel)(self, hidden, *args, **kwargs)
+    return forward
+
+def keep_kernels_to(
+    model: nn.Module,  # with kernels of Liger's in its parts, or without
+):
+    "Confine Liger's kernels, which were just put into a model, to this model and to GPUs; changes the model in place."
+    for part in model.modules():
+        kernel = getattr(vars(part).get("forward"), "__func__", None)
+        if kernel is None or not kernel.__module__.startswith("liger_kernel"): continue
+        part.forward = MethodType(_choosing_by_device(kernel), part)
+        setattr(sys.modules[type(part).__module__], type(part).__name__, type(part))
+
+class KernelsOfOneModel(TrainerCallback):
+    "Calls `keep_kernels_to` when training begins: by then `transformers` has put the kernels in."
+    def on_train_begin(self, args, state, control, model=None, **kwargs):
+        "See `keep_kernels_to`."
+        keep_kernels_to(model)
 
 # %% ../nbs/21_start.ipynb #st039
 ADDED = dict(  # arguments that came after the method

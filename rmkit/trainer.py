@@ -42,13 +42,15 @@ from .layout import EVAL_TOKENS, is_flat, join_flat, JoinedBatches, PrefixSharin
 from .losses import preference_loss
 from .model import (check_saved, CORRECTION_FILE, dropout_rates, fix_date, padding_right, save_reward_model,
                          save_tokenizer)
-from .passes import cut_step, cut_step_alike, full_pass, guess_budget, memory_of, number_everywhere, smaller_budget
+from .passes import (activations_on_cpu, computes_in_16_bits, cut_step, cut_step_alike, full_pass, guess_budget,
+                          memory_of, number_everywhere, smaller_budget)
 from .report import CARD, pipeline_call, results_table
 from .running import (beside, Evaluation, join_samples, pair_rows, PairRows, peak_memory, rows_of_outputs,
                            RunningMetrics, tensors_of)
 from .scoring import pair_texts, RewardModel
 from .start import (ADDED, check_dataset, check_model_init, check_optimizer, check_stacking, keep_in_float32,
-                         load_for_training, one_tokenizer, prepare_for_training, RowReports, settle_text_pair, without)
+                         KernelsOfOneModel, load_for_training, one_tokenizer, prepare_for_training, RowReports,
+                         settle_text_pair, without)
 from .visualizer import RewardVisualizer
 from .words import in_notebook, visible
 
@@ -188,6 +190,7 @@ def tell_tokenizer(
 def _complete(self: RewardTrainer):
     "Callbacks, and what `Trainer` asks about a model: here a loss comes without labels."
     self.add_callback(self.running)
+    if self.args.use_liger_kernel: self.add_callback(KernelsOfOneModel())
     tell_tokenizer(self)
     set_logging_dir(self.callback_handler.callbacks, self.args.logging_dir)
     self.label_names, self.can_return_loss = [], True
@@ -437,7 +440,8 @@ def _choose_budget(self: RewardTrainer):
     args, self._is_rehearsed = self.args, False
     self.budget = args.tokens_per_micro_batch
     if self.budget != "auto": return
-    self.budget = guess_budget(self.model, memory_of(args.device), args.gradient_checkpointing)
+    self.budget = guess_budget(self.model, memory_of(args.device), args.gradient_checkpointing,
+                               computes_in_16_bits(self.model, args))
 
 @patch
 def _shrink_budget(self: RewardTrainer, inputs, parts, error):
@@ -521,8 +525,7 @@ def training_step(
     A RuntimeError where memory runs out even with one pair a pass."""
     if not inputs: return torch.zeros((), device=self.args.device)
     n_pairs = self._count_pairs_of_step(inputs) if num_items_in_batch is None else num_items_in_batch
-    on_cpu = torch.autograd.graph.save_on_cpu(pin_memory=self.args.device.type == "cuda")
-    with on_cpu if self.args.activation_offloading else nullcontext():
+    with activations_on_cpu() if self.args.activation_offloading else nullcontext():
         return (self._run_step if is_flat(inputs) else self._run_pass)(model, inputs, n_pairs)
 
 OURS["training_step"] = RewardTrainer.training_step

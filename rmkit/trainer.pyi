@@ -53,6 +53,8 @@ from .model import (
     save_tokenizer as save_tokenizer,
 )
 from .passes import (
+    activations_on_cpu as activations_on_cpu,
+    computes_in_16_bits as computes_in_16_bits,
     cut_step as cut_step,
     cut_step_alike as cut_step_alike,
     full_pass as full_pass,
@@ -81,6 +83,7 @@ from .start import (
     check_optimizer as check_optimizer,
     check_stacking as check_stacking,
     keep_in_float32 as keep_in_float32,
+    KernelsOfOneModel as KernelsOfOneModel,
     load_for_training as load_for_training,
     one_tokenizer as one_tokenizer,
     prepare_for_training as prepare_for_training,

@@ -1,10 +1,12 @@
 "Training on flat rows: the same run as on padded ones, however it is cut, whatever memory does, on one process or two."
+import copy
 import importlib.util
 import json
 import logging
 import os
 import subprocess
 import sys
+from types import MethodType, ModuleType
 
 import numpy as np
 import pytest
@@ -12,17 +14,22 @@ import torch
 from datasets import IterableDataset
 from peft import LoraConfig
 from ranks import two_ranks
-from transformers import BertConfig, BertForSequenceClassification, BitsAndBytesConfig
+from transformers import (BertConfig, BertForSequenceClassification, BitsAndBytesConfig, Qwen2Config,
+                          Qwen2ForSequenceClassification)
+from transformers.models.llama import modeling_llama
+from transformers.models.qwen2 import modeling_qwen2
 
 from rmkit import (DataCollatorForPreference, PrefixSharingCollator, RewardConfig, RewardTrainer, load_rows,
                    prepare_dataset)
 from rmkit.layout import lay_out
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
 from rmkit.layout import JoinedBatches
-from rmkit.passes import guess_budget
+from rmkit.passes import activations_on_cpu, guess_budget
 
 BERT = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, num_labels=1,
             pad_token_id=0, hidden_dropout_prob=0.)
+SMALL = dict(vocab_size=512, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+             num_key_value_heads=2, num_labels=1, pad_token_id=0)
 
 
 def trainer_of(path, pairs, model=None, peft_config=None, data_collator=None, eval_dataset=None, **kw):
@@ -148,6 +155,26 @@ def test_streams(tmp_path, pairs):
         padded.evaluate(num_print_samples=0)["eval_loss"], abs=1e-5)
 
 
+def test_what_waits_in_cpu_memory_comes_back_as_it_was():
+    "Kernels count on the strides of what they saved; PyTorch's own context packs it, and carries weights along"
+    seen = []
+    class Strict(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, mask, weight):
+            ctx.save_for_backward(mask, weight)
+            return x * mask.sum() * weight.sum()
+        @staticmethod
+        def backward(ctx, grad):
+            seen.extend(ctx.saved_tensors)
+            return grad, None, None
+    x, weight = torch.ones(2, requires_grad=True), torch.nn.Parameter(torch.ones(3))
+    mask = torch.zeros(2, 5, 40)[..., :37].unsqueeze(1).expand(2, 8, 5, 37)
+    with activations_on_cpu(): out = Strict.apply(x, mask, weight)
+    out.sum().backward()
+    assert seen[0].shape == mask.shape and seen[0].stride() == mask.stride()
+    assert seen[0].data_ptr() != mask.data_ptr() and seen[1].data_ptr() == weight.data_ptr()
+
+
 def test_activations_in_cpu_memory(tmp_path, pairs):
     flat, padded = (trainer_of(tmp_path, pairs, padding_free=kind) for kind in ("auto", False))
     for t in (flat, padded):
@@ -204,7 +231,7 @@ def test_a_guess_depends_on_memory_and_model():
     model = tiny_model()
     small, large = guess_budget(model, 2**24), guess_budget(model, 2**34)
     assert 1024 <= small <= large <= 4096 and guess_budget(model, 2**24, checkpointing=True) >= small
-    assert guess_budget(model, 1) == 1024
+    assert guess_budget(model, 1) == 1024 and guess_budget(model, 2**25, in_16_bits=True) > guess_budget(model, 2**25)
 
 
 # Evaluation
@@ -335,9 +362,38 @@ def test_sharded_weights(tmp_path):
 # The rest
 
 def test_liger_leaves_the_forward_alone(tmp_path):
-    cfg = RewardConfig(str(tmp_path), use_liger_kernel=True, use_cpu=True, liger_kernel_config=dict(rope=False))
-    assert cfg.liger_kernel_config == dict(cross_entropy=False, fused_linear_cross_entropy=False, rope=False)
+    cfg = RewardConfig(str(tmp_path), use_liger_kernel=True, use_cpu=True, liger_kernel_config=dict(rms_norm=False))
+    own = dict(cross_entropy=False, fused_linear_cross_entropy=False, rope=False)
+    assert cfg.liger_kernel_config == own | dict(rms_norm=False)
     assert RewardConfig(str(tmp_path), use_cpu=True).use_liger_kernel is False
+    assert RewardConfig(str(tmp_path), use_liger_kernel=True, use_cpu=True).liger_kernel_config == own
+
+
+@pytest.mark.parametrize("model, module, name", [
+    (lambda: tiny_model(seed=0), modeling_llama, "LlamaRMSNorm"),
+    (lambda: tiny_model(seed=0), modeling_llama, "LlamaMLP"),
+    (lambda: Qwen2ForSequenceClassification(Qwen2Config(**SMALL)), modeling_qwen2, "Qwen2RMSNorm")])
+def test_liger_stays_in_the_model_that_is_trained(monkeypatch, tmp_path, pairs, model, module, name):
+    "It takes the place of a family's classes for the whole process, and can't run on a CPU"
+    def kernel(self, hidden): raise ValueError("Pointer argument (at 0) cannot be accessed from Triton (cpu tensor?)")
+    kernel.__module__ = "liger_kernel.transformers.any"
+    own, calls = getattr(module, name), []
+    def put_in(model, **config):
+        calls.append(config)
+        monkeypatch.setattr(module, name, type("Liger", (torch.nn.Module,), dict(forward=kernel)))
+        for part in model.modules():
+            if type(part) is own: part.forward = MethodType(kernel, part)
+    liger = ModuleType("liger_kernel.transformers")
+    liger._apply_liger_kernel_to_instance = put_in
+    for package in ModuleType("liger_kernel"), liger: monkeypatch.setitem(sys.modules, package.__name__, package)
+    monkeypatch.setattr("transformers.integrations.liger.is_liger_kernel_available", lambda: True)
+    start = model()
+    plain = run(tmp_path, pairs, model=copy.deepcopy(start))
+    trained = run(tmp_path, pairs, model=copy.deepcopy(start), use_liger_kernel=True)
+    assert len(calls) == 1 and not calls[0]["rope"] and getattr(module, name) is own
+    torch.testing.assert_close(weights(trained), weights(plain), atol=0, rtol=0)
+    reloaded = torch.nn.Module.state_dict(copy.deepcopy(trained.model))
+    assert reloaded.keys() == start.state_dict().keys()
 
 
 def test_importing_costs_little():

@@ -383,13 +383,9 @@ def test_wandb_gets_the_table(tmp_path, pairs, monkeypatch):
     assert len(logs[0]["completions"]) == 2
 
 
-def test_activation_offloading(tmp_path, pairs):
-    "The same losses; on a CPU the option itself is refused with `use_cpu`"
+def test_activation_offloading(tmp_path):
+    "On a CPU the option is refused"
     with pytest.raises(ValueError, match="activation_offloading"): config(tmp_path, activation_offloading=True)
-    plain, parked = trainer_of(tmp_path, pairs), trainer_of(tmp_path, pairs)
-    parked.args.activation_offloading = True
-    for t in (plain, parked): t.train()
-    assert logged(plain) == logged(parked)
 
 
 def test_same_seed_same_weights(tmp_path, pairs):
