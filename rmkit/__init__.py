@@ -122,7 +122,7 @@ _moved = {
         "layout": "is_flat EVAL_TOKENS JoinedBatches",
         "passes": "CONTAINER_LIMITS memory_of guess_budget OUT_OF_MEMORY is_out_of_memory",
         "checkpoints": "WEIGHTS is_torn last_whole_checkpoint",
-        "report": "pipeline_call CARD results_table",
+        "report": "pipeline_call CARD CARD_SETTINGS results_table",
     },
     "visualizer": {
         "table": "REWARDS NEEDED NUMBERS complete",

@@ -63,7 +63,7 @@ from .passes import (
     number_everywhere as number_everywhere,
     smaller_budget as smaller_budget,
 )
-from .report import CARD as CARD, pipeline_call as pipeline_call, results_table as results_table
+from .report import card_text as card_text, pipeline_call as pipeline_call, results_table as results_table
 from .running import (
     beside as beside,
     Evaluation as Evaluation,
@@ -94,16 +94,7 @@ from .start import (
 from .visualizer import RewardVisualizer as RewardVisualizer
 from .words import in_notebook as in_notebook, visible as visible
 
-__all__ = [
-    'logger',
-    'ONE_OF_SEVERAL',
-    'OURS',
-    'DROPS_ALIKE',
-    'CARD_SETTINGS',
-    'RewardTrainer',
-    'tell_tokenizer',
-    'instead',
-]
+__all__ = ['logger', 'ONE_OF_SEVERAL', 'OURS', 'DROPS_ALIKE', 'RewardTrainer', 'tell_tokenizer', 'instead']
 class RewardTrainer(Trainer):
     """Train a reward model on preference pairs; takes the arguments of TRL's `RewardTrainer`, 0.11's and 1.x's.
     A ValueError (of a row: `BadRowError`) where config, model, data don't fit; a TypeError if `args` is no config."""
@@ -255,5 +246,4 @@ DROPS_ALIKE: str
 def instead(thing, name: str, value):
     """A context: while the block runs, an attribute has another value."""
 
-CARD_SETTINGS: tuple
 __getattr__: Any
