@@ -1323,11 +1323,11 @@ def _load_plain(
 # %% ../nbs/20_model.ipynb #c034
 ROUNDING = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 1e-1}  # in standard deviations of hidden states
 
-def _tolerance(device, *models):
+def _tolerance(*models):
     "How far apart rewards of some models may be, for a reward of one."
     dtypes = {p.dtype for m in models for p in m.parameters()}
-    if torch.is_autocast_enabled(device.type):
-        dtypes.add(torch.get_autocast_dtype(device.type))
+    kinds = {p.device.type for m in models for p in m.parameters()}  # two, where the second model lies on the CPU
+    dtypes |= {torch.get_autocast_dtype(kind) for kind in kinds if torch.is_autocast_enabled(kind)}
     return max(ROUNDING.get(dtype, 1e-1) for dtype in dtypes)
 
 # %% ../nbs/20_model.ipynb #m054
@@ -1351,9 +1351,9 @@ def _how_to_save(model):
         return "Save its base as well, `save_reward_model(..., with_base=True)`, or the whole: `merge(model)`."
     return "Check that `save_pretrained` and `from_pretrained` of its class keep all that its forward uses."
 
-def _check_rewards(model, saved, folder, rows, device):
+def _check_rewards(model, saved, folder, rows):
     "ValueError where a text's reward by the saved model isn't that by the model in memory."
-    tolerance = _tolerance(device, model, saved)
+    tolerance = _tolerance(model, saved)
     for ours, theirs in _reward_pairs(model, saved, rows):
         if abs(ours - theirs) <= tolerance * max(1, abs(ours)):
             continue
@@ -1387,7 +1387,7 @@ def check_saved(
     if device is None:
         return False
     saved = _load_to_compare(model, folder, device)
-    _check_rewards(model, saved, folder, [row[-64:] for row in rows] or trial_ids(model).tolist(), device)
+    _check_rewards(model, saved, folder, [row[-64:] for row in rows] or trial_ids(model).tolist())
     return True
 
 # %% ../nbs/20_model.ipynb #h901

@@ -32,7 +32,7 @@ from . import older_names
 from .data import (BETTER_WORSE, column_words, CONTENT_KEYS, find_format, Format, id_columns, is_tie, ROLE_KEYS,
                         ROLES, to_pairs, twin_columns, unwrap_number)
 from .files import as_table
-from .table import NUMBERS, OWN_COLUMNS, PAIR_TEXTS
+from .table import as_series, NUMBERS, OWN_COLUMNS, PAIR_TEXTS
 from .tokens import well_formed
 from .words import are_messages, as_text, BadRowError, drop_none, is_missing, message_text, visible
 
@@ -881,7 +881,7 @@ def changes(
                   mark=entries[i].get("mark", ""), note=entries[i].get("note", ""),
                   reviewer=(reviewers or {}).get(i, "")) for i in rows]
     columns = {_noted_name(name): [original[i][name] for i in rows] for name in original.column_names}
-    frame = pd.DataFrame(noted, columns=list(NOTED))
+    frame = pd.DataFrame({name: as_series([row[name] for row in noted]) for name in NOTED})
     return frame.assign(**{name: pd.Series(values, dtype=object) for name, values in columns.items()})
 
 # %% ../nbs/55_review.ipynb #c093

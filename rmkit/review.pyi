@@ -20,7 +20,7 @@ from .data import (
     unwrap_number as unwrap_number,
 )
 from .files import as_table as as_table
-from .table import NUMBERS as NUMBERS, OWN_COLUMNS as OWN_COLUMNS, PAIR_TEXTS as PAIR_TEXTS
+from .table import as_series as as_series, NUMBERS as NUMBERS, OWN_COLUMNS as OWN_COLUMNS, PAIR_TEXTS as PAIR_TEXTS
 from .tokens import well_formed as well_formed
 from .words import (
     are_messages as are_messages,

@@ -440,5 +440,6 @@ def join_samples(
     for prefix, scores in tables.items():
         name = prefix.split("_", 1)[-1]
         sources = scores["source"] if "source" in scores else [None] * len(scores)
-        parts.append(scores.assign(source=[name if pd.isna(source) else f"{name}, {source}" for source in sources]))
+        names = [name if pd.isna(source) else f"{name}, {source}" for source in sources]
+        parts.append(scores.assign(source=pd.Series(names, index=scores.index, dtype=object)))
     return pd.concat(parts, ignore_index=True) if parts else None

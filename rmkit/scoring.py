@@ -35,6 +35,7 @@ from . import older_names
 from .bias import LengthCorrection
 from .collator import pad_rows
 from .data import id_columns, IDS, prepare_dataset
+from .files import as_table
 from .flat import flat_rewards, needs_padding
 from .head import (evaluating, head_module, own_forward, reads_text_pairs, rewards as rewards_at_end,
                         set_text_pair, token_rewards as rewards_at_tokens, unwrap)
@@ -473,7 +474,7 @@ def _as_dataset(rows):
     if remedy or not all(isinstance(row, Mapping) for row in rows):
         raise TypeError(f"expected a dataset, or rows as dicts, found {type(rows).__name__}; "
                         f"{remedy or 'a row is a dict such as {prompt, chosen, rejected}'}")
-    return Dataset.from_list(rows)
+    return Dataset(as_table(rows))
 
 # %% ../nbs/50_scoring.ipynb #c170
 @patch

@@ -11,6 +11,7 @@ from . import older_names as older_names
 from .bias import LengthCorrection as LengthCorrection
 from .collator import pad_rows as pad_rows
 from .data import id_columns as id_columns, IDS as IDS, prepare_dataset as prepare_dataset
+from .files import as_table as as_table
 from .flat import flat_rewards as flat_rewards, needs_padding as needs_padding
 from .head import (
     evaluating as evaluating,

@@ -53,7 +53,11 @@ class PairScores(pd.DataFrame):
         return PairScores
 
     def __repr__(self):
-        return visible(super().__repr__())
+        try:
+            return visible(super().__repr__())
+        except UnicodeEncodeError:  # pandas 3.0 measures lines with Arrow, which refuses half of a surrogate pair
+            with pd.option_context("display.max_columns", 20):  # wide tables go on below, and nothing is measured
+                return visible(super().__repr__())
 
 # %% ../nbs/31_table.ipynb #c008
 def _check_lengths(columns):
@@ -230,8 +234,10 @@ def show(
 
 @patch
 def _repr_html_(self: PairScores):
-    is_whole = set(TABLE_COLUMNS) <= set(self)  # else it is part of a table, and looks as pandas would have it
-    return self.as_html(10) if is_whole else pd.DataFrame._repr_html_(self)
+    if set(TABLE_COLUMNS) <= set(self):
+        return self.as_html(10)
+    part = pd.DataFrame._repr_html_(self)  # as pandas would have it; None where its options ask for text
+    return part and visible(part)
 
 # %% ../nbs/31_table.ipynb #c066
 class TokenRewards(NamedTuple):

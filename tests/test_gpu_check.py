@@ -2,6 +2,7 @@
 import json
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_on_a_cpu(monkeypatch, capsys, tmp_path):
     assert {result for result in by_check.values() if not result.startswith("not run: bitsandbytes")} == {"ok"}
     assert "| out_of_memory | float32: memory never ran out | ok | 0 | 0 |" in table
     assert "0 failed; not run: scaler" in table
-    assert "gpu" not in saved["about"] and saved["about"]["versions"]["torch"] == torch.__version__
+    assert "gpu" not in saved["about"] and saved["about"]["versions"]["torch"] == version("torch")
 
 
 def test_a_failure_is_told_and_the_rest_goes_on(monkeypatch, capsys, tmp_path):

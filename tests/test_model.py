@@ -52,13 +52,16 @@ def make(kind, num_labels=1, seed=0):
 TEXTS = ["w5 w6 w7 w8 w9 w10 <eos>", "w5 w6 <eos>", "w5 w11 w12 w3 <eos>", "w20 <eos>"]
 
 
+def device_of(model): return next(model.parameters()).device  # of quantised weights a GPU, where there is one
+
+
 def score(model, tokenizer, texts=TEXTS, side="right"):
-    batch = tokenizer(texts, padding=True, padding_side=side, return_tensors="pt")
+    batch = tokenizer(texts, padding=True, padding_side=side, return_tensors="pt").to(device_of(model))
     with torch.no_grad(): return rewards(model, batch["input_ids"], batch["attention_mask"])
 
 
 def plain_score(model, tokenizer, texts=TEXTS, **kwargs):
-    batch = tokenizer(texts, padding=True, return_tensors="pt", **kwargs)
+    batch = tokenizer(texts, padding=True, return_tensors="pt", **kwargs).to(device_of(model))
     with torch.no_grad(): return model.eval()(**batch).logits[:, 0].float()
 
 
@@ -111,7 +114,8 @@ def test_rewards_have_gradients_and_leave_no_hook():
 def test_rewards_survive_wrappers():
     model, tokenizer = make("llama"), make_tokenizer()
     expected = score(model, tokenizer)
-    assert unwrap(torch.nn.parallel.DataParallel(model)) is model
+    other = make("llama")
+    assert unwrap(torch.nn.parallel.DataParallel(other)) is other  # which moves it to a GPU, where there is one
     batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         r = rewards(model, batch["input_ids"], batch["attention_mask"])
@@ -537,7 +541,7 @@ def test_qlora_round_trip(tmp_path):
     trained = {n: p.dtype for n, p in model.named_parameters() if p.requires_grad}
     assert {d for n, d in trained.items() if "lora_" in n} == {torch.bfloat16}
     assert {d for n, d in trained.items() if "modules_to_save" in n} == {torch.float32}
-    batch = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    batch = tokenizer(TEXTS, padding=True, return_tensors="pt").to(device_of(model))
     rewards(model.train(), batch["input_ids"], batch["attention_mask"]).sum().backward()
     save_reward_model(model, tokenizer, tmp_path/"adapter")
     again, _ = load_reward_model(tmp_path/"adapter")

@@ -174,7 +174,7 @@ def test_gradients_are_those_of_the_forward(cls):
 def test_training_and_evaluation_go_by_the_forward(cls, tmp_path):
     pairs = make_pairs(8, seed=0)
     args = RewardConfig(tmp_path, max_steps=1, per_device_train_batch_size=8, per_device_eval_batch_size=8,
-                        report_to="none", disable_tqdm=True, dashboard=False)
+                        report_to="none", disable_tqdm=True, dashboard=False, use_cpu=True)
     trainer = RewardTrainer(made(cls), args, None, pairs, pairs, tiny_tokenizer())
     assert not trainer.flat
     rows = list(trainer.eval_dataset)
@@ -240,7 +240,7 @@ def test_wrapped(wrap):
         model = made(cls)
         with torch.no_grad():
             expected = by_itself(model)
-            assert close(rewards(wrap(model), *padded()), expected)
+            assert close(rewards(wrap(model), *padded()).cpu(), expected)  # `DataParallel` takes the GPUs that there are
 
 
 def test_a_forward_of_several_values_is_told(caplog):

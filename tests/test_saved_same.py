@@ -56,7 +56,8 @@ def moved(model):
 
 def args(folder, **kwargs):
     usual = dict(report_to="none", disable_tqdm=True, dashboard=False, max_steps=1, per_device_train_batch_size=8,
-                 learning_rate=1e-2, logging_steps=1, save_strategy="no")
+                 learning_rate=1e-2, logging_steps=1, save_strategy="no",
+                 use_cpu=True)  # rewards are compared with those by hand, in float32
     return RewardConfig(folder, **usual | kwargs)
 
 

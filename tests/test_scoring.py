@@ -12,8 +12,10 @@ from datasets import Dataset, DatasetDict, IterableDataset
 from rmkit import scoring
 from rmkit.data import prepare_dataset
 from rmkit.metrics import pair_metrics
+from rmkit.review import changes
+from rmkit.running import join_samples
 from rmkit.scoring import RewardModel
-from rmkit.table import pair_scores, PairScores
+from rmkit.table import complete, pair_scores, PairScores
 from rmkit.words import clip, visible
 from rmkit.synthetic import make_pairs, make_rankings, tiny_causal_lm, tiny_model, tiny_tokenizer
 
@@ -66,6 +68,20 @@ def test_hostile_text_cannot_drive_the_terminal(encoding, monkeypatch):
     stream.flush()
     shown = raw.getvalue().decode(encoding)
     assert visible(shown) == shown and "\\x1b[2J" in shown and "[red]x[/red]" in shown.replace("\n", "")
+
+
+def test_half_a_surrogate_pair_stops_no_table():
+    "Arrow refuses one, and pandas asks Arrow of every list of texts"
+    half = "half \ud83d of one"
+    rows = [dict(prompt=half, chosen=f"{half} a", rejected="b", source=half)] * 2
+    table = RewardModel(tiny_model(), tiny_tokenizer()).score_pairs(rows)
+    assert table["source"].tolist() == ["half ? of one"] * 2  # as everywhere where rows are read
+    table = table.assign(**{name: pd.Series([half] * 2, dtype=object) for name in ("prompt", "source")})
+    assert join_samples({"eval_a": table})["source"].tolist() == [f"a, {half}"] * 2
+    for shown in (repr(table), repr(table[["prompt"]]), table[["prompt"]]._repr_html_(), table._repr_html_()):
+        assert "half \\ud83d of one" in " ".join(shown.split()) and shown.encode()
+    found = changes(table, {0: dict(note=half, decision="swap")})
+    assert found["note"].tolist() == [half] and complete(table.to_dict("records"))["prompt"].tolist() == [half] * 2
 
 
 def test_values_may_be_missing(capsys):

@@ -13,7 +13,7 @@ trainer = RewardTrainer(model=model, args=args, tokenizer=tokenizer,
                         train_dataset=load_dataset(f"{DATA}/text", split="train"),
                         peft_config=LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["q_proj", "v_proj"]))
 trainer.train()
-merged = trainer.model.merge_and_unload()
+merged = trainer.model.merge_and_unload().cpu()
 merged.save_pretrained("merged")
 tokenizer.save_pretrained("merged")
 

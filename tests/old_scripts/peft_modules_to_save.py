@@ -15,11 +15,11 @@ trainer = RewardTrainer(model=model, args=args, processing_class=tokenizer,
                         train_dataset=load_dataset(f"{DATA}/text", split="train"))
 trainer.train()
 trainer.save_model()
-ids = tokenizer("List 2 clothes. Sure: belt, shoe.", return_tensors="pt")
+ids = tokenizer("List 2 clothes. Sure: belt, shoe.", return_tensors="pt").to(trainer.model.device)
 with torch.no_grad():
     trained = trainer.model.eval()(**ids).logits
 fresh = AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1)
-loaded = PeftModel.from_pretrained(fresh, "adapter").eval()
+loaded = PeftModel.from_pretrained(fresh, "adapter").to(trainer.model.device).eval()
 with torch.no_grad():
     assert torch.allclose(loaded(**ids).logits, trained, atol=1e-5)
     assert torch.allclose(loaded.merge_and_unload()(**ids).logits, trained, atol=1e-5)

@@ -18,10 +18,10 @@ args = RewardConfig("out", max_steps=2, per_device_train_batch_size=2, gradient_
                     gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False},
                     optim="adamw_hf", learning_rate=1e-2, warmup_ratio=0.0, lr_scheduler_type="constant",
                     max_length=256, report_to="none", fp16=False, bf16=False)
-before = {k: v.detach().clone() for k, v in model.named_parameters()}
+before = {k: v.detach().cpu().clone() for k, v in model.named_parameters()}
 trainer = RewardTrainer(model=model, args=args, tokenizer=tokenizer,
                         train_dataset=load_dataset(f"{DATA}/text", split="train"))
 trainer.train()
-changed = {k for k, v in trainer.model.named_parameters() if not torch.equal(v.detach(), before[k])}
+changed = {k for k, v in trainer.model.named_parameters() if not torch.equal(v.detach().cpu(), before[k])}
 assert any("score" in k for k in changed) and any("lora_B" in k for k in changed)
 assert not any("lora" not in k and "score" not in k for k in changed)
