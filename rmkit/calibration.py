@@ -13,9 +13,8 @@ import math
 import numpy as np
 
 from .fits import logistic_estimates, logistic_fit
-from .intervals import (bootstrap, Estimate, from_resamples, numbered_groups, paired_difference, resamples,
-                             weighted_mean)
-from .metrics import bin_numbers, wins
+from .intervals import bootstrap, Estimate, from_resamples, paired_difference, resamples, weighted_mean
+from .metrics import bin_numbers, numbered_groups, wins
 from .table import sigmoid
 
 # %% ../nbs/34_calibration.ipynb #ca006
