@@ -299,6 +299,17 @@ def _gains(weights_N, before_N, after_N, longer_N, shorter_N):
                 balanced=balanced[0], balanced_corrected=balanced[1], balanced_gain=balanced[1] - balanced[0])
 
 
+def _corrected_wins(pairs, fold_N, seed):
+    "Wins in each fold by the correction that the other folds gave, and whether anything was corrected."
+    wins_N, is_corrected = np.zeros(len(fold_N)), False
+    for fold in np.unique(fold_N):
+        judged, correction = pairs.rows(fold_N == fold), _fit_correction(pairs.rows(fold_N != fold), seed)
+        reward_N2 = correction.apply(judged.reward_N2, judged.length_N2)
+        wins_N[fold_N == fold] = wins(reward_N2[:, 0] - reward_N2[:, 1])
+        is_corrected |= correction.strength > 0
+    return wins_N, is_corrected
+
+
 def length_correction_gain(
     table: pd.DataFrame,  # one row a pair: rewards, length_chosen, length_rejected, and prompt where there is one
     seed: int = 0,  # of the split into three folds of prompts
@@ -308,17 +319,12 @@ def length_correction_gain(
     Each third of the prompts is corrected by what the other two gave. A ValueError where the table has no rewards or
     lengths, or fewer than three prompts."""
     pairs = _pairs_of(table)
-    fold_N, after_N = prompt_folds(pairs.group_N, 3, seed), np.zeros(len(pairs.group_N))
+    fold_N = prompt_folds(pairs.group_N, 3, seed)
     if len(np.unique(fold_N)) < 3:
         raise ValueError("a correction is fitted, chosen and judged on different prompts: it takes three at least")
-    corrected = False
-    for fold in range(3):
-        judged, correction = pairs.rows(fold_N == fold), _fit_correction(pairs.rows(fold_N != fold), seed)
-        reward_N2 = correction.apply(judged.reward_N2, judged.length_N2)
-        after_N[fold_N == fold] = wins(reward_N2[:, 0] - reward_N2[:, 1])
-        corrected |= correction.strength > 0
+    after_N, is_corrected = _corrected_wins(pairs, fold_N, seed)
     found = bootstrap(_gains, wins(pairs.margin_N), after_N, pairs.gap_N > 0, pairs.gap_N < 0, groups_N=pairs.group_N)
-    if not corrected:
+    if not is_corrected:
         unsure = Estimate(0.0, n=len(after_N), why="nothing was corrected, since no gain could be told from luck")
         found |= dict(accuracy_gain=unsure, balanced_gain=unsure)
     return found

@@ -254,13 +254,13 @@ def _repeated(keys_N):
             yield "duplicate", row, first[prompt, chosen, rejected], 1.0
 
 # %% ../nbs/38_duplicates.ipynb #du035
-def _sample(texts_N, most, seed):
+def _sample(texts_N, max_characters, seed):
     "Numbers of items, in order, whose texts have at most so many characters: all, or some drawn at random."
     size_N = np.array([sum(map(len, texts)) for texts in texts_N], dtype=np.int64)
-    if size_N.sum() <= most:
+    if size_N.sum() <= max_characters:
         return np.arange(len(size_N))
     order_N = np.random.default_rng(seed).permutation(len(size_N))
-    return np.sort(order_N[np.cumsum(size_N[order_N]) <= most])
+    return np.sort(order_N[np.cumsum(size_N[order_N]) <= max_characters])
 
 
 def _pair_similarity(grams, keys_N, a, b):
@@ -368,18 +368,18 @@ def _rows_by_text(keys, texts, rows, skip):
     return list(found.values())
 
 
-def _part_of_each(held_out, trained, most, seed):
-    "A sample of either side, of `most` characters in all; what held-out texts leave is training's."
-    some, left = [], most // 2
+def _part_of_each(held_out, trained, max_characters, seed):
+    "A sample of either side, of so many characters in all; what held-out texts leave is training's."
+    some, left = [], max_characters // 2
     for side in (held_out, trained):
         some.append([side[k] for k in _sample([(text,) for text, _ in side], left, seed)])
-        left = most - sum(len(text) for text, _ in some[0])
+        left = max_characters - sum(len(text) for text, _ in some[0])
     return some
 
 
-def _near_leaks(kind, held_out, trained, threshold, most, seed):
+def _near_leaks(kind, held_out, trained, threshold, max_characters, seed):
     "Finds of a kind, and which part was looked at, where it wasn't all."
-    some = _part_of_each(held_out, trained, most, seed)
+    some = _part_of_each(held_out, trained, max_characters, seed)
     near = _near_texts(*([text for text, _ in side] for side in some), threshold)
     found = [(kind, row, some[1][b][1][0], similarity) for a, b, similarity in near for row in some[0][a][1]]
     counts = [f"{len(part):,} of {len(side):,}" for part, side in zip(some, (held_out, trained))]

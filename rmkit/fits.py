@@ -230,6 +230,12 @@ def _points(x_N):
     return np.unique(x_N[np.concatenate([by_rank, by_x])])
 
 # %% ../nbs/33_fits.ipynb #fi022a
+def _robust_weights(off_N):
+    "What points count that lie so far off the curve: bisquare, none from six medians of the distance on."
+    scale = 6 * np.median(off_N)
+    return np.maximum(0, 1 - (off_N / scale) ** 2) ** 2 if scale else np.ones(len(off_N))
+
+
 def lowess(
     x_N,  # (N,) any numbers, such as lengths
     y_N,  # (N,) what runs with them, such as rewards
@@ -249,9 +255,7 @@ def lowess(
     for _ in range(robust + 1):
         y_A = np.array([_local_line(x_N[w], y_N[w], robust_N[w], x) for x, w in zip(x_A, windows_A)])
         curve = Curve(x_A[~np.isnan(y_A)], y_A[~np.isnan(y_A)])
-        off_N = np.abs(y_N - curve(x_N))
-        scale = 6 * np.median(off_N)
-        robust_N = np.maximum(0, 1 - (off_N / scale) ** 2) ** 2 if scale else np.ones(len(x_N))
+        robust_N = _robust_weights(np.abs(y_N - curve(x_N)))
     return curve
 
 # %% ../nbs/33_fits.ipynb #fi031

@@ -218,7 +218,7 @@ def mcnemar(
 # %% ../nbs/32_intervals.ipynb #in031b
 def prompt_folds(
     groups_N,  # (N,) the prompt of each pair, in any form that `prompt_groups` takes
-    k: int,  # folds
+    k: int,  # parts into which the prompts are split
     seed: int = 0,  # of the split
 ) -> np.ndarray:  # (N,) of int, from 0 to k - 1
     "A fold for each pair, the same for all pairs of a prompt; folds have as many prompts, or one more."

@@ -101,7 +101,7 @@ def gaps_and_spreads(
     best_wrong_N = np.where(is_wrong_NK, rewards_NK, -np.inf).max(axis=1)
     return worst_right_N - best_wrong_N, best_right_N - worst_right_N
 
-# %% ../nbs/39_rules.ipynb #ru023
+# %% ../nbs/39_rules.ipynb #ru021b
 def _by_prompt(is_kind_N, number_N, n_numbers):
     "Which row each number has among the rows of one kind; -1 for none."
     row_P = np.full(n_numbers, -1)
@@ -109,6 +109,15 @@ def _by_prompt(is_kind_N, number_N, n_numbers):
     return row_P
 
 
+def _twins(ids_N):
+    "Whether each row is a `ref`, (N,) bool; the rows of `ref` and of `tied` for each number that has both, (P,) each."
+    kinds_N, numbers = zip(*(str(id).split(":") for id in ids_N))
+    is_ref_N, (names, number_N) = np.array(kinds_N) == "ref", np.unique(numbers, return_inverse=True)
+    ref_P, tied_P = (_by_prompt(is_kind_N, number_N, len(names)) for is_kind_N in (is_ref_N, ~is_ref_N))
+    has_both_P = (ref_P >= 0) & (tied_P >= 0)
+    return is_ref_N, ref_P[has_both_P], tied_P[has_both_P]
+
+# %% ../nbs/39_rules.ipynb #ru023
 def _share(is_so_N, weights_N):
     "The weighted share; 0 of nothing, as in the benchmark's program."
     return float(np.average(is_so_N, weights=weights_N)) if weights_N.sum() else 0.0
@@ -122,11 +131,7 @@ def ties_score(
 ) -> float:  # the score, at most 1.01; NaN where no number has both
     "The score of the Ties of RewardBench 2 (arXiv 2506.01937, appendix; process_single_model of its program)."
     weights_N = np.ones(len(ids_N)) if weights_N is None else np.asarray(weights_N)
-    kinds_N, numbers = zip(*(str(id).split(":") for id in ids_N))
-    is_ref_N, (names, number_N) = np.array(kinds_N) == "ref", np.unique(numbers, return_inverse=True)
-    ref_P, tied_P = (_by_prompt(is_kind_N, number_N, len(names)) for is_kind_N in (is_ref_N, ~is_ref_N))
-    both_P = (ref_P >= 0) & (tied_P >= 0)
-    tied_P, ref_P = tied_P[both_P], ref_P[both_P]
+    is_ref_N, ref_P, tied_P = _twins(ids_N)
     w_P, d_P, g_P = weights_N[tied_P], spread_N[tied_P], gap_N[tied_P]
     hard_P = np.minimum(g_P, gap_N[ref_P])
     if not w_P.sum():
