@@ -123,6 +123,15 @@ def _draw_coefficients(x_NK, y_N, w_K, ridge, group_N, n_boot, seed):
     return np.where(is_drawn_BK, one_newton_step(means_BC, w_K, ridge), math.nan)
 
 
+def _fit_or_reason(x_NK, y_N, ridge):
+    "Coefficients and no reason, or NaN and the reason why there are none."
+    if not len(x_NK) or not np.isfinite(x_NK).all():
+        why = "a column has NaN or infinite numbers" if len(x_NK) else "there are no pairs"
+        return np.full(x_NK.shape[1], math.nan), why
+    w_K = _likeliest(x_NK, y_N, np.full(len(x_NK), 1 / len(x_NK)), ridge)
+    return w_K, _SEPARATED if np.isnan(w_K).any() else ""
+
+
 def logistic_estimates(
     columns: dict,  # name -> (N,) what explains that a pair's first response is the better one, as a difference
     groups_N=None,  # (N,) the prompt of each pair; each pair is its own group if not given
@@ -138,10 +147,8 @@ def logistic_estimates(
     x_NK = np.stack([np.asarray(column, dtype=np.float64) for column in columns.values()], axis=1)
     n = len(x_NK)
     y_N = np.ones(n) if y_N is None else np.asarray(y_N, dtype=np.float64)
-    is_whole = n > 0 and np.isfinite(x_NK).all()
-    w_K = _likeliest(x_NK, y_N, np.full(n, 1 / n), ridge) if is_whole else np.full(len(columns), math.nan)
-    if np.isnan(w_K).any():
-        why = _SEPARATED if is_whole else "a column has NaN or infinite numbers" if n else "there are no pairs"
+    w_K, why = _fit_or_reason(x_NK, y_N, ridge)
+    if why:
         return dict.fromkeys(columns, Estimate(math.nan, n=n, why=why))
     group_N = numbered_groups(groups_N, n)
     draws_BK = _draw_coefficients(x_NK, y_N, w_K, ridge, group_N, n_boot, seed)
