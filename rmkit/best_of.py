@@ -1,4 +1,4 @@
-"""What choosing the best of n answers by a reward model is worth, by its own reward and by a truth, and the n from which on the truth falls.
+"""What the best of n answers is worth, to the model that chooses and in truth, and where the truth turns.
 
 Docs: https://rmkit.github.io/rmkit/best_of.html.md"""
 

@@ -1,4 +1,4 @@
-"""What is in the data twice: identical answers, contradictory labels, repeated and nearly repeated pairs, and held-out pairs that were trained on.
+"""What is there twice: identical answers, contradictory labels, repeated pairs, held-out pairs that were trained on.
 
 Docs: https://rmkit.github.io/rmkit/duplicates.html.md"""
 

@@ -238,7 +238,7 @@ def _points(x_N):
 
 # %% ../nbs/33_fits.ipynb #fi022a
 def _robust_weights(off_N):
-    "What points count that lie so far off the curve: bisquare, none from six medians of the distance on."
+    "Weights of points by their distance from the curve: bisquare, 0 from six times the median distance on."
     scale = 6 * np.median(off_N)
     return np.maximum(0, 1 - (off_N / scale) ** 2) ** 2 if scale else np.ones(len(off_N))
 

@@ -1,4 +1,4 @@
-"""A number with its interval: the bootstrap by prompt for any statistic, two models on the same pairs, and prompts split to fit and to judge.
+"""A number with its interval: the bootstrap by prompt, two models on the same pairs, and folds of prompts.
 
 Docs: https://rmkit.github.io/rmkit/intervals.html.md"""
 

@@ -1,4 +1,4 @@
-"""Labels that are probably wrong: one rule for pairs, margins by a model that hasn't seen them, and a ranking for reading.
+"""Labels that are probably wrong: one rule for pairs, margins by a model that hasn't seen them, a ranking to read.
 
 Docs: https://rmkit.github.io/rmkit/suspects.html.md"""
 
@@ -68,8 +68,8 @@ def fit_head(
 ) -> np.ndarray:  # (D,) float64: a pair's features times it are its reward margin
     """A linear head with the ridge, of `RIDGES`, that does best on a fifth of the prompts, fitted to all pairs.
 
-    Features are brought to one scale first. A ValueError where `pair_head` raises one, or there are not as
-    many groups as pairs."""
+    Features are brought to one scale first. A ValueError where `pair_head` raises one, or there are not as many groups
+    as pairs."""
     difference_ND = np.asarray(difference_ND)
     group_N = numbered_groups(groups_N, len(difference_ND))
     scale_D = np.sqrt((difference_ND**2).mean(0)) + 1e-12
