@@ -165,17 +165,17 @@ def rectangles(
     begins_R2 = np.cumsum(sizes_R2, 0) - sizes_R2
     whole_R = 2 * sizes_R2[:, 0] >= sizes_R2[:, 1]
     asked_R2 = np.where(whole_R[:, None], sizes_R2[:, 1:], sizes_R2)
-    found, come_out_N, done = [], np.empty(sizes_R2[:, 0].sum(), dtype=np.int64), 0
+    found, output_index_N, done = [], np.empty(sizes_R2[:, 0].sum(), dtype=np.int64), 0
     for texts, whole in _similar_texts(asked_R2, whole_R, width):
         asked_S2, own_S1 = asked_R2[texts], sizes_R2[texts, :1]
         Q = int(asked_S2[0, 0])
         steps_SQ = np.arange(Q) - ((asked_S2[:, :1] if whole else Q) - own_S1)  # 0 at a text's first query of its own
         is_own_SQ = (steps_SQ >= 0) & (steps_SQ < own_S1)
         places_SQ = np.arange(steps_SQ.size).reshape(steps_SQ.shape) + done
-        come_out_N[(begins_R2[texts, :1] + steps_SQ)[is_own_SQ]] = places_SQ[is_own_SQ]
+        output_index_N[(begins_R2[texts, :1] + steps_SQ)[is_own_SQ]] = places_SQ[is_own_SQ]
         done += steps_SQ.size
         found.append((_rows_of_places(begins_R2[texts, 1], asked_S2[:, 1], not whole), Q, asked_S2, whole))
-    return found, come_out_N
+    return found, output_index_N
 
 # %% ../nbs/41_attention.ipynb #c011
 @dataclass
@@ -192,7 +192,7 @@ class Plan(NamedTuple):
     rectangles: list[Rectangle]  # in the order of their queries
     queries_P: torch.Tensor  # (P,) places in the row of the queries of all rectangles, end to end
     keys_P: torch.Tensor  # (P',) places of their keys
-    come_out_N: torch.Tensor  # (N,) for each query of the row, where among `queries_P` it comes out
+    output_index_N: torch.Tensor  # (N,) for each query of the row, where among `queries_P` it comes out
 
 # %% ../nbs/41_attention.ipynb #c018
 @patch
@@ -205,11 +205,11 @@ def plan(
         return torch.from_numpy(x).to(self.keys_M.device)
 
     if width not in self.plans:
-        found, come_out_N = rectangles(self.sizes_R2, width)
+        found, output_index_N = rectangles(self.sizes_R2, width)
         rects = [Rectangle(self.keys_M[place(k)], *rest) for k, *rest in found]
         queries_P = torch.cat([rect.keys_SK[:, -rect.n_queries:].flatten() for rect in rects])
         keys_P = torch.cat([rect.keys_SK.flatten() for rect in rects])
-        self.plans[width] = Plan(rects, queries_P, keys_P, place(come_out_N))
+        self.plans[width] = Plan(rects, queries_P, keys_P, place(output_index_N))
     return self.plans[width]
 
 # %% ../nbs/41_attention.ipynb #c019
@@ -300,13 +300,13 @@ def rectangle_attention(
 ) -> torch.Tensor:  # (N, H, D)
     """Attention of each text (Vaswani et al., arXiv 1706.03762, eq. 1), in rectangles of similar length; scores capped
     as in Gemma 2 (arXiv 2408.00118, section 2)."""
-    rects, queries_P, keys_P, come_out_N = branches.plan(query_NHD.shape[1] * query_NHD.shape[2])
+    rects, queries_P, keys_P, output_index_N = branches.plan(query_NHD.shape[1] * query_NHD.shape[2])
     n_queries, n_keys = [rect.n_queries for rect in rects], [rect.keys_SK.shape[1] for rect in rects]
     q = _gather(query_NHD, queries_P, rects, n_queries)
     k, v = (_gather(x_NhD, keys_P, rects, n_keys) for x_NhD in (key_NhD, value_NhD))
     outs = [_attend(*inputs, scale, window, softcap) for inputs in zip(rects, q, k, v)]
     outs = torch.cat([out.transpose(1, 2).flatten(2).flatten(0, 1) for out in outs])
-    return outs.index_select(0, come_out_N).view(*query_NHD.shape[:2], -1)
+    return outs.index_select(0, output_index_N).view(*query_NHD.shape[:2], -1)
 
 # %% ../nbs/41_attention.ipynb #c026
 class FlatAttentionError(NotImplementedError):
@@ -315,7 +315,7 @@ class FlatAttentionError(NotImplementedError):
 NO_MASK = (1, 1, 1, 0)  # shape of the mask that goes with a flat row: four axes, so that transformers hands it on as is
 HARMLESS = {"position_ids", "cache_position"}  # tensors that a layer may hand on and that attention doesn't use
 
-def _refuse_what_it_cannot(
+def _refuse_unsupported(
     module: nn.Module,  # an attention layer
     has_branches: bool,  # whether they arrived
     dropout: float,  # of attention weights
@@ -334,6 +334,11 @@ def _refuse_what_it_cannot(
         raise FlatAttentionError(f"{name} drops out attention weights")
 
 # %% ../nbs/41_attention.ipynb #c027
+def _dtype_of_products(value):
+    "The number format of products: under autocast queries may come in float32, as rotary tables are."
+    kind = value.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else value.dtype
+
 def flat_attention(
     module: nn.Module,  # the attention layer
     query: torch.Tensor,  # (1, H, N, D)
@@ -354,10 +359,8 @@ def flat_attention(
         known = dict(scaling=scaling, dropout=dropout, sliding_window=sliding_window, softcap=softcap)
         known = {name: x for name, x in known.items() if x is not None}
         return fallback(module, query, key, value, attention_mask, **known, **kwargs)
-    _refuse_what_it_cannot(module, branches is not None, dropout, kwargs)
-    kind = query.device.type  # under autocast queries may come in float32, as rotary tables are, and values in bfloat16
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else value.dtype
-    q, k, v = (x[0].transpose(0, 1).to(dtype) for x in (query, key, value))
+    _refuse_unsupported(module, branches is not None, dropout, kwargs)
+    q, k, v = (x[0].transpose(0, 1).to(_dtype_of_products(value)) for x in (query, key, value))
     scale = q.shape[-1] ** -0.5 if scaling is None else scaling
     if _can_run_varlen(q, v, sliding_window, softcap):
         return varlen_attention(q, k, v, branches, scale, sliding_window)[None], None

@@ -76,7 +76,7 @@ class Plan(NamedTuple):
     rectangles: list[Rectangle]
     queries_P: torch.Tensor
     keys_P: torch.Tensor
-    come_out_N: torch.Tensor
+    output_index_N: torch.Tensor
 
 FEW_SCORES: Any
 def rectangle_attention(

@@ -968,7 +968,7 @@ def _caution(rewards_MGN, gold_GN):
     if len(rewards_MGN) < 2:
         return Estimate(math.nan, why="No further runs were given: `runs=`, models trained alike with other seeds."), {}
     cautious_GN, n = cautious_rewards(rewards_MGN), gold_GN.shape[1]
-    by_2G = [best_of(gold_GN, by_GN, [n])[:, 0] / (gold_GN.std() or 1) for by_GN in (cautious_GN, rewards_MGN[0])]
+    by_2G = [best_of(by_GN, gold_GN, [n])[:, 0] / (gold_GN.std() or 1) for by_GN in (cautious_GN, rewards_MGN[0])]
     curve = best_of_curve(cautious_GN, gold_GN)
     return paired_difference(*by_2G), {"gold, chosen with caution": _standardised(curve, "gold", gold_GN)}
 
@@ -981,7 +981,7 @@ def best_of_section(
     rewards_MGN = np.reshape(rewards_MGN, (-1, *np.shape(gold_GN)))
     proxy_GN, (gain, cautious) = rewards_MGN[0], _caution(rewards_MGN, gold_GN)
     curve, turn = best_of_curve(proxy_GN, gold_GN), turning_point(proxy_GN, gold_GN)
-    best_2G = best_of(gold_GN, proxy_GN, [1, turn.n]).T / (gold_GN.std() or 1)
+    best_2G = best_of(proxy_GN, gold_GN, [1, turn.n]).T / (gold_GN.std() or 1)
     check = Check("best of n", "warn" if turn.is_certain else "pass", str(turn)[0].upper() + str(turn)[1:],
                   "A policy that is pushed further gets worse while its reward rises.",
                   f"Choose among no more than {turn.n} answers, or stop a policy at a divergence of "

@@ -1,4 +1,4 @@
-"""What choosing the best of n by a reward model is worth: to the model, in truth, and where it turns.
+"""What the best of n answers is worth, to the model that chooses and in truth, and where the truth turns.
 
 Docs: https://rmkit.github.io/rmkit/best_of.html.md"""
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .intervals import Estimate, from_resamples, paired_difference
+from .intervals import Estimate, from_resamples, paired_difference, resamples
 
 # %% ../nbs/37_best_of.ipynb #bo005
 def kl_of_best_of(
@@ -42,7 +42,7 @@ def best_of_weights(
     return np.cumprod(np.concatenate([[n / N], np.maximum(i - n, 0) / (i - 1)]))[::-1]
 
 # %% ../nbs/37_best_of.ipynb #bo011
-def _check_answers(values_GN, proxy_GN, ns):
+def _check_answers(proxy_GN, values_GN, ns):
     "A ValueError where the arrays don't belong together or hold what isn't a number."
     if values_GN.ndim != 2 or proxy_GN.shape[-2:] != values_GN.shape:
         raise ValueError(f"expected as many rewards by the proxy as values, (prompts, answers), found "
@@ -62,16 +62,16 @@ def _shared(weights_KN, sorted_N):
 
 
 def best_of(
-    values_GN,  # (G, N) what an answer is worth: gold rewards, or anything else that it has
     proxy_GN,  # (G, N) rewards by which the best is chosen; (M, G, N) for those of several models
+    values_GN,  # (G, N) what an answer is worth: gold rewards, or anything else that it has
     ns,  # (K,) of int, numbers of answers
 ) -> np.ndarray:  # (G, K): what the best of n is worth for each prompt, the mean over models
     """The mean value of the best of n, over all ways to take n of the N answers; ties in the proxy share.
 
     Unbiased (Gao, Schulman and Hilton, arXiv 2210.10760). A ValueError where shapes differ, a reward isn't
     finite, or an n isn't between 1 and N."""
-    values_GN, proxy_GN = (np.asarray(x, dtype=np.float64) for x in (values_GN, proxy_GN))
-    _check_answers(values_GN, proxy_GN, ns)
+    proxy_GN, values_GN = (np.asarray(x, dtype=np.float64) for x in (proxy_GN, values_GN))
+    _check_answers(proxy_GN, values_GN, ns)
     weights_KN = np.stack([best_of_weights(n, values_GN.shape[1]) for n in ns])
     found = np.zeros((len(values_GN), len(ns)))
     for proxy in (models := proxy_GN.reshape(-1, *values_GN.shape)):
@@ -88,9 +88,9 @@ def powers_of_two(
 
 
 def _means(by_prompt_GK):
-    "The mean over prompts of each column, with its interval: `bootstrap`, for all columns and resamples at once."
+    "The mean over prompts of each column, with its interval; all columns share the resamples."
     G = len(by_prompt_GK)
-    draws_BK = np.random.default_rng(0).multinomial(G, np.full(G, 1 / G), size=1000) @ by_prompt_GK / G
+    draws_BK = resamples(lambda weights_G, by_prompt_GK: weights_G @ by_prompt_GK / G, by_prompt_GK)
     return [from_resamples(value, draws_B, G, G) for value, draws_B in zip(by_prompt_GK.mean(0), draws_BK.T)]
 
 
@@ -107,7 +107,7 @@ def best_of_curve(
     models = proxy_GN.reshape(-1, *proxy_GN.shape[-2:])
     own_GK = np.mean([best_of(proxy, proxy, ns) for proxy in models], axis=0)
     curve = dict(n=ns, kl=kl_of_best_of(ns))
-    for name, by_prompt_GK in dict(proxy=own_GK, gold=best_of(gold_GN, proxy_GN, ns)).items():
+    for name, by_prompt_GK in dict(proxy=own_GK, gold=best_of(proxy_GN, gold_GN, ns)).items():
         found = _means(by_prompt_GK)
         curve |= {name: [each.value for each in found], f"{name}_low": [each.low for each in found],
                   f"{name}_high": [each.high for each in found]}
@@ -147,7 +147,7 @@ def turning_point(
     if len(gold_GN) < 2:
         raise ValueError("a turn takes two prompts at least: one to choose n, one to measure the loss")
     ns = powers_of_two(gold_GN.shape[-1]) if ns is None else sorted(ns)
-    by_prompt_GK = best_of(gold_GN, proxy_GN, ns)
+    by_prompt_GK = best_of(proxy_GN, gold_GN, ns)
     best_G = np.empty(len(by_prompt_GK))
     for half in (0, 1):
         best_G[1 - half::2] = by_prompt_GK[1 - half::2, by_prompt_GK[half::2].mean(0).argmax()]

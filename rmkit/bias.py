@@ -6,7 +6,7 @@ Docs: https://rmkit.github.io/rmkit/bias.html.md"""
 
 # %% auto #0
 __all__ = ['EQUAL_LENGTH', 'WEAK_RIDGE', 'STRENGTHS', 'CURVE_RESPONSES', 'STYLES', 'LEAST_PAIRS', 'STYLE_PAIRS',
-           'accuracy_by_length', 'length_effect', 'Preference', 'length_preference', 'LengthCorrection', 'prompt_folds',
+           'accuracy_by_length', 'length_effect', 'Preference', 'length_preference', 'LengthCorrection',
            'fit_length_correction', 'length_correction_gain', 'style_counts', 'holm', 'style_effects']
 
 # %% ../nbs/35_bias.ipynb #bi003
@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 
-from .fits import logistic_fit, lowess
-from .intervals import accuracy_estimate, bootstrap, Estimate, paired_difference, weighted_mean
-from .metrics import length_rule, prompt_groups, wins
-from .table import sigmoid
+from .fits import gradient_and_curvature, logistic_fit, lowess, one_newton_step
+from .intervals import accuracy_estimate, bootstrap, Estimate, paired_difference, prompt_folds, weighted_mean
+from .metrics import length_rule, numbered_groups, wins
+from .table import REWARDS, sigmoid
 from .words import as_text
 
 # %% ../nbs/35_bias.ipynb #bi005
@@ -48,7 +48,7 @@ class _Pairs(NamedTuple):
         return _Pairs(*(column[at] for column in self))
 
 
-_REWARDS, _LENGTHS = ["reward_chosen", "reward_rejected"], ["length_chosen", "length_rejected"]
+_LENGTHS = ("length_chosen", "length_rejected")  # columns of the table, in tokens
 
 
 def _known(table, names):
@@ -56,18 +56,18 @@ def _known(table, names):
     if missing := [name for name in names if name not in table]:
         raise ValueError(f"the table has no {', '.join(missing)}; `RewardModel.score_pairs` gives one with rewards and "
                          "lengths in tokens")
-    return table[np.isfinite(table[names].to_numpy(dtype=np.float64)).all(1)]
+    return table[np.isfinite(table[[*names]].to_numpy(dtype=np.float64)).all(1)]
 
 # %% ../nbs/35_bias.ipynb #bi005a
 def _groups_of(table):
     "The prompt of each pair; each its own where the table has no prompts."
-    return prompt_groups(table["prompt"]) if "prompt" in table else np.arange(len(table))
+    return numbered_groups(table.get("prompt"), len(table))
 
 
 def _pairs_of(table):
     "Rewards, lengths and prompts of the rows where they are known; a ValueError where the table has no such columns."
-    table = _known(table, [*_REWARDS, *_LENGTHS])
-    reward_N2, length_N2 = (table[names].to_numpy(dtype=np.float64) for names in (_REWARDS, _LENGTHS))
+    table = _known(table, [*REWARDS, *_LENGTHS])
+    reward_N2, length_N2 = (table[[*names]].to_numpy(dtype=np.float64) for names in (REWARDS, _LENGTHS))
     return _Pairs(reward_N2, length_N2, _groups_of(table))
 
 # %% ../nbs/35_bias.ipynb #bi009
@@ -110,13 +110,11 @@ def _standardised(x_NK):
     return x_NK / np.where(scale_K > 0, scale_K, 1)
 
 
-def _length_numbers(weights_N, z_N2, fit_2):
+def _length_numbers(weights_N, z_N2, of_pairs_NC, fit_2):
     "Coefficients of margin and gap, one Newton step from `fit_2`, and the accuracy where there is no gap."
-    total, wrong_N = weights_N.sum(), sigmoid(-z_N2 @ fit_2)
-    gradient_2 = (weights_N * wrong_N) @ z_N2 - WEAK_RIDGE * total * fit_2
-    curvature_22 = (z_N2.T * (weights_N * wrong_N * (1 - wrong_N))) @ z_N2 + WEAK_RIDGE * total * np.eye(2)
+    total = weights_N.sum()
     moments_22 = (z_N2.T * weights_N) @ z_N2 / total
-    a, b = fit_2 + np.linalg.solve(curvature_22, gradient_2)
+    a, b = one_newton_step(weights_N @ of_pairs_NC / total, fit_2, WEAK_RIDGE)
     rest_N = z_N2[:, 0] - moments_22[0, 1] / (moments_22[1, 1] or 1) * z_N2[:, 1]  # margin that doesn't go with length
     return dict(reward=a * math.sqrt(moments_22[0, 0]), length=b * math.sqrt(moments_22[1, 1]),
                 accuracy_at_equal_length=weighted_mean(weights_N, sigmoid(a * np.abs(rest_N))))
@@ -128,8 +126,10 @@ def _fit_of_length(pairs):
         why = "no response is longer than the other of its pair" if len(pairs.gap_N) else "there are no pairs"
         return dict.fromkeys(["reward", "length", "accuracy_at_equal_length"], Estimate(math.nan, why=why))
     z_N2 = _standardised(np.stack([pairs.margin_N, pairs.gap_N], axis=1))
-    fit_2 = logistic_fit(z_N2, np.ones(len(z_N2)), ridge=WEAK_RIDGE)
-    return bootstrap(partial(_length_numbers, fit_2=fit_2), z_N2, groups_N=pairs.group_N)
+    label_N = np.ones(len(z_N2))
+    fit_2 = logistic_fit(z_N2, label_N, ridge=WEAK_RIDGE)
+    of_pairs_NC = gradient_and_curvature(z_N2, label_N, fit_2)
+    return bootstrap(partial(_length_numbers, fit_2=fit_2), z_N2, of_pairs_NC, groups_N=pairs.group_N)
 
 
 def length_effect(
@@ -250,17 +250,6 @@ def _curve(pairs):
     known_K = np.isfinite(curve.y_A)
     return curve.x_A[known_K], (curve.y_A - curve(lengths_R).mean())[known_K]
 
-
-def prompt_folds(
-    groups_N,  # (N,) the prompt of each pair, in any form that `prompt_groups` takes
-    k: int,  # parts
-    seed: int = 0,  # of the split
-) -> np.ndarray:  # (N,) of int, from 0 to k - 1
-    "A fold for each pair, the same for all pairs of a prompt; folds have as many prompts, or one more."
-    group_N = prompt_groups(groups_N)
-    n_groups = group_N.max(initial=-1) + 1
-    return (np.random.default_rng(seed).permutation(n_groups) % k)[group_N]
-
 # %% ../nbs/35_bias.ipynb #bi028
 def _strength_on(pairs, bias_N):
     "The strength of the highest length-balanced accuracy; 0 where the gain isn't certain."
@@ -310,6 +299,17 @@ def _gains(weights_N, before_N, after_N, longer_N, shorter_N):
                 balanced=balanced[0], balanced_corrected=balanced[1], balanced_gain=balanced[1] - balanced[0])
 
 
+def _corrected_wins(pairs, fold_N, seed):
+    "Wins in each fold by the correction that the other folds gave, and whether anything was corrected."
+    wins_N, is_corrected = np.zeros(len(fold_N)), False
+    for fold in np.unique(fold_N):
+        judged, correction = pairs.rows(fold_N == fold), _fit_correction(pairs.rows(fold_N != fold), seed)
+        reward_N2 = correction.apply(judged.reward_N2, judged.length_N2)
+        wins_N[fold_N == fold] = wins(reward_N2[:, 0] - reward_N2[:, 1])
+        is_corrected |= correction.strength > 0
+    return wins_N, is_corrected
+
+
 def length_correction_gain(
     table: pd.DataFrame,  # one row a pair: rewards, length_chosen, length_rejected, and prompt where there is one
     seed: int = 0,  # of the split into three folds of prompts
@@ -319,17 +319,12 @@ def length_correction_gain(
     Each third of the prompts is corrected by what the other two gave. A ValueError where the table has no rewards or
     lengths, or fewer than three prompts."""
     pairs = _pairs_of(table)
-    fold_N, after_N = prompt_folds(pairs.group_N, 3, seed), np.zeros(len(pairs.group_N))
+    fold_N = prompt_folds(pairs.group_N, 3, seed)
     if len(np.unique(fold_N)) < 3:
         raise ValueError("a correction is fitted, chosen and judged on different prompts: it takes three at least")
-    corrected = False
-    for fold in range(3):
-        judged, correction = pairs.rows(fold_N == fold), _fit_correction(pairs.rows(fold_N != fold), seed)
-        reward_N2 = correction.apply(judged.reward_N2, judged.length_N2)
-        after_N[fold_N == fold] = wins(reward_N2[:, 0] - reward_N2[:, 1])
-        corrected |= correction.strength > 0
+    after_N, is_corrected = _corrected_wins(pairs, fold_N, seed)
     found = bootstrap(_gains, wins(pairs.margin_N), after_N, pairs.gap_N > 0, pairs.gap_N < 0, groups_N=pairs.group_N)
-    if not corrected:
+    if not is_corrected:
         unsure = Estimate(0.0, n=len(after_N), why="nothing was corrected, since no gain could be told from luck")
         found |= dict(accuracy_gain=unsure, balanced_gain=unsure)
     return found
@@ -373,12 +368,13 @@ def style_counts(
 def _clustered_fit(x_NK, group_N):
     "Coefficients of a logistic fit of labels that are all 1, and their errors by prompt (Liang and Zeger, 1986)."
     coefficient_K = logistic_fit(x_NK, np.ones(len(x_NK)), ridge=WEAK_RIDGE)
-    p_N = sigmoid(x_NK @ coefficient_K)
-    curvature_KK = (x_NK.T * (p_N * (1 - p_N))) @ x_NK + WEAK_RIDGE * len(x_NK) * np.eye(x_NK.shape[1])
-    score_KG = np.stack([np.bincount(group_N, column_N * (1 - p_N)) for column_N in x_NK.T])
+    n, k = x_NK.shape
+    gradient_NK, curvature_NC = np.split(gradient_and_curvature(x_NK, np.ones(n), coefficient_K), [k], axis=1)
+    curvature_KK = curvature_NC.sum(0).reshape(k, k) + WEAK_RIDGE * n * np.eye(k)
+    gradient_KG = np.stack([np.bincount(group_N, gradient_N) for gradient_N in gradient_NK.T])
     n_groups = len(np.unique(group_N))
     inverse_KK = np.linalg.inv(curvature_KK)
-    variance_KK = inverse_KK @ score_KG @ score_KG.T @ inverse_KK * n_groups / max(1, n_groups - 1)
+    variance_KK = inverse_KK @ gradient_KG @ gradient_KG.T @ inverse_KK * n_groups / max(1, n_groups - 1)
     return coefficient_K, np.sqrt(np.diag(variance_KK))
 
 
@@ -442,11 +438,11 @@ def style_effects(
     0, corrected for the number of styles (Holm, 1979). `is_biased`: p is below 0.05, and the model isn't just less sure
     than the label. A style that fewer than 30 pairs differ in has none of these, and says so in `why`. A ValueError
     where the table has no rewards."""
-    table = _known(table, _REWARDS)
+    table = _known(table, REWARDS)
     if len(table) > STYLE_PAIRS:
         table = table.iloc[np.sort(np.random.default_rng(seed).choice(len(table), STYLE_PAIRS, replace=False))]
     style_NK, letter_N2 = _read_texts(table)
-    pairs = _Pairs(table[_REWARDS].to_numpy(dtype=np.float64), letter_N2, _groups_of(table))
+    pairs = _Pairs(table[[*REWARDS]].to_numpy(dtype=np.float64), letter_N2, _groups_of(table))
     differs_K, p_N = (style_NK != 0).sum(0), _calibrated(pairs.margin_N)
     known_K, rows = differs_K >= LEAST_PAIRS, pd.DataFrame()
     if known_K.any():

@@ -5,16 +5,22 @@ from dataclasses import dataclass
 from typing import NamedTuple
 import numpy as np
 import pandas as pd
-from .fits import logistic_fit as logistic_fit, lowess as lowess
+from .fits import (
+    gradient_and_curvature as gradient_and_curvature,
+    logistic_fit as logistic_fit,
+    lowess as lowess,
+    one_newton_step as one_newton_step,
+)
 from .intervals import (
     accuracy_estimate as accuracy_estimate,
     bootstrap as bootstrap,
     Estimate as Estimate,
     paired_difference as paired_difference,
+    prompt_folds as prompt_folds,
     weighted_mean as weighted_mean,
 )
-from .metrics import length_rule as length_rule, prompt_groups as prompt_groups, wins as wins
-from .table import sigmoid as sigmoid
+from .metrics import length_rule as length_rule, numbered_groups as numbered_groups, wins as wins
+from .table import REWARDS as REWARDS, sigmoid as sigmoid
 from .words import as_text as as_text
 
 __all__ = [
@@ -30,7 +36,6 @@ __all__ = [
     'Preference',
     'length_preference',
     'LengthCorrection',
-    'prompt_folds',
     'fit_length_correction',
     'length_correction_gain',
     'style_counts',
@@ -108,9 +113,6 @@ class LengthCorrection:
 
 STRENGTHS: Any
 CURVE_RESPONSES: int
-def prompt_folds(groups_N, k: int, seed: int=0) -> np.ndarray:
-    """A fold for each pair, the same for all pairs of a prompt; folds have as many prompts, or one more."""
-
 def fit_length_correction(table: pd.DataFrame, seed: int=0) -> LengthCorrection:
     """The LOWESS curve of reward over length, with the strength that held-out, length-balanced pairs ask for.
 

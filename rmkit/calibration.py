@@ -13,9 +13,8 @@ import math
 import numpy as np
 
 from .fits import logistic_estimates, logistic_fit
-from .intervals import (bootstrap, Estimate, from_resamples, numbered_groups, paired_difference, resamples,
-                             weighted_mean)
-from .metrics import bin_numbers, wins
+from .intervals import bootstrap, Estimate, from_resamples, paired_difference, resamples, weighted_mean
+from .metrics import bin_numbers, numbered_groups, wins
 from .table import sigmoid
 
 # %% ../nbs/34_calibration.ipynb #ca006
@@ -53,6 +52,14 @@ def _gaps(weights_N, over_N, bin_N):
     return np.stack([weight_K / weight_K.sum(), over_K / np.where(weight_K, weight_K, 1)])
 
 # %% ../nbs/34_calibration.ipynb #ca009
+def _squared_errors(share_K, gap_K, draws_B2K):
+    "The squared error without what chance adds: of all pairs, and of each resample round gaps made smaller likewise."
+    plain, by_chance = share_K @ gap_K**2, share_K @ draws_B2K[:, 1].var(axis=0)
+    kept = math.sqrt(max(0.0, 1 - by_chance / plain)) if plain else 0.0  # of each gap, so that the rest isn't chance
+    gaps_BK = draws_B2K[:, 1] - (1 - kept) * gap_K
+    return plain - by_chance, (draws_B2K[:, 0] * gaps_BK**2).sum(axis=1) - by_chance
+
+
 def calibration_error(
     reward_margin_N,  # (N,) reward_chosen - reward_rejected of each pair
     groups_N=None,  # (N,) the prompt of each pair; each pair is its own group if not given
@@ -72,11 +79,8 @@ def calibration_error(
     group_N, over_N, bin_N = numbered_groups(groups_N, len(margin_N)), *_binned(margin_N, n_bins)
     share_K, gap_K = _gaps(np.ones(len(margin_N)), over_N, bin_N)
     draws_B2K = resamples(_gaps, over_N, bin_N, groups_N=group_N, n_boot=n_boot, seed=seed)
-    plain, by_chance = share_K @ gap_K**2, share_K @ draws_B2K[:, 1].var(axis=0)
-    kept = math.sqrt(max(0.0, 1 - by_chance / plain)) if plain else 0.0  # of each gap, so that the rest isn't chance
-    gaps_BK = draws_B2K[:, 1] - (1 - kept) * gap_K
-    squares_B = (draws_B2K[:, 0] * gaps_BK**2).sum(axis=1) - by_chance
-    found = from_resamples(plain - by_chance, squares_B, group_N.max() + 1, len(margin_N))
+    square, square_B = _squared_errors(share_K, gap_K, draws_B2K)
+    found = from_resamples(square, square_B, group_N.max() + 1, len(margin_N))
     value, low, high = np.sqrt(np.maximum(0, found[:3])).tolist()
     return found._replace(value=value, low=low, high=high)
 

@@ -29,7 +29,7 @@ def shared_length(
     return min([min(map(len, ids_K)) - 1, *(common_prefix_length(ids_K[0], ids) for ids in ids_K[1:])])
 
 # %% ../nbs/40_layout.ipynb #sp402
-def _from_zero(
+def _offsets(
     lengths: np.ndarray,  # of R stretches
 ) -> np.ndarray:  # (R+1,)
     "Where each stretch begins, and where the last ends."
@@ -41,13 +41,13 @@ def _places_of_texts(
 ) -> np.ndarray:  # (M,)
     "For text after text, where in the row its tokens stand."
     places, of_text = [], np.empty(0, dtype=np.int64)
-    for begin, own, skip in zip(_from_zero(own_R), own_R, skip_R):
+    for begin, own, skip in zip(_offsets(own_R), own_R, skip_R):
         of_text = np.concatenate([of_text[:skip], np.arange(begin, begin + own)])
         places.append(of_text)
     return np.concatenate(places)
 
 # %% ../nbs/40_layout.ipynb #c033
-def _in_a_row(
+def _lay_in_a_row(
     texts_R: Sequence[Sequence[int]],  # R texts, token ids
     skip_R: np.ndarray,  # how many first tokens of each stand in the text before it, and are left out
 ) -> dict[str, Any]:  # the first four rows of the table
@@ -59,7 +59,7 @@ def _in_a_row(
         input_ids=np.fromiter(ids, dtype=np.int64, count=q_R.sum())[None],
         position_ids=np.concatenate([np.arange(n, k) for n, k in zip(skip_R, k_R)])[None],
         keys=_places_of_texts(q_R, skip_R),
-        cu_q=_from_zero(q_R).astype(np.int32), cu_k=_from_zero(k_R).astype(np.int32))
+        cu_q=_offsets(q_R).astype(np.int32), cu_k=_offsets(k_R).astype(np.int32))
     return {name: torch.from_numpy(array) for name, array in arrays.items()} | dict(sizes=np.stack([q_R, k_R], 1))
 
 # %% ../nbs/40_layout.ipynb #c034
@@ -72,7 +72,7 @@ def lay_out(
     texts_R = [list(text) for texts in groups for text in texts]
     shared_G = [shared_length(texts) if share_prefix and len(texts) > 1 else 0 for texts in groups]
     skip_R = np.array([n if i else 0 for n, texts in zip(shared_G, groups) for i in range(len(texts))])
-    flat = _in_a_row(texts_R, skip_R) | dict(groups=np.array([len(texts) for texts in groups]))
+    flat = _lay_in_a_row(texts_R, skip_R) | dict(groups=np.array([len(texts) for texts in groups]))
     if share_prefix:
         flat["texts"] = np.fromiter(chain.from_iterable(texts_R), np.int64, flat["sizes"][:, 1].sum())
     return flat
@@ -106,8 +106,8 @@ def take_groups(
     stop: int,  # group after the part's last
 ) -> dict[str, Any]:  # a flat batch of groups first to stop-1
     "A part of a flat batch."
-    r, r_stop = _from_zero(flat["groups"])[[first, stop]]
-    (q, q_stop), (k, k_stop) = (_from_zero(flat["sizes"][:, i])[[r, r_stop]] for i in (0, 1))
+    r, r_stop = _offsets(flat["groups"])[[first, stop]]
+    (q, q_stop), (k, k_stop) = (_offsets(flat["sizes"][:, i])[[r, r_stop]] for i in (0, 1))
     part = {name: flat[name][:, q:q_stop] for name in ("input_ids", "position_ids")}
     part |= dict(keys=flat["keys"][k:k_stop] - q, sizes=flat["sizes"][r:r_stop], groups=flat["groups"][first:stop])
     part |= {name: flat[name][r:r_stop + 1] - int(start) for name, start in (("cu_q", q), ("cu_k", k))}
@@ -119,16 +119,20 @@ def _joined_starts(flats, name, before_F):
     "`cu_q` or `cu_k` of flat batches end to end, where so much stands before each."
     return torch.cat([flats[0][name][:1], *(flat[name][1:] + int(n) for flat, n in zip(flats, before_F))])
 
+def _check_all_have_margins(flats):
+    "ValueError where some flat batches have label margins and others none."
+    if len({"margin" in flat for flat in flats}) > 1:
+        raise ValueError("some batches of this step have label margins ('margin') and others have none: the loss would "
+                         "have to guess. Give every row a margin (0.0 when unknown), or remove the column.")
+
 def join_flat(
     flats: Sequence[dict[str, Any]],  # flat batches
 ) -> dict[str, Any]:  # one flat batch
     "Flat batches end to end; a ValueError when only some of them have margins."
     if len(flats) == 1:
         return flats[0]
-    if len({"margin" in flat for flat in flats}) > 1:
-        raise ValueError("some batches of this step have label margins ('margin') and others have none: the loss would "
-                         "have to guess. Give every row a margin (0.0 when unknown), or remove the column.")
-    q_F, k_F = (_from_zero(np.array([flat["sizes"][:, i].sum() for flat in flats])) for i in (0, 1))
+    _check_all_have_margins(flats)
+    q_F, k_F = (_offsets(np.array([flat["sizes"][:, i].sum() for flat in flats])) for i in (0, 1))
     joined = {name: torch.cat([flat[name] for flat in flats], 1) for name in ("input_ids", "position_ids")}
     joined |= dict(keys=torch.cat([flat["keys"] + int(n) for flat, n in zip(flats, q_F)]),
                    cu_q=_joined_starts(flats, "cu_q", q_F), cu_k=_joined_starts(flats, "cu_k", k_F))
@@ -141,7 +145,7 @@ def tokens_of_groups(
     flat: dict[str, Any],  # a flat batch
 ) -> np.ndarray:  # (G,) tokens that each group puts into the row
     "The row's tokens, group by group."
-    return np.add.reduceat(flat["sizes"][:, 0], _from_zero(flat["groups"])[:-1])
+    return np.add.reduceat(flat["sizes"][:, 0], _offsets(flat["groups"])[:-1])
 
 def _even_parts(tokens_G, n):
     "`n` consecutive parts of nearly equal tokens as (first, stop), none of them empty."
@@ -206,4 +210,4 @@ def share_across(
     order = sorted(range(len(texts_R)), key=texts_R.__getitem__)
     sorted_R = [texts_R[r] for r in order]
     skip_R = np.array([0, *(shared_length(neighbours) for neighbours in zip(sorted_R, sorted_R[1:]))])
-    return _in_a_row(sorted_R, skip_R) | dict(place=torch.from_numpy(np.argsort(order)))
+    return _lay_in_a_row(sorted_R, skip_R) | dict(place=torch.from_numpy(np.argsort(order)))

@@ -1,4 +1,4 @@
-"""The scoring rules of known benchmarks, to the last tie: plain functions of arrays.
+"""The scoring rules of known benchmarks, ties included: plain functions of arrays.
 
 Docs: https://rmkit.github.io/rmkit/rules.html.md"""
 
@@ -25,9 +25,9 @@ def strictly_right(
 
 
 def shares(
-    right_N,  # (N,) what each row counts, in [0, 1]
+    right_N,  # (N,) what each row is worth, in [0, 1]
     names_N,  # (N,) the group of each row
-    weights_N=None,  # (N,) how often each row counts; None: once
+    weights_N=None,  # (N,) how many times each row counts; once if not given
 ) -> dict[str, float]:  # name: share, in the order of the names
     "The mean of each group; NaN for one without weight."
     names, group_N = np.unique(names_N, return_inverse=True)
@@ -62,7 +62,7 @@ def _mean(values, weights=None):
 def rewardbench(
     right_N,  # (N,) 1 or 0 of each pair, from `strictly_right`
     subsets_N,  # (N,) the subset of each pair
-    weights_N=None,  # (N,) how often each pair counts; None: once
+    weights_N=None,  # (N,) how many times each pair counts; once if not given
 ) -> dict[str, float]:  # overall scores, sections and subsets: shares; NaN for what needs more subsets
     """The scores of RewardBench (arXiv 2403.13787, section 4; weights of its constants.py): sections by the size of
     their subsets, overall the mean of four, and with the prior sets at half a section's weight."""
@@ -80,7 +80,7 @@ def rewardbench(
 def best_of_four(
     rewards_NK,  # (N, K) rewards of the responses to each prompt, the right one first
 ) -> np.ndarray:  # (N,) 1/k where the right one is among the k highest, else 0; 0 where one is NaN
-    "What each prompt counts in RewardBench 2, Ties aside (arXiv 2506.01937; reroll_and_score_dataset of its program)."
+    "Worth of each prompt in RewardBench 2, Ties aside (arXiv 2506.01937; reroll_and_score_dataset of its program)."
     rewards_NK = np.asarray(rewards_NK, dtype=np.float64)
     is_best_NK = rewards_NK == rewards_NK.max(axis=1, keepdims=True)  # none where there is a NaN
     return is_best_NK[:, 0] / np.maximum(is_best_NK.sum(axis=1), 1)
@@ -101,7 +101,7 @@ def gaps_and_spreads(
     best_wrong_N = np.where(is_wrong_NK, rewards_NK, -np.inf).max(axis=1)
     return worst_right_N - best_wrong_N, best_right_N - worst_right_N
 
-# %% ../nbs/39_rules.ipynb #ru023
+# %% ../nbs/39_rules.ipynb #ru021b
 def _by_prompt(is_kind_N, number_N, n_numbers):
     "Which row each number has among the rows of one kind; -1 for none."
     row_P = np.full(n_numbers, -1)
@@ -109,6 +109,15 @@ def _by_prompt(is_kind_N, number_N, n_numbers):
     return row_P
 
 
+def _twins(ids_N):
+    "Whether each row is a `ref`, (N,) bool; the rows of `ref` and of `tied` for each number that has both, (P,) each."
+    kinds_N, numbers = zip(*(str(id).split(":") for id in ids_N))
+    is_ref_N, (names, number_N) = np.array(kinds_N) == "ref", np.unique(numbers, return_inverse=True)
+    ref_P, tied_P = (_by_prompt(is_kind_N, number_N, len(names)) for is_kind_N in (is_ref_N, ~is_ref_N))
+    has_both_P = (ref_P >= 0) & (tied_P >= 0)
+    return is_ref_N, ref_P[has_both_P], tied_P[has_both_P]
+
+# %% ../nbs/39_rules.ipynb #ru023
 def _share(is_so_N, weights_N):
     "The weighted share; 0 of nothing, as in the benchmark's program."
     return float(np.average(is_so_N, weights=weights_N)) if weights_N.sum() else 0.0
@@ -118,15 +127,11 @@ def ties_score(
     ids_N,  # (N,) of each prompt: "tied:7", or "ref:7" of its twin
     gap_N,  # (N,) worst right minus best wrong, from `gaps_and_spreads`
     spread_N,  # (N,) best right minus worst right
-    weights_N=None,  # (N,) how often each prompt counts, the same for both of a number; None: once
+    weights_N=None,  # (N,) how many times each prompt counts, the same for both of a number; once if not given
 ) -> float:  # the score, at most 1.01; NaN where no number has both
     "The score of the Ties of RewardBench 2 (arXiv 2506.01937, appendix; process_single_model of its program)."
     weights_N = np.ones(len(ids_N)) if weights_N is None else np.asarray(weights_N)
-    kinds_N, numbers = zip(*(str(id).split(":") for id in ids_N))
-    is_ref_N, (names, number_N) = np.array(kinds_N) == "ref", np.unique(numbers, return_inverse=True)
-    ref_P, tied_P = (_by_prompt(is_kind_N, number_N, len(names)) for is_kind_N in (is_ref_N, ~is_ref_N))
-    both_P = (ref_P >= 0) & (tied_P >= 0)
-    tied_P, ref_P = tied_P[both_P], ref_P[both_P]
+    is_ref_N, ref_P, tied_P = _twins(ids_N)
     w_P, d_P, g_P = weights_N[tied_P], spread_N[tied_P], gap_N[tied_P]
     hard_P = np.minimum(g_P, gap_N[ref_P])
     if not w_P.sum():
@@ -143,12 +148,12 @@ SUBSETS_OF_REWARDBENCH2 = {"Factuality": 475, "Precise IF": 160, "Math": 183, "S
 
 
 def rewardbench2(
-    right_N,  # (N,) what each prompt counts, from `best_of_four`; of Ties anything
+    right_N,  # (N,) what each prompt is worth, from `best_of_four`; of Ties anything
     subsets_N,  # (N,) one of `SUBSETS_OF_REWARDBENCH2`
     ids_N,  # (N,) of Ties "tied:7" or "ref:7"; else anything
     gap_N,  # (N,) of Ties, from `gaps_and_spreads`; else anything
     spread_N,  # (N,) of Ties; else anything
-    weights_N=None,  # (N,) how often each prompt counts; None: once
+    weights_N=None,  # (N,) how many times each prompt counts; once if not given
 ) -> dict[str, float]:  # overall and subsets: shares, Ties up to 1.01; NaN for what is missing
     "The scores of RewardBench 2 (arXiv 2506.01937): of each subset, and the plain mean of the six."
     weights_N = np.ones(len(right_N)) if weights_N is None else np.asarray(weights_N)
@@ -168,7 +173,7 @@ def right_by_style(
     r_chosen_N3,  # (N, 3) rewards of the right responses, by style
     r_rejected_N3,  # (N, 3) rewards of the wrong ones
 ) -> np.ndarray:  # (N, 3, 3) 1 where chosen of style i has the higher reward than rejected of style j, else 0
-    "What each pair of a prompt counts in RM-Bench (arXiv 2410.16184, section 3): a tie, and NaN, are wrong."
+    "What each pair of a prompt is worth in RM-Bench (arXiv 2410.16184, section 3): a tie, and NaN, are wrong."
     r_chosen_N3, r_rejected_N3 = np.asarray(r_chosen_N3), np.asarray(r_rejected_N3)
     return strictly_right(r_chosen_N3[:, :, None], r_rejected_N3[:, None, :])
 
@@ -186,7 +191,7 @@ def levels(
 def rm_bench(
     right_N33,  # (N, 3, 3) from `right_by_style`
     domains_N,  # (N,) "chat", "math", "code", "safety-refuse", "safety-response"
-    weights_N=None,  # (N,) how often each prompt counts; None: once
+    weights_N=None,  # (N,) how many times each prompt counts; once if not given
 ) -> dict[str, float]:  # overall, levels, domains, levels of domains ("math, hard"): shares; NaN for what is missing
     "The scores of RM-Bench (arXiv 2410.16184; compute_accuracy of its program)."
     weights_N = np.ones(len(right_N33)) if weights_N is None else np.asarray(weights_N)
@@ -210,7 +215,7 @@ def judged_right(
     r_b_N,  # (N,) rewards of response B
     labels_N,  # (N,) "A>B" or "B>A"
 ) -> np.ndarray:  # (N,) 1 where the model says what the label says, else 0
-    "What each pair counts in JudgeBench (arXiv 2410.12784; judges.py of its program): a tie goes to B, NaN is wrong."
+    "What each pair is worth in JudgeBench (arXiv 2410.12784; judges.py of its program): a tie goes to B, NaN is wrong."
     r_a_N, r_b_N = np.asarray(r_a_N, dtype=np.float64), np.asarray(r_b_N, dtype=np.float64)
     said_N = np.where(r_a_N > r_b_N, "A>B", "B>A")
     return ((said_N == np.asarray(labels_N)) & ~np.isnan(r_a_N + r_b_N)).astype(np.float64)
@@ -219,7 +224,7 @@ def judged_right(
 def judgebench(
     right_N,  # (N,) 1 or 0 of each pair, from `judged_right`
     sources_N,  # (N,) where each question comes from, such as "mmlu-pro-law"
-    weights_N=None,  # (N,) how often each pair counts; None: once
+    weights_N=None,  # (N,) how many times each pair counts; once if not given
 ) -> dict[str, float]:  # overall and the four kinds: shares; NaN for a kind without rows
     "The scores of JudgeBench (arXiv 2410.12784; run_judge.py): each kind, and all rows together."
     sources_N = np.asarray(sources_N, dtype=str)
@@ -246,7 +251,7 @@ def picks(
 def kappa(
     said_N,  # (N,) what one says
     labels_N,  # (N,) what the other says
-    weights_N=None,  # (N,) how often each row counts; None: once
+    weights_N=None,  # (N,) how many times each row counts; once if not given
 ) -> float:  # 1 for agreement, 0 for as much as chance gives; NaN where both always say the same one thing
     "Cohen's kappa (1960, Educational and Psychological Measurement 20): agreement beyond chance."
     said_N, labels_N = np.asarray(said_N), np.asarray(labels_N)
@@ -261,7 +266,7 @@ def llmbar(
     said_N2,  # (N, 2) from `picks`
     labels_N,  # (N,) 1 or 2: the better response
     subsets_N,  # (N,) one of `SUBSETS_OF_LLMBAR`
-    weights_N=None,  # (N,) how often each pair counts; None: once
+    weights_N=None,  # (N,) how many times each pair counts; once if not given
 ) -> dict[str, float]:  # subsets, the mean of the four adversarial ones, kappa over all pairs; NaN for what is missing
     "The scores of LLMBar (arXiv 2310.07641, section 3): the mean of both orders, by subset."
     said_N2, labels_N = np.asarray(said_N2), np.asarray(labels_N)

@@ -45,22 +45,22 @@ def test_best_of_is_the_mean_over_all_subsets(levels):
     rng = np.random.default_rng(levels)
     gold_GN, proxy_GN = rng.normal(size=(3, 8)), rng.integers(0, levels, (3, 8))
     slow = [[every_subset(*each, n) for n in range(1, 9)] for each in zip(gold_GN, proxy_GN)]
-    np.testing.assert_allclose(best_of(gold_GN, proxy_GN, range(1, 9)), slow)
+    np.testing.assert_allclose(best_of(proxy_GN, gold_GN, range(1, 9)), slow)
 
 
 def test_several_models_count_alike():
     gold_GN, *proxies = np.random.default_rng(0).normal(size=(4, 5, 6))
-    each = [best_of(gold_GN, proxy, [3]) for proxy in proxies]
-    np.testing.assert_allclose(best_of(gold_GN, proxies, [3]), np.mean(each, axis=0))
+    each = [best_of(proxy, gold_GN, [3]) for proxy in proxies]
+    np.testing.assert_allclose(best_of(proxies, gold_GN, [3]), np.mean(each, axis=0))
     curve = best_of_curve(proxies, gold_GN)
     assert curve["n"].tolist() == [1, 2, 4, 6] == powers_of_two(6)
-    assert curve["gold"][2] == pytest.approx(best_of(gold_GN, proxies, [4]).mean())
+    assert curve["gold"][2] == pytest.approx(best_of(proxies, gold_GN, [4]).mean())
 
 
 def test_intervals_of_the_curve_cover_the_truth():
     "200 sets of 40 prompts, gold and proxy at each n, against the mean over 20,000 prompts."
     proxy_GN, gold_GN = answers(np.random.default_rng(0), 20_000)
-    truth = dict(gold=best_of(gold_GN, proxy_GN, NS).mean(0), proxy=best_of(proxy_GN, proxy_GN, NS).mean(0))
+    truth = dict(gold=best_of(proxy_GN, gold_GN, NS).mean(0), proxy=best_of(proxy_GN, proxy_GN, NS).mean(0))
     held = []
     for seed in range(1, 201):
         curve = best_of_curve(*answers(np.random.default_rng(seed), 40), NS)
@@ -72,7 +72,7 @@ def test_intervals_of_the_curve_cover_the_truth():
 def test_intervals_of_the_curve_are_the_bootstraps():
     proxy_GN, gold_GN = answers(np.random.default_rng(0), 60)
     row = best_of_curve(proxy_GN, gold_GN).iloc[2]
-    slow = bootstrap(weighted_mean, best_of(gold_GN, proxy_GN, [4])[:, 0])
+    slow = bootstrap(weighted_mean, best_of(proxy_GN, gold_GN, [4])[:, 0])
     assert row["gold"] == pytest.approx(slow.value)
     width = slow.high - slow.low
     assert row["gold_low"] == pytest.approx(slow.low, abs=0.1 * width)

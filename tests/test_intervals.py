@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.contingency_tables import mcnemar as their_mcnemar
 
-from rmkit.intervals import (accuracy_estimate, bootstrap, Estimate, from_resamples, mcnemar, numbered_groups,
-                             paired_difference, resamples, weighted_mean)
-from rmkit.metrics import accuracy_interval, wilson_interval, wins
+from rmkit.intervals import (accuracy_estimate, bootstrap, Estimate, from_resamples, mcnemar, paired_difference,
+                             resamples, weighted_mean)
+from rmkit.metrics import accuracy_interval, numbered_groups, wilson_interval, wins
 
 
 # In words -----------------------------------------------------------------------------------------------------------

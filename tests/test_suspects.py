@@ -10,8 +10,8 @@ from cleanlab.rank import get_label_quality_scores
 from datasets import Dataset
 
 from rmkit import RewardConfig, RewardTrainer
-from rmkit.bias import prompt_folds
 from rmkit.fits import pair_head
+from rmkit.intervals import prompt_folds
 from rmkit.snapshots import Snapshots
 from rmkit.suspects import cross_fit, find_suspects, margins_over_training, rank_suspects, rate_suspects
 from rmkit.synthetic import make_pairs, tiny_model, tiny_tokenizer
