@@ -240,7 +240,7 @@ def test_wrapped(wrap):
         model = made(cls)
         with torch.no_grad():
             expected = by_itself(model)
-            assert close(rewards(wrap(model), *padded()).cpu(), expected)  # `DataParallel` takes the GPUs that there are
+            assert close(rewards(wrap(model), *padded()).cpu(), expected)  # `DataParallel` takes any GPU that is there
 
 
 def test_a_forward_of_several_values_is_told(caplog):
