@@ -85,6 +85,7 @@ __all__ = [
     'CURVE_PAIRS',
     'HEADLINE',
     'Reading',
+    'sentence',
     'in_words',
     'Grid',
     'Picture',
@@ -93,7 +94,7 @@ __all__ = [
     'Audit',
     'Pairs',
     'subsets_of',
-    'ready',
+    'pairs_to_audit',
     'accuracy_section',
     'calibration_section',
     'length_section',
@@ -114,6 +115,9 @@ class Reading(NamedTuple):
     estimate: Estimate
     unit: str = 'number'
     note: str = ''
+
+def sentence(text: str) -> str:
+    """A text with a capital letter and a full stop."""
 
 def in_words(estimate: Estimate, unit: str='number') -> str:
     """An estimate with its 95% interval behind it, where there is one."""
@@ -192,14 +196,14 @@ class Audit:
     def from_json(cls, path) -> Audit:
         """The audit of a file; a ValueError where it holds none."""
 
-    def save(self, path) -> Path:
-        """Write the audit as one self-contained page, which needs no network and runs no script."""
-
     def __rich_console__(self, console, options):
         """Headline and findings, then section by section the figures; the first section's tables."""
 
     def __str__(self):
         """The audit as plain text, 80 characters wide."""
+
+    def save(self, path) -> Path:
+        """Write the audit as one self-contained page, which needs no network and runs no script."""
 
     def card(self) -> str:
         """The evaluation part of a model's card: the figures to read first, and what to know before using it."""
@@ -219,7 +223,7 @@ class Pairs(NamedTuple):
 def subsets_of(names_N) -> dict[str, np.ndarray]:
     """The rows of each source, by its name as it is shown."""
 
-def ready(scores, by: str='source') -> Pairs:
+def pairs_to_audit(scores, by: str='source') -> Pairs:
     """The pairs that have a reward; a ValueError where none has."""
 
 def accuracy_section(pairs: Pairs) -> Section:

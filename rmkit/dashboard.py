@@ -436,7 +436,7 @@ def _closing_table(view):
     return table + (f"<p>{escape(more)}</p>" if more else "")
 
 # %% ../nbs/64_dashboard.ipynb #d214
-_STAYS = """
+_PAGE_STYLE = """
 :is(.rmkit-ended, #rmkit) {
 & {all: initial; display: block; font: 13px/1.5 system-ui, sans-serif; color: inherit}
 & :where(:not(img)) {all: revert}
@@ -468,7 +468,7 @@ def page(self: RunView) -> str:
     notes = self.notes()
     note = f"<p>{escape(notes)}</p>" if notes else ""
     figures = _closing_table(self) + _pictures(self)
-    return (f'<div class="rmkit-ended mathjax_ignore tex2jax_ignore" dir="auto"><style>{_STAYS}</style>'
+    return (f'<div class="rmkit-ended mathjax_ignore tex2jax_ignore" dir="auto"><style>{_PAGE_STYLE}</style>'
             f'<p>{bold}{escape(self.line())}</p>{note}{figures or "<p>Nothing was logged.</p>"}</div>')
 
 @patch
