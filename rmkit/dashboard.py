@@ -625,22 +625,6 @@ class Dashboard(TrainerCallback):
         self.spent, self.quiet_until, self.look_at = 0.0, 0.0, 0.0
         self._handler_before = None
 
-    def tell(
-        self,
-        now: bool = False,  # even if it spoke a moment ago
-    ):
-        "Send the view's news, if it is time to."
-        began = time.perf_counter()
-        if self.display is None or not self.live or (began < self.quiet_until and not now):
-            return
-        if began >= self.look_at:
-            self.look()
-            began = time.perf_counter()  # what it waited for was the training's own work
-            self.look_at = began + 1
-        self.view.seconds = began - self.began
-        self.display.tell()
-        self._count_time(began)
-
 # %% ../nbs/64_dashboard.ipynb #se221
 @patch
 def _count_time(self: Dashboard, began):
@@ -648,6 +632,23 @@ def _count_time(self: Dashboard, began):
     took = time.perf_counter() - began
     self.spent += took
     self.quiet_until = began + took + max(.25, took / self.share)
+
+@patch
+def tell(
+    self: Dashboard,
+    now: bool = False,  # even if it spoke a moment ago
+):
+    "Send the view's news, if it is time to."
+    began = time.perf_counter()
+    if self.display is None or not self.live or (began < self.quiet_until and not now):
+        return
+    if began >= self.look_at:
+        self.look()
+        began = time.perf_counter()  # what it waited for was the training's own work
+        self.look_at = began + 1
+    self.view.seconds = began - self.began
+    self.display.tell()
+    self._count_time(began)
 
 @patch(as_prop=True)
 def cost(self: Dashboard):

@@ -282,44 +282,6 @@ def _with_keys(self: Review, lines):
         made.append(dict(key=key, copies=len(rows), mark="", note="", reviewer="", time="") | _entry_of(line))
     return made
 
-# %% ../nbs/55_review.ipynb #c036
-@patch
-def _place_lines(self: Review, lines):
-    "Each line under today's key, with its row; or with its key, where the pair isn't there."
-    keyed, older = ([line for line in lines if (OWN <= set(line)) == whole] for whole in (True, False))
-    lines = keyed + self._with_keys(older)
-    rows = [self._find_row(line) for line in lines]  # all that are certain, before the first guess
-    return [(line, self._guess_row(line) if row is None else row) for line, row in zip(lines, rows)]
-
-@patch
-def _take_in(self: Review, lines):
-    "Bring the entries up to date with further lines."
-    placed = self._place_lines(lines)
-    entries, reviewers, seen = dict(self.entries), dict(self.reviewers), set(self.seen)  # others may read them
-    for line, place in placed:
-        self._add_line(line, place)
-        if line["reviewer"] == self.reviewer and "seen" in line and not isinstance(place, str):
-            (seen.add if line["seen"] else seen.discard)(place)
-    for row in {place for _, place in placed if not isinstance(place, str)}:
-        entries.pop(row, None)
-        reviewers.pop(row, None)
-        who, entry = self._choose_entry(row)
-        if entry:
-            entries[row], reviewers[row] = entry, who
-    self.entries, self.reviewers, self.seen = entries, reviewers, seen
-
-@patch
-def _add_line(self: Review, line, place):
-    "Add a line to what its reviewer said of a pair."
-    who, is_own = line["reviewer"], line["reviewer"] == self.reviewer and not isinstance(place, str)
-    if not line.get("undo") and "mark" in line:
-        self._lines[place][who].append(line)
-        self._order += [place] * is_own
-    elif line.get("undo") and self._lines[place][who]:
-        self._lines[place][who].pop()
-        if is_own:
-            del self._order[len(self._order) - 1 - self._order[::-1].index(place)]
-
 # %% ../nbs/55_review.ipynb #v102
 def with_texts(
     original,  # a prompt or a response, text or messages
@@ -377,6 +339,44 @@ def _choose_entry(self: Review, row):
     if others and (own is None or _decides_nothing(own)):
         return others[-1], said[others[-1]] | ({"note": own["note"]} if own else {})
     return self.reviewer, own or {}
+
+# %% ../nbs/55_review.ipynb #c036
+@patch
+def _place_lines(self: Review, lines):
+    "Each line under today's key, with its row; or with its key, where the pair isn't there."
+    keyed, older = ([line for line in lines if (OWN <= set(line)) == whole] for whole in (True, False))
+    lines = keyed + self._with_keys(older)
+    rows = [self._find_row(line) for line in lines]  # all that are certain, before the first guess
+    return [(line, self._guess_row(line) if row is None else row) for line, row in zip(lines, rows)]
+
+@patch
+def _take_in(self: Review, lines):
+    "Bring the entries up to date with further lines."
+    placed = self._place_lines(lines)
+    entries, reviewers, seen = dict(self.entries), dict(self.reviewers), set(self.seen)  # others may read them
+    for line, place in placed:
+        self._add_line(line, place)
+        if line["reviewer"] == self.reviewer and "seen" in line and not isinstance(place, str):
+            (seen.add if line["seen"] else seen.discard)(place)
+    for row in {place for _, place in placed if not isinstance(place, str)}:
+        entries.pop(row, None)
+        reviewers.pop(row, None)
+        who, entry = self._choose_entry(row)
+        if entry:
+            entries[row], reviewers[row] = entry, who
+    self.entries, self.reviewers, self.seen = entries, reviewers, seen
+
+@patch
+def _add_line(self: Review, line, place):
+    "Add a line to what its reviewer said of a pair."
+    who, is_own = line["reviewer"], line["reviewer"] == self.reviewer and not isinstance(place, str)
+    if not line.get("undo") and "mark" in line:
+        self._lines[place][who].append(line)
+        self._order += [place] * is_own
+    elif line.get("undo") and self._lines[place][who]:
+        self._lines[place][who].pop()
+        if is_own:
+            del self._order[len(self._order) - 1 - self._order[::-1].index(place)]
 
 # %% ../nbs/55_review.ipynb #c051
 def _whole_lines(data):
