@@ -25,7 +25,6 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from jinja2 import Environment
-from matplotlib.ticker import FuncFormatter
 from rich.table import Table
 from rich.text import Text
 
@@ -37,7 +36,7 @@ from .calibration import brier_scores, calibration, calibration_error, log_losse
 from .checks import Check, Checks
 from .intervals import accuracy_estimate, bootstrap, Estimate, mcnemar, paired_difference, weighted_mean
 from .metrics import accuracy_by_length_gap, length_rule, prompt_groups, reliability, wins
-from .plots import CHOSEN, HELD_OUT, NEUTRAL, REJECTED
+from .plots import CHOSEN, HELD_OUT, NEUTRAL, put_legend_above, REJECTED, show_percent, style_axes
 from .report import as_svg, HEAD, shown, write_page
 from .rewrites import probe, style_matrix, STYLE_ORDER
 from .scoring import PairFeatures, RewardModel
@@ -46,8 +45,7 @@ from .suspects import cross_fit, find_suspects, margins_over_training, rank_susp
 from .table import complete, OWN_COLUMNS, PAIR_TEXTS, PairScores
 from .uncertainty import error_auroc, expected_p, laplace_head, risk_coverage, spread
 from .visualizer import RewardVisualizer
-from .words import (as_plain_text, is_missing, percent, printable, short_number, short_percent,
-                         short_probability, visible)
+from .words import as_plain_text, is_missing, percent, printable, short_number, short_probability, visible
 
 # %% ../nbs/65_audits.ipynb #au102
 class Reading(NamedTuple):
@@ -119,19 +117,16 @@ def draw(
     ax,  # where
 ):  # the same axes
     "Draw a picture of an audit; names stand above it where there are several series."
+    ax = style_axes(ax, _label(picture.xlabel), _label(picture.ylabel))
     for look, (name, points) in zip(_LINES, picture.series.items()):
         _draw_series(ax, _label(name), points, look)
     if picture.guide == "diagonal":
         ax.plot([0.5, 1], [0.5, 1], "--", color=NEUTRAL, lw=1)
     elif picture.guide == "half":
         ax.axhline(0.5, ls="--", color=NEUTRAL, lw=1)
-    ax.set(xlabel=_label(picture.xlabel), ylabel=_label(picture.ylabel))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color=NEUTRAL, alpha=0.25, lw=0.6)
-    for name in picture.percent:
-        getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(short_percent))
+    show_percent(*(getattr(ax, f"{name}axis") for name in picture.percent))
     if len(picture.series) > 1:
-        ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize="small")
+        put_legend_above(ax)
     return ax
 
 # %% ../nbs/65_audits.ipynb #au110

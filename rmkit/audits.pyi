@@ -44,7 +44,15 @@ from .metrics import (
     reliability as reliability,
     wins as wins,
 )
-from .plots import CHOSEN as CHOSEN, HELD_OUT as HELD_OUT, NEUTRAL as NEUTRAL, REJECTED as REJECTED
+from .plots import (
+    CHOSEN as CHOSEN,
+    HELD_OUT as HELD_OUT,
+    NEUTRAL as NEUTRAL,
+    put_legend_above as put_legend_above,
+    REJECTED as REJECTED,
+    show_percent as show_percent,
+    style_axes as style_axes,
+)
 from .report import as_svg as as_svg, HEAD as HEAD, shown as shown, write_page as write_page
 from .rewrites import probe as probe, style_matrix as style_matrix, STYLE_ORDER as STYLE_ORDER
 from .scoring import PairFeatures as PairFeatures, RewardModel as RewardModel
@@ -70,7 +78,6 @@ from .words import (
     percent as percent,
     printable as printable,
     short_number as short_number,
-    short_percent as short_percent,
     short_probability as short_probability,
     visible as visible,
 )
