@@ -37,7 +37,7 @@ def style_axes(
     xlabel: str,  # below
     ylabel: str,  # to the left
     width: float = 5.5,  # of new axes, in inches
-    height: float = 3.4,  # likewise
+    height: float = 3.4,  # of new axes, in inches
 ) -> Axes:  # `ax`, or the new axes
     "Label axes and take away the frame's upper and right side, the same in all pictures."
     if ax is None:
