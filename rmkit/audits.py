@@ -210,6 +210,11 @@ class Pairs(NamedTuple):
     subsets: dict[str, np.ndarray]  # source -> (n,) its rows, the largest first; empty for one source or none
     rows_N: np.ndarray  # (N,) of int: their rows in the table that was given
 
+    @property
+    def margin_N(self) -> np.ndarray:  # (N,) of float
+        "The reward margins."
+        return self.scores["reward_margin"].to_numpy(dtype=float)
+
     def of(
         self,
         rows: np.ndarray,  # (n,) of int, of one source
@@ -266,7 +271,7 @@ def _rule(scores):
 
 def _against_rule(pairs):
     "Accuracy, that of the length rule, and the difference."
-    wins_N, (rule_N, _) = wins(pairs.scores["reward_margin"]), _rule(pairs.scores)
+    wins_N, (rule_N, _) = wins(pairs.margin_N), _rule(pairs.scores)
     if rule_N is None:
         unknown = Estimate(math.nan, why="the table has no length_chosen and length_rejected")
         return accuracy_estimate(wins_N, pairs.groups_N), unknown, unknown
@@ -332,7 +337,7 @@ def _weakest_check(weakest, overall):
 def _accuracy_by_source(pairs):
     "Accuracy, the length rule and ties, a row a source."
     def row(part):
-        return [*_against_rule(part), accuracy_estimate(part.scores["reward_margin"] == 0, part.groups_N)]
+        return [*_against_rule(part), accuracy_estimate(part.margin_N == 0, part.groups_N)]
     return _by_source(pairs, dict.fromkeys(["accuracy", "length rule", "more than the rule", "ties"], "share"), row)
 
 
@@ -342,7 +347,7 @@ def accuracy_section(
     "Accuracy, ties and the length rule; by source, and on the weakest."
     overall, rule, difference = _against_rule(pairs)
     direction, weakest = _rule(pairs.scores)[1], _weakest(pairs)
-    ties = accuracy_estimate(pairs.scores["reward_margin"] == 0, pairs.groups_N)
+    ties = accuracy_estimate(pairs.margin_N == 0, pairs.groups_N)
     checks = [_accuracy_check(overall), _rule_check(rule, direction, difference), _weakest_check(weakest, overall),
               _ties_check(ties)]
     size = f"{len(pairs.scores):,} pairs, {pairs.groups_N.max() + 1:,} prompts"
@@ -390,9 +395,9 @@ _CALIBRATION = {"log loss": ("log_loss", "number", "nats; 0.693 says nothing"), 
 def _calibration_by_source(pairs):
     "Log loss, Brier score and calibration error, a row a source."
     def row(part):
-        margin_N = part.scores["reward_margin"].to_numpy(dtype=float)
-        means = (bootstrap(weighted_mean, of(margin_N), groups_N=part.groups_N) for of in (log_losses, brier_scores))
-        return [*means, calibration_error(margin_N, part.groups_N)]
+        means = (bootstrap(weighted_mean, of(part.margin_N), groups_N=part.groups_N)
+                 for of in (log_losses, brier_scores))
+        return [*means, calibration_error(part.margin_N, part.groups_N)]
     return _by_source(pairs, {"log loss": "number", "Brier score": "number", "calibration error": "share"}, row)
 
 
@@ -400,8 +405,8 @@ def calibration_section(
     pairs: Pairs,  # what was scored
 ) -> Section:  # "calibration"
     "Log loss, Brier score and calibration error, by source; what a temperature would change."
-    margin_N = pairs.scores["reward_margin"].to_numpy(dtype=float)
-    found, points = calibration(margin_N, pairs.groups_N), _points(reliability(margin_N), "confidence")
+    found = calibration(pairs.margin_N, pairs.groups_N)
+    points = _points(reliability(pairs.margin_N), "confidence")
     picture = Picture("Reliability: how often it is right when it is this sure. Below the line it is too sure.",
                       "confidence of the model", "accuracy", dict(pairs=points), "xy", "diagonal")
     about = "The margin of two rewards is the log-odds that the first is preferred. A pair counts in both orders."
@@ -510,7 +515,7 @@ def length_section(
     "Accuracy by which response is longer, and what a correction would bring; a ValueError without lengths."
     found, effect = accuracy_by_length(pairs.scores), length_effect(pairs.scores)
     preference = length_preference(pairs.scores)
-    difference = bootstrap(_longer_less_shorter, wins(pairs.scores["reward_margin"]), _sides(pairs.scores),
+    difference = bootstrap(_longer_less_shorter, wins(pairs.margin_N), _sides(pairs.scores),
                            groups_N=pairs.groups_N)
     gain, strength = _correction(pairs.scores)
     checks = [_sides_check(found, difference), _preference_check(preference),
@@ -647,7 +652,7 @@ def suspects_section(
     whose: str = "held-out",  # labels they are
 ) -> Section:  # with the suspects
     "Labels that are probably wrong: their share, by source, and which. A ValueError where margins tell nothing."
-    margin_N = pairs.scores["reward_margin"].to_numpy(dtype=float) if margin_N is None else margin_N
+    margin_N = pairs.margin_N if margin_N is None else margin_N
     found, ranked = find_suspects(margin_N, pairs.groups_N), rank_suspects(pairs.scores, margin_N)
     if math.isnan(found.noise.value):
         raise ValueError(found.noise.why)
@@ -709,7 +714,7 @@ def doubt_section(
 ) -> Section:
     "How well the margin, and deviations of it, tell wrong pairs from right ones."
     rows = np.sort(np.random.default_rng(0).permutation(len(pairs.scores))[:CURVE_PAIRS])
-    margin_N, groups_N = pairs.scores["reward_margin"].to_numpy(dtype=float)[rows], pairs.groups_N[rows]
+    margin_N, groups_N = pairs.margin_N[rows], pairs.groups_N[rows]
     sds_N = {"margin": np.zeros(len(rows))} | {name: np.asarray(sd_N, dtype=float)[rows] for name, sd_N in sds.items()}
     doubts, wins_N = _doubts(margin_N, sds_N), wins(margin_N)
     found = {name: _auroc_of_doubt(wins_N, doubt_N, groups_N) for name, doubt_N in doubts.items()}
@@ -843,12 +848,12 @@ def models_section(
 ) -> Section:  # with the pairs on which they differ
     "Two models on the same pairs; a ValueError for a table of other pairs."
     pairs, margin_N = _compared(pairs, other)
-    ours_N, theirs_N = wins(pairs.scores["reward_margin"]), wins(margin_N)
+    ours_N, theirs_N = wins(pairs.margin_N), wins(margin_N)
     difference = paired_difference(ours_N, theirs_N, pairs.groups_N)
     readings = [Reading("accuracy of the first", accuracy_estimate(ours_N, pairs.groups_N), "share"),
                 Reading("accuracy of the other", accuracy_estimate(theirs_N, pairs.groups_N), "share"),
                 Reading("first less other", difference, "share")]
-    differ = pairs.scores.assign(other_margin=margin_N, apart=np.abs(margin_N - pairs.scores["reward_margin"]))
+    differ = pairs.scores.assign(other_margin=margin_N, apart=np.abs(margin_N - pairs.margin_N))
     differ = differ[ours_N != theirs_N].sort_values("apart", ascending=False, kind="stable").reset_index(drop=True)
     about = 'On the same pairs. The pairs on which they differ: `audit.explore("models")`.'
     check = _models_check(len(pairs.scores), mcnemar(ours_N, theirs_N), difference)
@@ -896,6 +901,9 @@ def attempt(
         return Section(name, title, "", [check], [Reading(name, Estimate(math.nan, why=f"{why} {remedy}"))])
 
 # %% ../nbs/65_audits.ipynb #au603
+_NO_MODEL = "No model was given, only its rewards."
+
+
 class Given(NamedTuple):
     "What a reader gave beside the model and the pairs, and what was read of the pairs."
     model: object  # a `RewardModel`, another scorer, or None
@@ -919,7 +927,7 @@ def _need(thing, why):
 
 def _train_features(given):
     "What the head reads of the training pairs that have a reward; a ValueError where that can't be."
-    _need(given.model, "No model was given, only its rewards.")
+    _need(given.model, _NO_MODEL)
     _need(given.features, given.why)
     _need(given.train, "The training pairs were not given.")
     found = given.train if isinstance(given.train, PairFeatures) else given.model.pair_features(given.train)
@@ -936,7 +944,7 @@ def _ask_doubt(pairs, given, trained):
     except ValueError as error:
         whys["Laplace head"] = f"{error} It takes the model and `train=`, the pairs that it was trained on."
     if given.runs:
-        margins_HN = [pairs.scores["reward_margin"], *(_margins_of(run, pairs.scores) for run in given.runs)]
+        margins_HN = [pairs.margin_N, *(_margins_of(run, pairs.scores) for run in given.runs)]
         sds["runs"] = np.nan_to_num(spread(margins_HN).sd_N)
     else:
         whys["runs"] = "No further runs were given: `runs=`, models trained alike with other seeds."
@@ -956,7 +964,7 @@ def _ask_training(given, trained):
 # %% ../nbs/65_audits.ipynb #au603b
 def _ask_best_of(given):
     "The best of n, or a ValueError that says what is missing."
-    _need(given.model, "No model was given, only its rewards.")
+    _need(given.model, _NO_MODEL)
     _need(given.candidates, "There are no several answers to a prompt to choose among.")
     return best_of_section(*rewards_of_answers([given.model, *given.runs], given.gold, given.candidates))
 
@@ -969,7 +977,7 @@ def _ask_models(pairs, given):
 
 def _ask_rewrites(pairs, given):
     "Rewrites, or a ValueError that says what is missing."
-    _need(given.model, "No model was given, only its rewards.")
+    _need(given.model, _NO_MODEL)
     return rewrites_section(given.model, pairs, given.rewrite, given.n_prompts)
 
 # %% ../nbs/65_audits.ipynb #au603c

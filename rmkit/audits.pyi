@@ -224,6 +224,10 @@ class Pairs(NamedTuple):
     subsets: dict[str, np.ndarray]
     rows_N: np.ndarray
 
+    @property
+    def margin_N(self) -> np.ndarray:
+        """The reward margins."""
+
     def of(self, rows: np.ndarray) -> 'Pairs':
         """Some of the pairs."""
 
