@@ -88,7 +88,7 @@ class Grid(NamedTuple):
 
 
 class Picture(NamedTuple):
-    "Points with 95% intervals."
+    "Points with 95% intervals, for `draw`."
     title: str  # what it shows, and how to read it
     xlabel: str  # of the values
     ylabel: str  # of the points' height
@@ -168,7 +168,7 @@ def verdict(self: Audit) -> str:
 
 @patch(as_prop=True)
 def figures(self: Audit) -> dict[str, Estimate]:
-    "Every figure by its name."
+    "The estimate of each figure, by its name."
     return {reading.name: reading.estimate for section in self.sections for reading in section.readings}
 
 # %% ../nbs/65_audits.ipynb #au111a
@@ -204,7 +204,7 @@ FEW_PROMPTS = 20  # of a source, below which it can't be the weakest: its number
 
 
 class Pairs(NamedTuple):
-    "What the questions are put to."
+    "Scored pairs to put questions to, with their prompts and sources."
     scores: PairScores  # those pairs that have a reward
     groups_N: np.ndarray  # (N,) of int: the prompt of each
     subsets: dict[str, np.ndarray]  # source -> (n,) its rows, the largest first; empty for one source or none
@@ -219,7 +219,7 @@ class Pairs(NamedTuple):
         self,
         rows: np.ndarray,  # (n,) of int, of one source
     ) -> "Pairs":  # without subsets
-        "Some of the pairs."
+        "The pairs of one source."
         return Pairs(self.scores.iloc[rows], self.groups_N[rows], {}, self.rows_N[rows])
 
 

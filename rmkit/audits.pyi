@@ -139,7 +139,7 @@ class Grid(NamedTuple):
         """The cells in words."""
 
 class Picture(NamedTuple):
-    """Points with 95% intervals."""
+    """Points with 95% intervals, for `draw`."""
     title: str
     xlabel: str
     ylabel: str
@@ -181,7 +181,7 @@ class Audit:
 
     @property
     def figures(self) -> dict[str, Estimate]:
-        """Every figure by its name."""
+        """The estimate of each figure, by its name."""
 
     def __getitem__(self, name: str) -> Section:
         """One section; a KeyError for a name that none has."""
@@ -218,7 +218,7 @@ class Audit:
 MOST_SOURCES: int
 FEW_PROMPTS: int
 class Pairs(NamedTuple):
-    """What the questions are put to."""
+    """Scored pairs to put questions to, with their prompts and sources."""
     scores: PairScores
     groups_N: np.ndarray
     subsets: dict[str, np.ndarray]
@@ -229,7 +229,7 @@ class Pairs(NamedTuple):
         """The reward margins."""
 
     def of(self, rows: np.ndarray) -> 'Pairs':
-        """Some of the pairs."""
+        """The pairs of one source."""
 
 def subsets_of(names_N) -> dict[str, np.ndarray]:
     """The rows of each source, by its name as it is shown."""

@@ -245,7 +245,7 @@ class Benchmark:
 
     @property
     def total(self) -> int:
-        "The prompts of the whole."
+        "How many prompts the whole benchmark has."
         return sum(self.sizes.values())
 
     def parts(
@@ -631,7 +631,7 @@ class BenchResult:
 
     @property
     def score(self) -> Estimate:
-        "The headline."
+        "The first of the scores."
         return next(iter(self.scores.values()))
 
     def in_words(
@@ -866,7 +866,7 @@ def _precision(model):
 
 
 def _length_in_words(model, wanted, benchmarks):
-    "The limit, and whose it is."
+    "How many tokens are read at most, and who says so."
     if model.max_length is None:
         return "any length"
     is_benchmarks = model.max_length == benchmarks
@@ -1030,7 +1030,7 @@ OWN_RESAMPLES = 300  # resamples for a function of one's own, which is asked for
 
 
 def _own_estimates(pairs, counted, rule):
-    "The scores, with intervals."
+    "The scores of one's own rule, with intervals."
     sources_N, groups_N = np.array(_sources(pairs), dtype=object), pairs["prompt_id"].to_numpy()
 
     def rows_of(name):

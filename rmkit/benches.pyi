@@ -150,7 +150,7 @@ class Benchmark:
 
     @property
     def total(self) -> int:
-        """The prompts of the whole."""
+        """How many prompts the whole benchmark has."""
 
     def parts(self, score: str) -> list[str]:
         """The subsets that a score comes from."""
@@ -215,7 +215,7 @@ class BenchResult:
 
     @property
     def score(self) -> Estimate:
-        """The headline."""
+        """The first of the scores."""
 
     def in_words(self, name: str) -> tuple[str, str]:
         """A score and its interval in words; for a number that can't be had, why."""

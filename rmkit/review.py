@@ -217,7 +217,7 @@ class Review:
 # %% ../nbs/55_review.ipynb #c032
 @patch
 def _forget_lines(self: Review):
-    "Begin without a line."
+    "Begin anew, without a line."
     self.entries, self.reviewers, self.seen = {}, {}, set()  # by row: what is said, and by whom
     self.outdated = set()  # rows with a decision that isn't carried out, since it was about other texts
     self._lines = defaultdict(lambda: defaultdict(list))  # lines, by row (by key where there is none) and reviewer
@@ -470,7 +470,7 @@ def _open_file(self: Review):
 
 @patch
 def _keep_lines(self: Review, lines):
-    "Keep lines, and take them in."
+    "Write lines to the file, where there is one, and take them in."
     texts = [json.dumps(line) for line in lines]
     if self.path is None or not lines:
         return self._take_in([json.loads(text) for text in texts])
@@ -854,7 +854,7 @@ def _noted_name(name):
     return f"{name}_given" if name.removesuffix("_given") in NOTED else name
 
 def _name_back(noted):
-    "And back."
+    "What a column of the table of changes is called in the dataset."
     return noted.removesuffix("_given") if noted.removesuffix("_given").removesuffix("_given") in NOTED else noted
 
 def _what_was_done(entry, sides, has_margin):

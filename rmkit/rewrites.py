@@ -326,7 +326,7 @@ def _as_texts(pair):
 
 # %% ../nbs/53_rewrites.ipynb #rw077
 class Sample(NamedTuple):
-    "Pairs that were drawn."
+    "Pairs that were drawn, and out of how many rows."
     pairs: list[dict]  # prompt, chosen, rejected: text or messages
     given: int  # rows of the dataset
 
@@ -632,7 +632,7 @@ REMEDIES = {
 
 
 def _in_words(aim, found):
-    "What one edit did."
+    "What one edit did to rewards and to the order of pairs."
     change, n = f"changes the reward by {found['change']._replace(why='')} standard deviations", found["change"].n
     if aim == "lower":
         return f"{change}; loses to the original in {found['loses'].in_percent()} of {n} pairs"
@@ -650,7 +650,7 @@ def _check_of_worst(probe):
 
 
 def _check_of_edit(probe, name):
-    "One edit."
+    "What one edit did, and whether it should."
     aim, found, said = probe.aims[name], probe.effects[name], probe.findings.get(name)
     what = f"{said}: {_in_words(aim, found)}" if said else _in_words(aim, found)
     status = "warn" if said else "unknown" if aim == "open" else "pass"
@@ -659,7 +659,7 @@ def _check_of_edit(probe, name):
 
 # %% ../nbs/53_rewrites.ipynb #rw056
 def _check_of_rate(rate):
-    "The user's rewriter."
+    "The effect of the user's rewriter."
     said = "; ".join(f"{name}: {estimate._replace(why='')}" for name, estimate in rate.items())
     return Check("your rewriter", "unknown", f"effect in standard deviations of the reward: {said}",
                  "whether it should have one is yours to say", number=rate["twice"].value)

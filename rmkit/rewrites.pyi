@@ -99,7 +99,7 @@ def edited_text(response: str | list[dict]) -> str:
     """The text that an edit of a response gets to see; empty where there is none."""
 
 class Sample(NamedTuple):
-    """Pairs that were drawn."""
+    """Pairs that were drawn, and out of how many rows."""
     pairs: list[dict]
     given: int
 
