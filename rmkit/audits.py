@@ -6,10 +6,10 @@ Docs: https://rmkit.github.io/rmkit/audits.html.md"""
 
 # %% auto #0
 __all__ = ['MOST_SOURCES', 'FEW_PROMPTS', 'CLEAR_GAIN', 'CLEAR_DIFFERENCE', 'CLEAR_PREFERENCE', 'CLEAR_NOISE', 'CURVE_PAIRS',
-           'HEADLINE', 'Reading', 'in_words', 'Grid', 'Picture', 'draw', 'Section', 'Audit', 'Pairs', 'subsets_of',
-           'ready', 'accuracy_section', 'calibration_section', 'length_section', 'style_section', 'rewrites_section',
-           'suspects_section', 'doubt_section', 'rewards_of_answers', 'best_of_section', 'models_section', 'attempt',
-           'Given', 'audit']
+           'HEADLINE', 'Reading', 'sentence', 'in_words', 'Grid', 'Picture', 'draw', 'Section', 'Audit', 'Pairs',
+           'subsets_of', 'pairs_to_audit', 'accuracy_section', 'calibration_section', 'length_section', 'style_section',
+           'rewrites_section', 'suspects_section', 'doubt_section', 'rewards_of_answers', 'best_of_section',
+           'models_section', 'attempt', 'Given', 'audit']
 
 # %% ../nbs/65_audits.ipynb #h002
 import json
@@ -25,7 +25,6 @@ import pandas as pd
 import torch
 from fastcore.basics import patch
 from jinja2 import Environment
-from matplotlib.ticker import FuncFormatter
 from rich.table import Table
 from rich.text import Text
 
@@ -37,7 +36,7 @@ from .calibration import brier_scores, calibration, calibration_error, log_losse
 from .checks import Check, Checks
 from .intervals import accuracy_estimate, bootstrap, Estimate, mcnemar, paired_difference, weighted_mean
 from .metrics import accuracy_by_length_gap, length_rule, prompt_groups, reliability, wins
-from .plots import CHOSEN, HELD_OUT, NEUTRAL, REJECTED
+from .plots import CHOSEN, HELD_OUT, NEUTRAL, put_legend_above, REJECTED, show_percent, style_axes
 from .report import as_svg, HEAD, shown, write_page
 from .rewrites import probe, style_matrix, STYLE_ORDER
 from .scoring import PairFeatures, RewardModel
@@ -46,8 +45,7 @@ from .suspects import cross_fit, find_suspects, margins_over_training, rank_susp
 from .table import complete, OWN_COLUMNS, PAIR_TEXTS, PairScores
 from .uncertainty import error_auroc, expected_p, laplace_head, risk_coverage, spread
 from .visualizer import RewardVisualizer
-from .words import (as_plain_text, is_missing, percent, printable, short_number, short_percent,
-                         short_probability, visible)
+from .words import as_plain_text, is_missing, percent, printable, short_number, short_probability, visible
 
 # %% ../nbs/65_audits.ipynb #au102
 class Reading(NamedTuple):
@@ -56,6 +54,13 @@ class Reading(NamedTuple):
     estimate: Estimate  # NaN where it can't be had; its `why` says why, and what would make it possible
     unit: str = "number"  # or "share", which is written in percent
     note: str = ""  # what to read it beside
+
+
+def sentence(
+    text: str,  # some words
+) -> str:
+    "A text with a capital letter and a full stop."
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
 
 
 def in_words(
@@ -83,7 +88,7 @@ class Grid(NamedTuple):
 
 
 class Picture(NamedTuple):
-    "Points with 95% intervals."
+    "Points with 95% intervals, for `draw`."
     title: str  # what it shows, and how to read it
     xlabel: str  # of the values
     ylabel: str  # of the points' height
@@ -112,19 +117,16 @@ def draw(
     ax,  # where
 ):  # the same axes
     "Draw a picture of an audit; names stand above it where there are several series."
+    ax = style_axes(ax, _label(picture.xlabel), _label(picture.ylabel))
     for look, (name, points) in zip(_LINES, picture.series.items()):
         _draw_series(ax, _label(name), points, look)
     if picture.guide == "diagonal":
         ax.plot([0.5, 1], [0.5, 1], "--", color=NEUTRAL, lw=1)
     elif picture.guide == "half":
         ax.axhline(0.5, ls="--", color=NEUTRAL, lw=1)
-    ax.set(xlabel=_label(picture.xlabel), ylabel=_label(picture.ylabel))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color=NEUTRAL, alpha=0.25, lw=0.6)
-    for name in picture.percent:
-        getattr(ax, f"{name}axis").set_major_formatter(FuncFormatter(short_percent))
+    show_percent(*(getattr(ax, f"{name}axis") for name in picture.percent))
     if len(picture.series) > 1:
-        ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize="small")
+        put_legend_above(ax)
     return ax
 
 # %% ../nbs/65_audits.ipynb #au110
@@ -166,7 +168,7 @@ def verdict(self: Audit) -> str:
 
 @patch(as_prop=True)
 def figures(self: Audit) -> dict[str, Estimate]:
-    "Every figure by its name."
+    "The estimate of each figure, by its name."
     return {reading.name: reading.estimate for section in self.sections for reading in section.readings}
 
 # %% ../nbs/65_audits.ipynb #au111a
@@ -196,266 +198,28 @@ def explore(
     explorer.filter(sort="data")
     return explorer
 
-# %% ../nbs/65_audits.ipynb #au115
-def _plain(value):
-    "Named tuples as dicts, at any depth."
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {name: _plain(item) for name, item in value._asdict().items()}
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-@patch
-def as_dict(self: Audit) -> dict:  # of texts, numbers, lists and None
-    "Title, facts, headline and sections, for JSON."
-    sections = [section._replace(pairs=None) for section in self.sections]
-    return without_nan(dict(title=self.title, facts=self.facts, headline=_plain(self.headline),
-                            sections=_plain(sections)))
-
-
-@patch
-def save_json(
-    self: Audit,
-    path,  # the .json file to write; its folder is made
-) -> Path:  # of the file
-    "Write all numbers and sentences; `Audit.from_json` reads them."
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
-    return path
-
-# %% ../nbs/65_audits.ipynb #au116
-def _estimate(found):
-    "An estimate out of JSON."
-    return Estimate(**{name: math.nan if value is None else value for name, value in found.items()})
-
-
-def _section(found):
-    "A section out of JSON."
-    readings = [Reading(**each | dict(estimate=_estimate(each["estimate"]))) for each in found["readings"]]
-    grids = [Grid(**each | dict(rows=[[_estimate(cell) if isinstance(cell, dict) else cell for cell in row]
-                                      for row in each["rows"]])) for each in found["grids"]]
-    return Section(**found | dict(checks=[Check(**each) for each in found["checks"]], readings=readings, grids=grids,
-                                  pictures=[Picture(**each) for each in found["pictures"]]))
-
-# %% ../nbs/65_audits.ipynb #au117
-@patch(cls_method=True)
-def from_dict(
-    cls: Audit,
-    found: dict,  # what `as_dict` gave
-) -> Audit:  # without its tables of pairs
-    "The audit that was kept; a ValueError for what is none."
-    try:
-        headline = [Reading(**each | dict(estimate=_estimate(each["estimate"]))) for each in found["headline"]]
-        return cls(found["title"], found["facts"], headline, [_section(each) for each in found["sections"]])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"that is no audit: {error!r}; expected what `Audit.save_json` wrote") from error
-
-
-@patch(cls_method=True)
-def from_json(
-    cls: Audit,
-    path,  # of a .json file that `save_json` wrote
-) -> Audit:  # without its tables of pairs
-    "The audit of a file; a ValueError where it holds none."
-    return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
-
-# %% ../nbs/65_audits.ipynb #au120
-_SHEET = """
-:is(.rmkit-audit, #rmkit) {
-& {all: initial; display: block; color: inherit; font: 14px/1.5 system-ui, sans-serif; margin: .5em 0;
-  overflow-wrap: anywhere}
-& :where(:not(svg, svg *)) {all: revert; box-sizing: border-box}
-& h3 {font-size: 18px; font-weight: 600; margin: 32px 0 4px}
-& h4 {font-size: 14px; font-weight: 600; margin: 16px 0 4px}
-& p {margin: 4px 0} & ul {margin: 8px 0; padding: 0 0 0 20px}
-.rmkit-soft {opacity: .8}
-.rmkit-tiles, .rmkit-beside {display: grid; gap: 12px 32px; align-items: start;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--least)), 1fr))}
-.rmkit-tiles {--least: 170px; gap: 12px; align-items: stretch; margin: 12px 0} .rmkit-beside {--least: 520px}
-.rmkit-tile, & figure {border: 1px solid rgba(128,128,128,.4); border-radius: 8px; padding: 10px 14px; margin: 0;
-  min-width: 0}
-.rmkit-big {font-size: 22px; font-weight: 600; font-variant-numeric: tabular-nums}
-.rmkit-finding {padding: 4px 0 4px 12px; border-left: 4px solid rgba(128,128,128,.5); margin: 8px 0; max-width: 70em}
-.rmkit-warn {border-color: #c98a00} .rmkit-fail {border-color: #d03a8f; background: rgba(208,58,143,.1)}
-.rmkit-scroll {overflow-x: auto; margin: 8px 0}
-& table {border-collapse: collapse; color: inherit; font-size: 14px; font-variant-numeric: tabular-nums; margin: 0}
-& th, & td {text-align: left; vertical-align: top; padding: 4px 20px 4px 0; overflow-wrap: break-word;
-  border-bottom: 1px solid rgba(128,128,128,.3)}
-& th {font-weight: 600}
-.rmkit-grid :is(th, td) {text-align: right; white-space: nowrap}
-.rmkit-grid :is(th, td).rmkit-words {text-align: left; white-space: normal; min-width: 5em}
-.rmkit-grid :is(th, td):first-child, .rmkit-grid .rmkit-words:last-child {min-width: 9em}
-.rmkit-value {white-space: nowrap}
-@media (max-width: 600px) {
-  .rmkit-readings tr {display: flex; flex-wrap: wrap; border-bottom: 1px solid rgba(128,128,128,.3)}
-  .rmkit-readings td {border: 0; min-width: 9em; padding: 2px 16px 2px 0}
-}
-& figure {margin: 8px 0; max-width: 640px}
-& figure svg {display: block; width: 100%; max-width: 560px; height: auto; margin: 0 auto}
-& figcaption {font-size: 13px; margin-top: 6px}
-}
-"""
-
-# %% ../nbs/65_audits.ipynb #au121
-_MARKS = {"pass": "✓", "warn": "! warn:", "fail": "✗ fail:", "unknown": "? not known:"}
-_BODY = """<div class="rmkit-audit mathjax_ignore tex2jax_ignore"><style>{{ sheet | safe }}</style>
-{% if heading %}<h3>{{ heading }}</h3>{% endif %}
-<p>{% for name, value in facts %}<span class="rmkit-soft">{{ name }}</span> {{ value }}{{ "; " if not loop.last }}
-{% endfor %}</p>
-<div class="rmkit-tiles">{% for tile in tiles %}<div class="rmkit-tile"><div class="rmkit-soft">{{ tile.name }}</div>
-<div class="rmkit-big">{{ tile.value }}</div><div>{{ tile.interval }}</div><div class="rmkit-soft">{{ tile.note }}</div>
-</div>{% endfor %}</div>
-<p>{{ verdict }}</p><ul>{% for found in open %}<li>{{ found }}</li>{% endfor %}</ul>
-{% for section in sections %}<h3>{{ section.title }}</h3><p class="rmkit-soft">{{ section.about }}</p>
-{% for check in section.checks %}<div class="rmkit-finding rmkit-{{ check.status }}"><b>{{ marks[check.status] }}</b>
-{{ check.found }}{% if check.more %}<div class="rmkit-soft">{{ check.more }}</div>{% endif %}</div>{% endfor %}
-<div class="rmkit-beside">{% if section.readings %}<div class="rmkit-scroll" tabindex="0" role="group"
-aria-label="{{ section.title }}"><table class="rmkit-readings">{% for row in section.readings %}
-<tr><td>{{ row[0] }}</td><td class="rmkit-value">{{ row[1] }}</td><td class="rmkit-soft">{{ row[2] }}</td></tr>
-{% endfor %}</table></div>
-{% endif %}{% for picture in section.pictures %}<figure>{{ picture.svg | safe }}<figcaption>{{ picture.title }}
-</figcaption></figure>{% endfor %}</div>
-{% for grid in section.grids %}<h4>{{ grid.title }}</h4>
-<div class="rmkit-scroll" tabindex="0" role="group" aria-label="{{ grid.title }}"><table class="rmkit-grid"><tr>
-{% for name, kind in grid.columns %}<th class="{{ kind }}">{{ name }}</th>{% endfor %}</tr>{% for row in grid.rows %}
-<tr>{% for cell in row %}<td class="{{ grid.columns[loop.index0][1] }}">{{ cell }}</td>{% endfor %}</tr>{% endfor %}
-</table></div>{% endfor %}{% endfor %}</div>"""
-
-# %% ../nbs/65_audits.ipynb #au123
-def _row_of_reading(reading):
-    "A figure in words: name, number, what to read it beside."
-    note = [reading.note, reading.estimate.why]  # a reason: no number, or no interval
-    return [reading.name, in_words(reading.estimate, reading.unit), "; ".join(filter(None, note))]
-
-
-def _tile(reading):
-    "A figure of the headline: the interval goes below the number."
-    value, _, interval = in_words(reading.estimate, reading.unit).partition(" ")
-    return dict(name=reading.name, value=value, interval=interval.strip("()"), note=_row_of_reading(reading)[2])
-
-
-def _visible(value):
-    "The texts in lists and dicts, with everything visible."
-    if isinstance(value, dict):
-        return {visible(name): _visible(item) for name, item in value.items()}
-    return visible(value) if isinstance(value, str) else [_visible(item) for item in value]
-
-# %% ../nbs/65_audits.ipynb #au124
-def _sentence(text):
-    "A text with a capital letter and a full stop."
-    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
-
-
-def _kinds(grid):
-    "Of each column whether it holds words, which stand to the left."
-    return ["rmkit-words" if all(isinstance(cell, str) for cell in column) else "" for column in zip(*grid.rows)]
-
-
-def _section_in_words(section):
-    "What the template takes of a section: texts, and pictures as SVG."
-    checks = [dict(status=check.status, found=check.found, more="" if check.status == "pass" else
-                   " ".join(map(_sentence, filter(None, [check.why, check.remedy])))) for check in section.checks]
-    grids = [dict(title=grid.title, columns=list(zip(grid.columns, _kinds(grid))), rows=grid.texts())
-             for grid in section.grids]
-    return _visible(dict(title=section.title, about=section.about, checks=checks, grids=grids,
-                         readings=[_row_of_reading(reading) for reading in section.readings])) | dict(
-        pictures=[dict(title=visible(picture.title), svg=as_svg(draw, picture)) for picture in section.pictures])
-
-# %% ../nbs/65_audits.ipynb #au125
-def _body(audit, heading):
-    "The audit as HTML."
-    open_checks = [check.found for check in [*audit.checks.failed, *audit.checks.warned]]
-    texts = _visible(dict(facts=list(audit.facts.items()), tiles=[_tile(reading) for reading in audit.headline],
-                          verdict=audit.verdict, open=open_checks, heading=heading))
-    return Environment(autoescape=True).from_string(_BODY).render(
-        sheet=_SHEET, marks=_MARKS, sections=[_section_in_words(section) for section in audit.sections], **texts)
-
-
-@patch
-def _repr_html_(self: Audit):
-    return _body(self, self.title)
-
-
-@patch
-def save(
-    self: Audit,
-    path,  # the .html file to write; its folder is made
-) -> Path:  # of the file
-    "Write the audit as one self-contained page, which needs no network and runs no script."
-    return write_page(path, HEAD + "{{ body | safe }}</body></html>\n", self.title, body=_body(self, ""))
-
-# %% ../nbs/65_audits.ipynb #au128
-def _grid_for_terminal(title, columns, rows, encoding):
-    "A table, its first column to the left."
-    grid = Table(title=title and printable(title, encoding), title_justify="left", title_style="italic", box=None,
-                 pad_edge=False, show_header=any(columns), padding=(0, 2, 0, 0))
-    for k, name in enumerate(columns):
-        grid.add_column(printable(name, encoding), justify="right" if k and title else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(printable(cell, encoding) for cell in row))
-    return grid
-
-
-@patch
-def __rich_console__(self: Audit, console, options):
-    "Headline and findings, then section by section the figures; the first section's tables."
-    def table(title, columns, rows):
-        return _grid_for_terminal(title, columns, rows, options.encoding)
-    facts = "; ".join(f"{name} {value}" for name, value in self.facts.items())
-    yield Text.assemble(printable(self.title, options.encoding, "bold"), "\n", printable(facts, options.encoding))
-    yield table("", [""] * 3, map(_row_of_reading, self.headline))
-    yield Text()
-    yield self.checks
-    for section in self.sections:
-        if section.readings:
-            yield Text("\n").append(printable(section.title, options.encoding, "bold"))
-            yield table("", [""] * 3, map(_row_of_reading, section.readings))
-    yield from (table(f"\n{grid.title}", list(grid.columns), grid.texts()) for grid in self.sections[0].grids)
-    yield Text("\nThe other tables and the pictures are in the page: save('audit.html'), or --output audit.html.")
-
-# %% ../nbs/65_audits.ipynb #au129
-@patch
-def __str__(self: Audit):
-    "The audit as plain text, 80 characters wide."
-    return as_plain_text(self, 80)
-
-
-Audit.__repr__ = Audit.__str__
-
-# %% ../nbs/65_audits.ipynb #au131
-def _markdown(text):
-    "A text that Markdown takes as it is, on one line."
-    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", " ".join(visible(text).split()))
-
-
-@patch
-def card(self: Audit) -> str:
-    "The evaluation part of a model's card: the figures to read first, and what to know before using it."
-    rows = [f"| {' | '.join(map(_markdown, _row_of_reading(reading)))} |" for reading in self.headline]
-    known = [f"- {_markdown(check.found)}" for check in [*self.checks.failed, *self.checks.warned]]
-    facts = "; ".join(f"{name} {value}" for name, value in self.facts.items())
-    return "\n".join([_markdown(facts), "", "| figure | value, 95% interval | beside |", "|---|---|---|", *rows,
-                      *(["", "To know before use:", "", *known] if known else [])])
-
 # %% ../nbs/65_audits.ipynb #au201
 MOST_SOURCES = 30  # rows of a table by source; the smallest go without
 FEW_PROMPTS = 20  # of a source, below which it can't be the weakest: its number may be anything
 
 
 class Pairs(NamedTuple):
-    "What the questions are put to."
+    "Scored pairs to put questions to, with their prompts and sources."
     scores: PairScores  # those pairs that have a reward
     groups_N: np.ndarray  # (N,) of int: the prompt of each
     subsets: dict[str, np.ndarray]  # source -> (n,) its rows, the largest first; empty for one source or none
     rows_N: np.ndarray  # (N,) of int: their rows in the table that was given
 
+    @property
+    def margin_N(self) -> np.ndarray:  # (N,) of float
+        "The reward margins."
+        return self.scores["reward_margin"].to_numpy(dtype=float)
+
     def of(
         self,
         rows: np.ndarray,  # (n,) of int, of one source
     ) -> "Pairs":  # without subsets
-        "Some of the pairs."
+        "The pairs of one source."
         return Pairs(self.scores.iloc[rows], self.groups_N[rows], {}, self.rows_N[rows])
 
 
@@ -470,7 +234,7 @@ def subsets_of(
     return {name: np.array(found) for name, found in largest_first} if len(rows) > 1 else {}
 
 # %% ../nbs/65_audits.ipynb #au202
-def ready(
+def pairs_to_audit(
     scores,  # a table of scored pairs, of any kind that `complete` takes
     by: str = "source",  # column that names the sources
 ) -> Pairs:
@@ -507,7 +271,7 @@ def _rule(scores):
 
 def _against_rule(pairs):
     "Accuracy, that of the length rule, and the difference."
-    wins_N, (rule_N, _) = wins(pairs.scores["reward_margin"]), _rule(pairs.scores)
+    wins_N, (rule_N, _) = wins(pairs.margin_N), _rule(pairs.scores)
     if rule_N is None:
         unknown = Estimate(math.nan, why="the table has no length_chosen and length_rejected")
         return accuracy_estimate(wins_N, pairs.groups_N), unknown, unknown
@@ -515,25 +279,27 @@ def _against_rule(pairs):
             paired_difference(wins_N, rule_N, pairs.groups_N))
 
 # %% ../nbs/65_audits.ipynb #au208
-def _accuracy_checks(overall, rule, direction, difference):
-    "Whether it guesses, and whether it is more than a rule of length."
+def _accuracy_check(overall):
+    "Whether it is more than guessing."
+    is_better = overall.low > 0.5
     said = f"The model orders {overall.in_percent()} of the pairs as people did"
-    better = overall.low > 0.5
-    yield Check("accuracy", "pass" if better else "fail" if overall.high < 0.5 else "warn",
-                said + ("" if better else ", which is not surely more than guessing"),
-                "A coin is right in half of the pairs.", "Look at the pairs, and whether chosen and rejected are "
-                "swapped; then at the training's loss.", overall.value)
+    return Check("accuracy", "pass" if is_better else "fail" if overall.high < 0.5 else "warn",
+                 said + ("" if is_better else ", which is not surely more than guessing"),
+                 "A coin is right in half of the pairs.", "Look at the pairs, and whether chosen and rejected are "
+                 "swapped; then at the training's loss.", overall.value)
+
+
+def _rule_check(rule, direction, difference):
+    "Whether it is more than a rule of length."
     if math.isnan(rule.value):
-        yield Check("length rule", "unknown", "What a rule of length would get isn't known", rule.why,
-                    "Score the pairs with `RewardModel.score_pairs`, which counts tokens.")
-        return
+        return Check("length rule", "unknown", "What a rule of length would get isn't known", rule.why,
+                     "Score the pairs with `RewardModel.score_pairs`, which counts tokens.")
     which = f"“the {direction} response wins”" if direction != "neither" else "length, which says nothing here,"
-    passed = difference.low > 0
-    yield Check("length rule", "pass" if passed else "warn",
-                f"The rule {which} gets {percent(rule.value)}; the model gets "
-                f"{100 * difference.value:+.1f} points ({100 * difference.low:+.1f} to {100 * difference.high:+.1f})",
-                "What doesn't beat a rule that reads nothing may have learnt that rule.",
-                "Read the section on length, and compare with a longer training or a larger model.", difference.value)
+    value, low, high = (f"{100 * end:+.1f}" for end in difference[:3])
+    return Check("length rule", "pass" if difference.low > 0 else "warn",
+                 f"The rule {which} gets {percent(rule.value)}; the model gets {value} points ({low} to {high})",
+                 "What doesn't beat a rule that reads nothing may have learnt that rule.",
+                 "Read the section on length, and compare with a longer training or a larger model.", difference.value)
 
 
 def _ties_check(ties):
@@ -568,14 +334,21 @@ def _weakest_check(weakest, overall):
                  f"Read pairs of {name}; add some to the training, or leave it out of the use.", its.value)
 
 # %% ../nbs/65_audits.ipynb #au210
+def _accuracy_by_source(pairs):
+    "Accuracy, the length rule and ties, a row a source."
+    def row(part):
+        return [*_against_rule(part), accuracy_estimate(part.margin_N == 0, part.groups_N)]
+    return _by_source(pairs, dict.fromkeys(["accuracy", "length rule", "more than the rule", "ties"], "share"), row)
+
+
 def accuracy_section(
     pairs: Pairs,  # what was scored
 ) -> Section:
     "Accuracy, ties and the length rule; by source, and on the weakest."
     overall, rule, difference = _against_rule(pairs)
     direction, weakest = _rule(pairs.scores)[1], _weakest(pairs)
-    ties = accuracy_estimate(pairs.scores["reward_margin"] == 0, pairs.groups_N)
-    checks = [*_accuracy_checks(overall, rule, direction, difference), _weakest_check(weakest, overall),
+    ties = accuracy_estimate(pairs.margin_N == 0, pairs.groups_N)
+    checks = [_accuracy_check(overall), _rule_check(rule, direction, difference), _weakest_check(weakest, overall),
               _ties_check(ties)]
     size = f"{len(pairs.scores):,} pairs, {pairs.groups_N.max() + 1:,} prompts"
     readings = [Reading("accuracy", overall, "share", size),
@@ -583,12 +356,8 @@ def accuracy_section(
                 Reading("more than the length rule", difference, "share"), Reading("ties", ties, "share")]
     if weakest:
         readings.insert(1, Reading("weakest source", weakest[1], "share", weakest[0]))
-
-    def row(part):
-        return [*_against_rule(part), accuracy_estimate(part.scores["reward_margin"] == 0, part.groups_N)]
-    columns = dict.fromkeys(["accuracy", "length rule", "more than the rule", "ties"], "share")
     return Section("accuracy", "Accuracy", "How often the chosen response has the higher reward; a tie is half right.",
-                   checks, readings, _by_source(pairs, columns, row))
+                   checks, readings, _accuracy_by_source(pairs))
 
 # %% ../nbs/65_audits.ipynb #au221
 CLEAR_GAIN = 0.01  # nats a pair: a temperature that gains less isn't worth a word
@@ -623,25 +392,27 @@ _CALIBRATION = {"log loss": ("log_loss", "number", "nats; 0.693 says nothing"), 
                 ("log_loss_gain", "number", "nats, on the other half")}
 
 
+def _calibration_by_source(pairs):
+    "Log loss, Brier score and calibration error, a row a source."
+    def row(part):
+        means = (bootstrap(weighted_mean, of(part.margin_N), groups_N=part.groups_N)
+                 for of in (log_losses, brier_scores))
+        return [*means, calibration_error(part.margin_N, part.groups_N)]
+    return _by_source(pairs, {"log loss": "number", "Brier score": "number", "calibration error": "share"}, row)
+
+
 def calibration_section(
     pairs: Pairs,  # what was scored
 ) -> Section:  # "calibration"
     "Log loss, Brier score and calibration error, by source; what a temperature would change."
-    margin_N = pairs.scores["reward_margin"].to_numpy(dtype=float)
-    found = calibration(margin_N, pairs.groups_N)
-
-    def row(part):
-        margin_N = part.scores["reward_margin"].to_numpy(dtype=float)
-        means = (bootstrap(weighted_mean, of(margin_N), groups_N=part.groups_N) for of in (log_losses, brier_scores))
-        return [*means, calibration_error(margin_N, part.groups_N)]
-    columns = {"log loss": "number", "Brier score": "number", "calibration error": "share"}
-    bins = reliability(margin_N)
+    found = calibration(pairs.margin_N, pairs.groups_N)
+    points = _points(reliability(pairs.margin_N), "confidence")
     picture = Picture("Reliability: how often it is right when it is this sure. Below the line it is too sure.",
-                      "confidence of the model", "accuracy", dict(pairs=_points(bins, "confidence")), "xy", "diagonal")
+                      "confidence of the model", "accuracy", dict(pairs=points), "xy", "diagonal")
     about = "The margin of two rewards is the log-odds that the first is preferred. A pair counts in both orders."
     return Section("calibration", "Confidence", about, [_calibration_check(found)],
                    [Reading(name, found[key], unit, note) for name, (key, unit, note) in _CALIBRATION.items()],
-                   _by_source(pairs, columns, row), [picture])
+                   _calibration_by_source(pairs), [picture])
 
 # %% ../nbs/65_audits.ipynb #au241
 CLEAR_DIFFERENCE = 0.05  # of two accuracies, which has to be more than this for sure
@@ -730,28 +501,32 @@ def _correction(scores):
         return {}, None
 
 # %% ../nbs/65_audits.ipynb #au244
+def _length_by_source(pairs):
+    "Accuracy by which response is longer, and that of the length rule, a row a source."
+    def row(part):
+        return [*list(accuracy_by_length(part.scores).values())[:3], _against_rule(part)[1]]
+    columns = dict.fromkeys(["shorter is better", "longer is better", "equal length", "length rule"], "share")
+    return _by_source(pairs, columns, row)
+
+
 def length_section(
     pairs: Pairs,  # what was scored
 ) -> Section:
     "Accuracy by which response is longer, and what a correction would bring; a ValueError without lengths."
     found, effect = accuracy_by_length(pairs.scores), length_effect(pairs.scores)
     preference = length_preference(pairs.scores)
-    difference = bootstrap(_longer_less_shorter, wins(pairs.scores["reward_margin"]), _sides(pairs.scores),
+    difference = bootstrap(_longer_less_shorter, wins(pairs.margin_N), _sides(pairs.scores),
                            groups_N=pairs.groups_N)
     gain, strength = _correction(pairs.scores)
     checks = [_sides_check(found, difference), _preference_check(preference),
               *([] if strength is None else [_correction_check(gain, strength)])]
-    columns = dict.fromkeys(["shorter is better", "longer is better", "equal length", "length rule"], "share")
-
-    def row(part):
-        return [*list(accuracy_by_length(part.scores).values())[:3], _against_rule(part)[1]]
     picture = Picture("Accuracy by how much longer the chosen response is. A slope says that it goes by length.",
                       "tokens by which the chosen response is longer", "accuracy",
                       dict(pairs=_points(accuracy_by_length_gap(pairs.scores), "gap")), "y", "half")
     about = "Equal length: within a tenth of the longer one. Length-balanced: the mean of the first two."
     return Section("length", "Length", about, checks,
                    _length_readings(found, difference, preference, effect, gain, strength),
-                   _by_source(pairs, columns, row), [picture])
+                   _length_by_source(pairs), [picture])
 
 # %% ../nbs/65_audits.ipynb #au261
 def _style_check(effects):
@@ -789,19 +564,19 @@ def style_section(
         "styles being equal, too." + (" In a sample of 5,000 pairs." if len(pairs.scores) > STYLE_PAIRS else "")
     return Section("style", "Format and style", about, [_style_check(effects)], grids=[grid] if len(met) else [])
 
-# %% ../nbs/65_audits.ipynb #au281
-def _some(names, most=4):
+# %% ../nbs/65_audits.ipynb #au284
+def _first_names(names, most=4):
     "The first of some names, and how many more there are."
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
-
+# %% ../nbs/65_audits.ipynb #au281
 def _rewrite_checks(found):
     "What edits do that they shouldn't, and what is left in the worst case."
     by_fault = {}
     for name, faults in found.findings.items():
         for fault in faults.split(" and "):
             by_fault.setdefault(fault, []).append(name)
-    said = [f"what {fault}: {_some(names)}" for fault, names in by_fault.items()]
+    said = [f"what {fault}: {_first_names(names)}" for fault, names in by_fault.items()]
     yield Check("rewrites", "warn" if said else "pass",
                 "Of the edits, " + "; ".join(said) if said else "No edit moves the reward that shouldn't",
                 "A policy finds the edit that pays.", "Train on pairs that differ in it alone, either way round, or "
@@ -816,6 +591,12 @@ def _edit_grid(found, title, measure, heading, aims):
     rows = [[name, found.aims[name], effects["change"].n, effects["change"], effects[measure],
              found.findings.get(name, "")] for name, effects in found.effects.items() if found.aims[name] in aims]
     return [Grid(title, columns, rows)] if rows else []
+
+
+def _edit_grids(found):
+    "The edits that should not matter, and those that should."
+    return [*_edit_grid(found, "Edits that should not matter", "flips", "turns the order", ("keep", "style", "open")),
+            *_edit_grid(found, "Edits that ruin an answer", "loses", "loses to the original", ("lower",))]
 
 # %% ../nbs/65_audits.ipynb #au282
 def _style_matrix(model, scores, n_prompts):
@@ -846,14 +627,22 @@ def rewrites_section(
     readings += [Reading(f"rewrite, {name}", estimate, "number", "standard deviations, by RATE")
                  for name, estimate in found.rate.items()]
     of_matrix, matrix = _style_matrix(model, pairs.scores, n_prompts)
-    grids = [*_edit_grid(found, "Edits that should not matter", "flips", "turns the order", ("keep", "style", "open")),
-             *_edit_grid(found, "Edits that ruin an answer", "loses", "loses to the original", ("lower",))]
     about = "Change: of the reward, in standard deviations of the rewards. Keep: the order should stay. Style: it " \
         "should not pay. Lower: it should lose to the original."
-    return Section("rewrites", "Rewrites", about, [*_rewrite_checks(found)], readings + of_matrix, grids + matrix)
+    return Section("rewrites", "Rewrites", about, [*_rewrite_checks(found)], readings + of_matrix,
+                   _edit_grids(found) + matrix)
 
 # %% ../nbs/65_audits.ipynb #au301
 CLEAR_NOISE = 0.05  # share of suspects; people who are of two minds leave a few by themselves
+
+
+def _suspects_check(name, whose, noise):
+    "Whether labels are wrong in more than a few pairs."
+    return Check(name, "warn" if noise.low > CLEAR_NOISE else "pass",
+                 f"{noise.in_percent()} of the {whose} labels are probably wrong",
+                 "Wrong labels cap the accuracy that can be measured, and teach the opposite.",
+                 f"`audit.explore({name!r})` has them, the most suspect first: turn or drop them, and train again.",
+                 noise.value)
 
 
 def suspects_section(
@@ -863,21 +652,18 @@ def suspects_section(
     whose: str = "held-out",  # labels they are
 ) -> Section:  # with the suspects
     "Labels that are probably wrong: their share, by source, and which. A ValueError where margins tell nothing."
-    margin_N = pairs.scores["reward_margin"].to_numpy(dtype=float) if margin_N is None else margin_N
+    margin_N = pairs.margin_N if margin_N is None else margin_N
     found, ranked = find_suspects(margin_N, pairs.groups_N), rank_suspects(pairs.scores, margin_N)
     if math.isnan(found.noise.value):
         raise ValueError(found.noise.why)
-    check = Check(name, "warn" if found.noise.low > CLEAR_NOISE else "pass",
-                  f"{found.noise.in_percent()} of the {whose} labels are probably wrong",
-                  "Wrong labels cap the accuracy that can be measured, and teach the opposite.",
-                  f"`audit.explore({name!r})` has them, the most suspect first: turn or drop them, and train again.",
-                  found.noise.value)
-    rows = [[source, len(rows), accuracy_estimate(found.is_suspect_N[rows], pairs.groups_N[rows])]
-            for source, rows in list(pairs.subsets.items())[:MOST_SOURCES]]
-    grids = [Grid("By source", dict(source="number", pairs="number", suspects="share"), rows)] if rows else []
+    judged = pairs._replace(scores=pairs.scores.assign(is_suspect=found.is_suspect_N))
+
+    def row(part):
+        return [accuracy_estimate(part.scores["is_suspect"], part.groups_N)]
     about = "An estimate of the share of wrong labels. Of people who are of two minds some percent look so, too; and " \
         "a model that is too sure finds too many."
-    return Section(name, f"Suspect {whose} labels", about, [check], [Reading(name, found.noise, "share")], grids,
+    return Section(name, f"Suspect {whose} labels", about, [_suspects_check(name, whose, found.noise)],
+                   [Reading(name, found.noise, "share")], _by_source(judged, dict(suspects="share"), row),
                    pairs=ranked[ranked["suspect"]])
 
 # %% ../nbs/65_audits.ipynb #au321
@@ -889,6 +675,17 @@ def _coverage_points(wins_N, doubt_N):
     found = risk_coverage(wins_N, doubt_N)
     at = np.unique(np.linspace(len(wins_N) // 20, len(wins_N) - 1, 20).astype(int))
     return [[float(found.coverage_N[k]), float(found.accuracy_N[k]), None, None] for k in at]
+
+
+def _doubts(margin_N, sds_N):
+    "By each deviation, the probability that a pair's order is wrong."
+    return {name: expected_p(-np.abs(margin_N), sd_N) for name, sd_N in sds_N.items()}
+
+
+def _auroc_of_doubt(wins_N, doubt_N, groups_N):
+    "The chance that a wrong pair is more doubtful than a right one, with its interval."
+    return bootstrap(lambda weights_N, *columns_N: error_auroc(*columns_N, weights_N), wins_N, doubt_N,
+                     groups_N=groups_N)
 
 # %% ../nbs/65_audits.ipynb #au322
 def _doubt_check(best):
@@ -903,6 +700,13 @@ def _doubt_check(best):
                  "Give `train=` or `runs=`, whose doubt says more than the margin.", found.value)
 
 
+def _doubt_readings(found, whys, surest):
+    "The figures about doubt: known ones, those that aren't and why, and how right the surest pairs are."
+    return [*(Reading(f"AUROC of the {name}", estimate, "share") for name, estimate in found.items()),
+            *(Reading(f"AUROC of the {name}", Estimate(math.nan, why=why)) for name, why in whys.items()),
+            Reading("accuracy of the surest half", surest, "share")]
+
+
 def doubt_section(
     pairs: Pairs,  # what was scored
     sds: dict,  # name -> (N,) standard deviation of each margin
@@ -910,21 +714,18 @@ def doubt_section(
 ) -> Section:
     "How well the margin, and deviations of it, tell wrong pairs from right ones."
     rows = np.sort(np.random.default_rng(0).permutation(len(pairs.scores))[:CURVE_PAIRS])
-    margin_N, groups_N = pairs.scores["reward_margin"].to_numpy(dtype=float)[rows], pairs.groups_N[rows]
+    margin_N, groups_N = pairs.margin_N[rows], pairs.groups_N[rows]
     sds_N = {"margin": np.zeros(len(rows))} | {name: np.asarray(sd_N, dtype=float)[rows] for name, sd_N in sds.items()}
-    doubts = {name: expected_p(-np.abs(margin_N), sd_N) for name, sd_N in sds_N.items()}  # that the order is wrong
-    wins_N = wins(margin_N)
-    found = {name: bootstrap(lambda weights_N, *columns_N: error_auroc(*columns_N, weights_N), wins_N, doubt_N,
-                             groups_N=groups_N) for name, doubt_N in doubts.items()}
-    sure_N = doubts["margin"] <= np.median(doubts["margin"])
-    readings = [Reading(f"AUROC of the {name}", estimate, "share") for name, estimate in found.items()]
-    readings += [Reading(f"AUROC of the {name}", Estimate(math.nan, why=why)) for name, why in whys.items()]
-    readings += [Reading("accuracy of the surest half", accuracy_estimate(wins_N[sure_N], groups_N[sure_N]), "share")]
+    doubts, wins_N = _doubts(margin_N, sds_N), wins(margin_N)
+    found = {name: _auroc_of_doubt(wins_N, doubt_N, groups_N) for name, doubt_N in doubts.items()}
+    is_sure_N = doubts["margin"] <= np.median(doubts["margin"])
+    surest = accuracy_estimate(wins_N[is_sure_N], groups_N[is_sure_N])
     picture = Picture("Accuracy of the pairs that are kept, the most doubtful left out first.", "share of pairs kept",
                       "accuracy", {name: _coverage_points(wins_N, doubt_N) for name, doubt_N in doubts.items()}, "xy")
     best = max(found.items(), key=lambda each: np.nan_to_num(each[1].value))
     about = "AUROC: the chance that a wrong pair is more doubtful than a right one; a half says nothing."
-    return Section("doubt", "Doubt", about, [_doubt_check(best)], readings, pictures=[picture])
+    return Section("doubt", "Doubt", about, [_doubt_check(best)], _doubt_readings(found, whys, surest),
+                   pictures=[picture])
 
 # %% ../nbs/65_audits.ipynb #au401
 def _flat_rewards(score, prompts, responses_GN):
@@ -968,9 +769,27 @@ def _caution(rewards_MGN, gold_GN):
     if len(rewards_MGN) < 2:
         return Estimate(math.nan, why="No further runs were given: `runs=`, models trained alike with other seeds."), {}
     cautious_GN, n = cautious_rewards(rewards_MGN), gold_GN.shape[1]
-    by_2G = [best_of(by_GN, gold_GN, [n])[:, 0] / (gold_GN.std() or 1) for by_GN in (cautious_GN, rewards_MGN[0])]
+    by_2G = [best_of(gold_GN, by_GN, [n])[:, 0] / (gold_GN.std() or 1) for by_GN in (cautious_GN, rewards_MGN[0])]
     curve = best_of_curve(cautious_GN, gold_GN)
     return paired_difference(*by_2G), {"gold, chosen with caution": _standardised(curve, "gold", gold_GN)}
+
+# %% ../nbs/65_audits.ipynb #au407
+def _turn_check(turn):
+    "Whether gold turns while the reward rises."
+    return Check("best of n", "warn" if turn.is_certain else "pass", str(turn)[0].upper() + str(turn)[1:],
+                 "A policy that is pushed further gets worse while its reward rises.",
+                 f"Choose among no more than {turn.n} answers, or stop a policy at a divergence of "
+                 f"{float(kl_of_best_of(turn.n)):.1f} nats.", turn.n)
+
+
+def _best_of_readings(turn, gained, caution, n_prompts):
+    "The figures about the best of n."
+    readings = [Reading("n of the best gold", Estimate(turn.n, n=n_prompts), "number", f"of up to {turn.last} answers"),
+                Reading("gold gained by it", gained, "number", "standard deviations of the answers")]
+    if turn.n < turn.last:
+        readings.append(Reading("gold lost from there to the last n", turn.lost, "number", "in gold's own unit"))
+    return [*readings, Reading("gold gained by caution", caution, "number", f"standard deviations; best of {turn.last} "
+                               "by mean less deviation of all runs")]
 
 
 def best_of_section(
@@ -979,26 +798,15 @@ def best_of_section(
 ) -> Section:
     "The best of n by the model, judged by gold; a ValueError for fewer than two prompts."
     rewards_MGN = np.reshape(rewards_MGN, (-1, *np.shape(gold_GN)))
-    proxy_GN, (gain, cautious) = rewards_MGN[0], _caution(rewards_MGN, gold_GN)
+    proxy_GN, (caution, cautious) = rewards_MGN[0], _caution(rewards_MGN, gold_GN)
     curve, turn = best_of_curve(proxy_GN, gold_GN), turning_point(proxy_GN, gold_GN)
-    best_2G = best_of(proxy_GN, gold_GN, [1, turn.n]).T / (gold_GN.std() or 1)
-    check = Check("best of n", "warn" if turn.is_certain else "pass", str(turn)[0].upper() + str(turn)[1:],
-                  "A policy that is pushed further gets worse while its reward rises.",
-                  f"Choose among no more than {turn.n} answers, or stop a policy at a divergence of "
-                  f"{float(kl_of_best_of(turn.n)):.1f} nats.", turn.n)
-    best_n = Estimate(turn.n, n=len(gold_GN))
-    readings = [Reading("n of the best gold", best_n, "number", f"of up to {turn.last} answers"),
-                Reading("gold gained by it", paired_difference(best_2G[1], best_2G[0]), "number",
-                        "standard deviations of the answers")]
-    if turn.n < turn.last:
-        readings.append(Reading("gold lost from there to the last n", turn.lost, "number", "in gold's own unit"))
-    readings.append(Reading("gold gained by caution", gain, "number", f"standard deviations; best of {turn.last} by "
-                            "mean less deviation of all runs"))
+    first_G, best_G = best_of(proxy_GN, gold_GN, [1, turn.n]).T / (gold_GN.std() or 1)
     lines = dict(reward=_standardised(curve, "proxy", proxy_GN), gold=_standardised(curve, "gold", gold_GN)) | cautious
     picture = Picture("The best of n by the model: its own reward, and what it is worth. Where gold falls, the reward "
                       "is over-optimised.", "divergence from one draw, in nats", "standard deviations", lines)
-    return Section("best of n", "Best of n", "What choosing by the reward gains, and where it turns.", [check],
-                   readings, pictures=[picture])
+    readings = _best_of_readings(turn, paired_difference(best_G, first_G), caution, len(gold_GN))
+    return Section("best of n", "Best of n", "What choosing by the reward gains, and where it turns.",
+                   [_turn_check(turn)], readings, pictures=[picture])
 
 # %% ../nbs/65_audits.ipynb #au501
 _ROW = "__rmkit_row_of_audit__"  # a column by which pairs are found again
@@ -1025,26 +833,31 @@ def _compared(pairs, other):
     return pairs.of(np.flatnonzero(is_known_N)), margin_N[is_known_N]
 
 # %% ../nbs/65_audits.ipynb #au502
+def _models_check(n, split, difference):
+    "Which of two models is better, as far as that is certain."
+    better = "the first" if difference.value > 0 else "the other"
+    certain = difference.low > 0 or difference.high < 0
+    found = f"Of {n:,} pairs the first model alone is right on {split.only_a:,}, the other on {split.only_b:,}: " + (
+        f"{better} is better" if certain else "that may be luck")
+    return Check("two models", "pass", f"{found} (p = {short_probability(split.p)})", "", "", difference.value)
+
+
 def models_section(
     pairs: Pairs,  # what the first model scored
     other,  # a `RewardModel`, or its table of the same pairs
 ) -> Section:  # with the pairs on which they differ
     "Two models on the same pairs; a ValueError for a table of other pairs."
     pairs, margin_N = _compared(pairs, other)
-    ours_N, theirs_N = wins(pairs.scores["reward_margin"]), wins(margin_N)
-    split, difference = mcnemar(ours_N, theirs_N), paired_difference(ours_N, theirs_N, pairs.groups_N)
-    better = "the first" if difference.value > 0 else "the other"
-    certain = difference.low > 0 or difference.high < 0
-    found = f"Of {len(pairs.scores):,} pairs the first model alone is right on {split.only_a:,}, the other on " \
-        f"{split.only_b:,}: " + (f"{better} is better" if certain else "that may be luck")
-    check = Check("two models", "pass", f"{found} (p = {short_probability(split.p)})", "", "", difference.value)
+    ours_N, theirs_N = wins(pairs.margin_N), wins(margin_N)
+    difference = paired_difference(ours_N, theirs_N, pairs.groups_N)
     readings = [Reading("accuracy of the first", accuracy_estimate(ours_N, pairs.groups_N), "share"),
                 Reading("accuracy of the other", accuracy_estimate(theirs_N, pairs.groups_N), "share"),
                 Reading("first less other", difference, "share")]
-    differ = pairs.scores.assign(other_margin=margin_N, apart=np.abs(margin_N - pairs.scores["reward_margin"]))
+    differ = pairs.scores.assign(other_margin=margin_N, apart=np.abs(margin_N - pairs.margin_N))
     differ = differ[ours_N != theirs_N].sort_values("apart", ascending=False, kind="stable").reset_index(drop=True)
-    return Section("models", "Two models", "On the same pairs. The pairs on which they differ: "
-                   "`audit.explore(\"models\")`.", [check], readings, pairs=differ)
+    about = 'On the same pairs. The pairs on which they differ: `audit.explore("models")`.'
+    check = _models_check(len(pairs.scores), mcnemar(ours_N, theirs_N), difference)
+    return Section("models", "Two models", about, [check], readings, pairs=differ)
 
 # %% ../nbs/65_audits.ipynb #au601
 def _as_scorer(model, tokenizer=None):
@@ -1083,11 +896,14 @@ def attempt(
     try:
         return ask()
     except ValueError as error:
-        why = _sentence(str(error))
+        why = sentence(str(error))
         check = Check(name, "unknown", f"{title}: not known", why, remedy)
         return Section(name, title, "", [check], [Reading(name, Estimate(math.nan, why=f"{why} {remedy}"))])
 
 # %% ../nbs/65_audits.ipynb #au603
+_NO_MODEL = "No model was given, only its rewards."
+
+
 class Given(NamedTuple):
     "What a reader gave beside the model and the pairs, and what was read of the pairs."
     model: object  # a `RewardModel`, another scorer, or None
@@ -1111,7 +927,7 @@ def _need(thing, why):
 
 def _train_features(given):
     "What the head reads of the training pairs that have a reward; a ValueError where that can't be."
-    _need(given.model, "No model was given, only its rewards.")
+    _need(given.model, _NO_MODEL)
     _need(given.features, given.why)
     _need(given.train, "The training pairs were not given.")
     found = given.train if isinstance(given.train, PairFeatures) else given.model.pair_features(given.train)
@@ -1128,7 +944,7 @@ def _ask_doubt(pairs, given, trained):
     except ValueError as error:
         whys["Laplace head"] = f"{error} It takes the model and `train=`, the pairs that it was trained on."
     if given.runs:
-        margins_HN = [pairs.scores["reward_margin"], *(_margins_of(run, pairs.scores) for run in given.runs)]
+        margins_HN = [pairs.margin_N, *(_margins_of(run, pairs.scores) for run in given.runs)]
         sds["runs"] = np.nan_to_num(spread(margins_HN).sd_N)
     else:
         whys["runs"] = "No further runs were given: `runs=`, models trained alike with other seeds."
@@ -1138,17 +954,17 @@ def _ask_doubt(pairs, given, trained):
 def _ask_training(given, trained):
     "Suspects among the training pairs, by snapshots or by a head fitted fold by fold."
     if given.snapshots is not None:
-        pairs, margins_SN = ready(given.snapshots.scores), np.stack(given.snapshots.margins[1:] or [[]])
+        pairs, margins_SN = pairs_to_audit(given.snapshots.scores), np.stack(given.snapshots.margins[1:] or [[]])
         return suspects_section(pairs, margins_over_training(margins_SN), "training suspects", "training")
     found = trained()
-    pairs = ready(found.scores)
+    pairs = pairs_to_audit(found.scores)
     margin_N = cross_fit(found.difference_ND, pairs.groups_N)
     return suspects_section(pairs, margin_N, "training suspects", "training")
 
 # %% ../nbs/65_audits.ipynb #au603b
 def _ask_best_of(given):
     "The best of n, or a ValueError that says what is missing."
-    _need(given.model, "No model was given, only its rewards.")
+    _need(given.model, _NO_MODEL)
     _need(given.candidates, "There are no several answers to a prompt to choose among.")
     return best_of_section(*rewards_of_answers([given.model, *given.runs], given.gold, given.candidates))
 
@@ -1161,7 +977,7 @@ def _ask_models(pairs, given):
 
 def _ask_rewrites(pairs, given):
     "Rewrites, or a ValueError that says what is missing."
-    _need(given.model, "No model was given, only its rewards.")
+    _need(given.model, _NO_MODEL)
     return rewrites_section(given.model, pairs, given.rewrite, given.n_prompts)
 
 # %% ../nbs/65_audits.ipynb #au603c
@@ -1232,10 +1048,248 @@ def audit(
     A TypeError or ValueError for a model or rows that can't be read, or where no pair has a reward."""
     model = _as_scorer(model, tokenizer)
     scores, features, why = _read(model, dataset, quick, reading)
-    pairs = ready(scores, by)
+    pairs = pairs_to_audit(scores, by)
     sections = _from_rewards(pairs)
     if not quick:
         runs = [_as_scorer(run) for run in runs]
         given = Given(model, features, why, train, runs, snapshots, other, gold, candidates, rewrite, n_prompts)
         sections += _from_more(pairs, given)
     return Audit(title, _facts(pairs, len(scores), model, quick), _headline(sections), sections, model)
+
+# %% ../nbs/65_audits.ipynb #au115
+def _plain(value):
+    "Named tuples as dicts, at any depth."
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return {name: _plain(item) for name, item in value._asdict().items()}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+@patch
+def as_dict(self: Audit) -> dict:  # of texts, numbers, lists and None
+    "Title, facts, headline and sections, for JSON."
+    sections = [section._replace(pairs=None) for section in self.sections]
+    return without_nan(dict(title=self.title, facts=self.facts, headline=_plain(self.headline),
+                            sections=_plain(sections)))
+
+
+@patch
+def save_json(
+    self: Audit,
+    path,  # the .json file to write; its folder is made
+) -> Path:  # of the file
+    "Write all numbers and sentences; `Audit.from_json` reads them."
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
+    return path
+
+# %% ../nbs/65_audits.ipynb #au116
+def _estimate(found):
+    "An estimate out of JSON."
+    return Estimate(**{name: math.nan if value is None else value for name, value in found.items()})
+
+
+def _section(found):
+    "A section out of JSON."
+    readings = [Reading(**each | dict(estimate=_estimate(each["estimate"]))) for each in found["readings"]]
+    grids = [Grid(**each | dict(rows=[[_estimate(cell) if isinstance(cell, dict) else cell for cell in row]
+                                      for row in each["rows"]])) for each in found["grids"]]
+    return Section(**found | dict(checks=[Check(**each) for each in found["checks"]], readings=readings, grids=grids,
+                                  pictures=[Picture(**each) for each in found["pictures"]]))
+
+# %% ../nbs/65_audits.ipynb #au117
+@patch(cls_method=True)
+def from_dict(
+    cls: Audit,
+    found: dict,  # what `as_dict` gave
+) -> Audit:  # without its tables of pairs
+    "The audit that was kept; a ValueError for what is none."
+    try:
+        headline = [Reading(**each | dict(estimate=_estimate(each["estimate"]))) for each in found["headline"]]
+        return cls(found["title"], found["facts"], headline, [_section(each) for each in found["sections"]])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"that is no audit: {error!r}; expected what `Audit.save_json` wrote") from error
+
+
+@patch(cls_method=True)
+def from_json(
+    cls: Audit,
+    path,  # of a .json file that `save_json` wrote
+) -> Audit:  # without its tables of pairs
+    "The audit of a file; a ValueError where it holds none."
+    return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+
+# %% ../nbs/65_audits.ipynb #au128
+def _row_of_reading(reading):
+    "A figure in words: name, number, what to read it beside."
+    note = [reading.note, reading.estimate.why]  # a reason: no number, or no interval
+    return [reading.name, in_words(reading.estimate, reading.unit), "; ".join(filter(None, note))]
+
+
+def _grid_for_terminal(title, columns, rows, encoding):
+    "A table, its first column to the left."
+    grid = Table(title=title and printable(title, encoding), title_justify="left", title_style="italic", box=None,
+                 pad_edge=False, show_header=any(columns), padding=(0, 2, 0, 0))
+    for k, name in enumerate(columns):
+        grid.add_column(printable(name, encoding), justify="right" if k and title else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(printable(cell, encoding) for cell in row))
+    return grid
+
+
+@patch
+def __rich_console__(self: Audit, console, options):
+    "Headline and findings, then section by section the figures; the first section's tables."
+    def table(title, columns, rows):
+        return _grid_for_terminal(title, columns, rows, options.encoding)
+    facts = "; ".join(f"{name} {value}" for name, value in self.facts.items())
+    yield Text.assemble(printable(self.title, options.encoding, "bold"), "\n", printable(facts, options.encoding))
+    yield table("", [""] * 3, map(_row_of_reading, self.headline))
+    yield Text()
+    yield self.checks
+    for section in self.sections:
+        if section.readings:
+            yield Text("\n").append(printable(section.title, options.encoding, "bold"))
+            yield table("", [""] * 3, map(_row_of_reading, section.readings))
+    yield from (table(f"\n{grid.title}", list(grid.columns), grid.texts()) for grid in self.sections[0].grids)
+    yield Text("\nThe other tables and the pictures are in the page: save('audit.html'), or --output audit.html.")
+
+# %% ../nbs/65_audits.ipynb #au129
+@patch
+def __str__(self: Audit):
+    "The audit as plain text, 80 characters wide."
+    return as_plain_text(self, 80)
+
+
+Audit.__repr__ = Audit.__str__
+
+# %% ../nbs/65_audits.ipynb #au120
+_SHEET = """
+:is(.rmkit-audit, #rmkit) {
+& {all: initial; display: block; color: inherit; font: 14px/1.5 system-ui, sans-serif; margin: .5em 0;
+  overflow-wrap: anywhere}
+& :where(:not(svg, svg *)) {all: revert; box-sizing: border-box}
+& h3 {font-size: 18px; font-weight: 600; margin: 32px 0 4px}
+& h4 {font-size: 14px; font-weight: 600; margin: 16px 0 4px}
+& p {margin: 4px 0} & ul {margin: 8px 0; padding: 0 0 0 20px}
+.rmkit-soft {opacity: .8}
+.rmkit-tiles, .rmkit-beside {display: grid; gap: 12px 32px; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--least)), 1fr))}
+.rmkit-tiles {--least: 170px; gap: 12px; align-items: stretch; margin: 12px 0} .rmkit-beside {--least: 520px}
+.rmkit-tile, & figure {border: 1px solid rgba(128,128,128,.4); border-radius: 8px; padding: 10px 14px; margin: 0;
+  min-width: 0}
+.rmkit-big {font-size: 22px; font-weight: 600; font-variant-numeric: tabular-nums}
+.rmkit-finding {padding: 4px 0 4px 12px; border-left: 4px solid rgba(128,128,128,.5); margin: 8px 0; max-width: 70em}
+.rmkit-warn {border-color: #c98a00} .rmkit-fail {border-color: #d03a8f; background: rgba(208,58,143,.1)}
+.rmkit-scroll {overflow-x: auto; margin: 8px 0}
+& table {border-collapse: collapse; color: inherit; font-size: 14px; font-variant-numeric: tabular-nums; margin: 0}
+& th, & td {text-align: left; vertical-align: top; padding: 4px 20px 4px 0; overflow-wrap: break-word;
+  border-bottom: 1px solid rgba(128,128,128,.3)}
+& th {font-weight: 600}
+.rmkit-grid :is(th, td) {text-align: right; white-space: nowrap}
+.rmkit-grid :is(th, td).rmkit-words {text-align: left; white-space: normal; min-width: 5em}
+.rmkit-grid :is(th, td):first-child, .rmkit-grid .rmkit-words:last-child {min-width: 9em}
+.rmkit-value {white-space: nowrap}
+@media (max-width: 600px) {
+  .rmkit-readings tr {display: flex; flex-wrap: wrap; border-bottom: 1px solid rgba(128,128,128,.3)}
+  .rmkit-readings td {border: 0; min-width: 9em; padding: 2px 16px 2px 0}
+}
+& figure {margin: 8px 0; max-width: 640px}
+& figure svg {display: block; width: 100%; max-width: 560px; height: auto; margin: 0 auto}
+& figcaption {font-size: 13px; margin-top: 6px}
+}
+"""
+
+# %% ../nbs/65_audits.ipynb #au121
+_MARKS = {"pass": "✓", "warn": "! warn:", "fail": "✗ fail:", "unknown": "? not known:"}
+_BODY = """<div class="rmkit-audit mathjax_ignore tex2jax_ignore"><style>{{ sheet | safe }}</style>
+{% if heading %}<h3>{{ heading }}</h3>{% endif %}
+<p>{% for name, value in facts %}<span class="rmkit-soft">{{ name }}</span> {{ value }}{{ "; " if not loop.last }}
+{% endfor %}</p>
+<div class="rmkit-tiles">{% for tile in tiles %}<div class="rmkit-tile"><div class="rmkit-soft">{{ tile.name }}</div>
+<div class="rmkit-big">{{ tile.value }}</div><div>{{ tile.interval }}</div><div class="rmkit-soft">{{ tile.note }}</div>
+</div>{% endfor %}</div>
+<p>{{ verdict }}</p><ul>{% for found in open %}<li>{{ found }}</li>{% endfor %}</ul>
+{% for section in sections %}<h3>{{ section.title }}</h3><p class="rmkit-soft">{{ section.about }}</p>
+{% for check in section.checks %}<div class="rmkit-finding rmkit-{{ check.status }}"><b>{{ marks[check.status] }}</b>
+{{ check.found }}{% if check.more %}<div class="rmkit-soft">{{ check.more }}</div>{% endif %}</div>{% endfor %}
+<div class="rmkit-beside">{% if section.readings %}<div class="rmkit-scroll" tabindex="0" role="group"
+aria-label="{{ section.title }}"><table class="rmkit-readings">{% for row in section.readings %}
+<tr><td>{{ row[0] }}</td><td class="rmkit-value">{{ row[1] }}</td><td class="rmkit-soft">{{ row[2] }}</td></tr>
+{% endfor %}</table></div>
+{% endif %}{% for picture in section.pictures %}<figure>{{ picture.svg | safe }}<figcaption>{{ picture.title }}
+</figcaption></figure>{% endfor %}</div>
+{% for grid in section.grids %}<h4>{{ grid.title }}</h4>
+<div class="rmkit-scroll" tabindex="0" role="group" aria-label="{{ grid.title }}"><table class="rmkit-grid"><tr>
+{% for name, kind in grid.columns %}<th class="{{ kind }}">{{ name }}</th>{% endfor %}</tr>{% for row in grid.rows %}
+<tr>{% for cell in row %}<td class="{{ grid.columns[loop.index0][1] }}">{{ cell }}</td>{% endfor %}</tr>{% endfor %}
+</table></div>{% endfor %}{% endfor %}</div>"""
+
+# %% ../nbs/65_audits.ipynb #au123
+def _tile(reading):
+    "A figure of the headline: the interval goes below the number."
+    value, _, interval = in_words(reading.estimate, reading.unit).partition(" ")
+    return dict(name=reading.name, value=value, interval=interval.strip("()"), note=_row_of_reading(reading)[2])
+
+
+def _visible(value):
+    "The texts in lists and dicts, with everything visible."
+    if isinstance(value, dict):
+        return {visible(name): _visible(item) for name, item in value.items()}
+    return visible(value) if isinstance(value, str) else [_visible(item) for item in value]
+
+# %% ../nbs/65_audits.ipynb #au124
+def _kinds(grid):
+    "Of each column whether it holds words, which stand to the left."
+    return ["rmkit-words" if all(isinstance(cell, str) for cell in column) else "" for column in zip(*grid.rows)]
+
+
+def _section_in_words(section):
+    "What the template takes of a section: texts, and pictures as SVG."
+    checks = [dict(status=check.status, found=check.found, more="" if check.status == "pass" else
+                   " ".join(map(sentence, filter(None, [check.why, check.remedy])))) for check in section.checks]
+    grids = [dict(title=grid.title, columns=list(zip(grid.columns, _kinds(grid))), rows=grid.texts())
+             for grid in section.grids]
+    return _visible(dict(title=section.title, about=section.about, checks=checks, grids=grids,
+                         readings=[_row_of_reading(reading) for reading in section.readings])) | dict(
+        pictures=[dict(title=visible(picture.title), svg=as_svg(draw, picture)) for picture in section.pictures])
+
+# %% ../nbs/65_audits.ipynb #au125
+def _body(audit, heading):
+    "The audit as HTML."
+    open_checks = [check.found for check in [*audit.checks.failed, *audit.checks.warned]]
+    texts = _visible(dict(facts=list(audit.facts.items()), tiles=[_tile(reading) for reading in audit.headline],
+                          verdict=audit.verdict, open=open_checks, heading=heading))
+    return Environment(autoescape=True).from_string(_BODY).render(
+        sheet=_SHEET, marks=_MARKS, sections=[_section_in_words(section) for section in audit.sections], **texts)
+
+
+@patch
+def _repr_html_(self: Audit):
+    return _body(self, self.title)
+
+
+@patch
+def save(
+    self: Audit,
+    path,  # the .html file to write; its folder is made
+) -> Path:  # of the file
+    "Write the audit as one self-contained page, which needs no network and runs no script."
+    return write_page(path, HEAD + "{{ body | safe }}</body></html>\n", self.title, body=_body(self, ""))
+
+# %% ../nbs/65_audits.ipynb #au131
+def _markdown(text):
+    "A text that Markdown takes as it is, on one line."
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", " ".join(visible(text).split()))
+
+
+@patch
+def card(self: Audit) -> str:
+    "The evaluation part of a model's card: the figures to read first, and what to know before using it."
+    rows = [f"| {' | '.join(map(_markdown, _row_of_reading(reading)))} |" for reading in self.headline]
+    known = [f"- {_markdown(check.found)}" for check in [*self.checks.failed, *self.checks.warned]]
+    facts = "; ".join(f"{name} {value}" for name, value in self.facts.items())
+    return "\n".join([_markdown(facts), "", "| figure | value, 95% interval | beside |", "|---|---|---|", *rows,
+                      *(["", "To know before use:", "", *known] if known else [])])

@@ -44,7 +44,15 @@ from .metrics import (
     reliability as reliability,
     wins as wins,
 )
-from .plots import CHOSEN as CHOSEN, HELD_OUT as HELD_OUT, NEUTRAL as NEUTRAL, REJECTED as REJECTED
+from .plots import (
+    CHOSEN as CHOSEN,
+    HELD_OUT as HELD_OUT,
+    NEUTRAL as NEUTRAL,
+    put_legend_above as put_legend_above,
+    REJECTED as REJECTED,
+    show_percent as show_percent,
+    style_axes as style_axes,
+)
 from .report import as_svg as as_svg, HEAD as HEAD, shown as shown, write_page as write_page
 from .rewrites import probe as probe, style_matrix as style_matrix, STYLE_ORDER as STYLE_ORDER
 from .scoring import PairFeatures as PairFeatures, RewardModel as RewardModel
@@ -70,7 +78,6 @@ from .words import (
     percent as percent,
     printable as printable,
     short_number as short_number,
-    short_percent as short_percent,
     short_probability as short_probability,
     visible as visible,
 )
@@ -85,6 +92,7 @@ __all__ = [
     'CURVE_PAIRS',
     'HEADLINE',
     'Reading',
+    'sentence',
     'in_words',
     'Grid',
     'Picture',
@@ -93,7 +101,7 @@ __all__ = [
     'Audit',
     'Pairs',
     'subsets_of',
-    'ready',
+    'pairs_to_audit',
     'accuracy_section',
     'calibration_section',
     'length_section',
@@ -115,6 +123,9 @@ class Reading(NamedTuple):
     unit: str = 'number'
     note: str = ''
 
+def sentence(text: str) -> str:
+    """A text with a capital letter and a full stop."""
+
 def in_words(estimate: Estimate, unit: str='number') -> str:
     """An estimate with its 95% interval behind it, where there is one."""
 
@@ -128,7 +139,7 @@ class Grid(NamedTuple):
         """The cells in words."""
 
 class Picture(NamedTuple):
-    """Points with 95% intervals."""
+    """Points with 95% intervals, for `draw`."""
     title: str
     xlabel: str
     ylabel: str
@@ -170,7 +181,7 @@ class Audit:
 
     @property
     def figures(self) -> dict[str, Estimate]:
-        """Every figure by its name."""
+        """The estimate of each figure, by its name."""
 
     def __getitem__(self, name: str) -> Section:
         """One section; a KeyError for a name that none has."""
@@ -192,14 +203,14 @@ class Audit:
     def from_json(cls, path) -> Audit:
         """The audit of a file; a ValueError where it holds none."""
 
-    def save(self, path) -> Path:
-        """Write the audit as one self-contained page, which needs no network and runs no script."""
-
     def __rich_console__(self, console, options):
         """Headline and findings, then section by section the figures; the first section's tables."""
 
     def __str__(self):
         """The audit as plain text, 80 characters wide."""
+
+    def save(self, path) -> Path:
+        """Write the audit as one self-contained page, which needs no network and runs no script."""
 
     def card(self) -> str:
         """The evaluation part of a model's card: the figures to read first, and what to know before using it."""
@@ -207,19 +218,23 @@ class Audit:
 MOST_SOURCES: int
 FEW_PROMPTS: int
 class Pairs(NamedTuple):
-    """What the questions are put to."""
+    """Scored pairs to put questions to, with their prompts and sources."""
     scores: PairScores
     groups_N: np.ndarray
     subsets: dict[str, np.ndarray]
     rows_N: np.ndarray
 
+    @property
+    def margin_N(self) -> np.ndarray:
+        """The reward margins."""
+
     def of(self, rows: np.ndarray) -> 'Pairs':
-        """Some of the pairs."""
+        """The pairs of one source."""
 
 def subsets_of(names_N) -> dict[str, np.ndarray]:
     """The rows of each source, by its name as it is shown."""
 
-def ready(scores, by: str='source') -> Pairs:
+def pairs_to_audit(scores, by: str='source') -> Pairs:
     """The pairs that have a reward; a ValueError where none has."""
 
 def accuracy_section(pairs: Pairs) -> Section:

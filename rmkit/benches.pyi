@@ -40,13 +40,7 @@ from .rules import (
     SUBSETS_OF_LLMBAR as SUBSETS_OF_LLMBAR,
     SUBSETS_OF_REWARDBENCH2 as SUBSETS_OF_REWARDBENCH2,
 )
-from .scoring import (
-    further_columns as further_columns,
-    pair_texts as pair_texts,
-    response_lengths as response_lengths,
-    RewardModel as RewardModel,
-)
-from .table import pair_scores as pair_scores
+from .scoring import RewardModel as RewardModel
 from .words import (
     BadRowError as BadRowError,
     as_plain_text as as_plain_text,
@@ -62,8 +56,8 @@ from .words import (
 __all__ = [
     'DOMAINS_OF_ROWS',
     'BENCHMARKS',
-    'PIECE',
-    'DRAWS',
+    'BATCHES_A_PIECE',
+    'OWN_RESAMPLES',
     'Asked',
     'read_rewardbench',
     'read_rewardbench2',
@@ -156,7 +150,7 @@ class Benchmark:
 
     @property
     def total(self) -> int:
-        """The prompts of the whole."""
+        """How many prompts the whole benchmark has."""
 
     def parts(self, score: str) -> list[str]:
         """The subsets that a score comes from."""
@@ -184,7 +178,7 @@ def encode_rows(model: RewardModel, asked: list[Asked]) -> Inputs:
 def weights_checksum(model: torch.nn.Module) -> str:
     """A checksum of up to 64 weights of every tensor, with its name: a step of training changes it."""
 
-PIECE: int
+BATCHES_A_PIECE: int
 def rewards_of(
     model: RewardModel,
     ids_NK: list[list],
@@ -221,7 +215,7 @@ class BenchResult:
 
     @property
     def score(self) -> Estimate:
-        """The headline."""
+        """The first of the scores."""
 
     def in_words(self, name: str) -> tuple[str, str]:
         """A score and its interval in words; for a number that can't be had, why."""
@@ -255,7 +249,7 @@ def find_rows(source, rule: Callable | str | None=None, split: str='test', revis
     """The rows, and what is known of them. FileNotFoundError for a name that means nothing, ConnectionError where the
     Hub can't be asked, BadRowError and ValueError for rows that can't be read."""
 
-DRAWS: int
+OWN_RESAMPLES: int
 def bench(
     model: RewardModel | str | Path,
     benchmark,

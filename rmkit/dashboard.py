@@ -160,7 +160,7 @@ def not_finite(self: RunView) -> dict[str, tuple[int, bool]]:  # name: the first
 
 @patch
 def word(self: RunView) -> str:
-    "How the run is doing."
+    "How the run is doing, in a few words."
     ended = [name for name, (_, at_the_end) in self.not_finite().items() if at_the_end]
     if self.status != "finished" or not ended:
         return STATUS[self.status]
@@ -168,7 +168,7 @@ def word(self: RunView) -> str:
 
 @patch
 def notes(self: RunView) -> str:
-    "What else has to be said."
+    "What wasn't finite, and where a stopped run was saved."
     bad = "; ".join(f"{name}, first at step {step:,}" for name, (step, _) in self.not_finite().items())
     return "\n".join(filter(None, [bad and f"Not finite: {bad}.", self.note]))
 
@@ -248,7 +248,7 @@ def panels(self: RunView) -> str:  # JSON
 # %% ../nbs/64_dashboard.ipynb #se207
 @patch
 def state(self: RunView) -> dict:
-    "All but the entries."
+    "All that the browser shows besides the log's entries."
     word = self.word()
     return dict(title=self.title, status=self.status if word == STATUS[self.status] else "failed", word=word,
                 line=self.line(), share=self.step / self.max_steps if self.max_steps else 0.0, note=self.notes(),
@@ -259,7 +259,7 @@ def news(
     self: RunView,
     start: int = 0,  # entries of the log, from the first, that aren't sent since the browser has them
 ) -> str:  # JSON
-    "What changed."
+    "What the browser lacks: entries, means of stretches of steps, and the state."
     finer, curves = self.finer(), [curve for panel in self._panels() for curve in panel.curves]
     drawn = {key for curve in curves for key in (curve.key, curve.low, curve.high, curve.spread)}
     keys = ["step", *drawn & set(*finer[:1])]
@@ -347,7 +347,7 @@ def _legend(curves):
                    for x, curve in zip(places, curves))
 
 def _axes(frame, ticks, write):
-    "Grid and labels."
+    "Grid lines, and the labels of both axes."
     (first, last), right = frame.steps, WIDTH - 14
     lines = [f'<path d="M{frame.left:.0f} {frame.y(tick):.1f}H{right}" stroke="{INK}" stroke-opacity=".3"/>'
              + _text(frame.left - 6, frame.y(tick) + 4, write(tick), 'text-anchor="end"') for tick in ticks]
@@ -436,7 +436,7 @@ def _closing_table(view):
     return table + (f"<p>{escape(more)}</p>" if more else "")
 
 # %% ../nbs/64_dashboard.ipynb #d214
-_STAYS = """
+_PAGE_STYLE = """
 :is(.rmkit-ended, #rmkit) {
 & {all: initial; display: block; font: 13px/1.5 system-ui, sans-serif; color: inherit}
 & :where(:not(img)) {all: revert}
@@ -468,7 +468,7 @@ def page(self: RunView) -> str:
     notes = self.notes()
     note = f"<p>{escape(notes)}</p>" if notes else ""
     figures = _closing_table(self) + _pictures(self)
-    return (f'<div class="rmkit-ended mathjax_ignore tex2jax_ignore" dir="auto"><style>{_STAYS}</style>'
+    return (f'<div class="rmkit-ended mathjax_ignore tex2jax_ignore" dir="auto"><style>{_PAGE_STYLE}</style>'
             f'<p>{bold}{escape(self.line())}</p>{note}{figures or "<p>Nothing was logged.</p>"}</div>')
 
 @patch
@@ -537,7 +537,7 @@ class WidgetDisplay:
         view: RunView,  # to show
         heard,  # called with each message from the browser, a dict
     ):
-        "Show it."
+        "Show it in the notebook."
         from IPython.display import display
         self.view, self.heard = view, heard
         self.widget = self.make(panels=view.panels(), news=view.news())
@@ -625,22 +625,6 @@ class Dashboard(TrainerCallback):
         self.spent, self.quiet_until, self.look_at = 0.0, 0.0, 0.0
         self._handler_before = None
 
-    def tell(
-        self,
-        now: bool = False,  # even if it spoke a moment ago
-    ):
-        "Send the view's news, if it is time to."
-        began = time.perf_counter()
-        if self.display is None or not self.live or (began < self.quiet_until and not now):
-            return
-        if began >= self.look_at:
-            self.look()
-            began = time.perf_counter()  # what it waited for was the training's own work
-            self.look_at = began + 1
-        self.view.seconds = began - self.began
-        self.display.tell()
-        self._count_time(began)
-
 # %% ../nbs/64_dashboard.ipynb #se221
 @patch
 def _count_time(self: Dashboard, began):
@@ -648,6 +632,23 @@ def _count_time(self: Dashboard, began):
     took = time.perf_counter() - began
     self.spent += took
     self.quiet_until = began + took + max(.25, took / self.share)
+
+@patch
+def tell(
+    self: Dashboard,
+    now: bool = False,  # even if it spoke a moment ago
+):
+    "Send the view's news, if it is time to."
+    began = time.perf_counter()
+    if self.display is None or not self.live or (began < self.quiet_until and not now):
+        return
+    if began >= self.look_at:
+        self.look()
+        began = time.perf_counter()  # what it waited for was the training's own work
+        self.look_at = began + 1
+    self.view.seconds = began - self.began
+    self.display.tell()
+    self._count_time(began)
 
 @patch(as_prop=True)
 def cost(self: Dashboard):
@@ -796,7 +797,7 @@ def on_evaluate(self: Dashboard, args, state, control, **kwargs):
 
 @patch
 def on_predict(self: Dashboard, args, state, control, **kwargs):
-    "As after an evaluation."
+    "Go back to training after a prediction."
     if not self.live:
         return self._pass_on("on_predict", args, state, control, **kwargs)
     if not self.stopping:
@@ -830,7 +831,7 @@ def finish(
 
 @patch
 def on_train_end(self: Dashboard, args, state, control, **kwargs):
-    "Leave what stays."
+    "End the view, and leave its page in the notebook."
     self.view.step, self.view.epoch = state.global_step, state.epoch or self.view.epoch
     self.finish("stopped" if self.stopping and state.global_step < state.max_steps else "finished")
 

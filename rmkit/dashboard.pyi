@@ -98,10 +98,10 @@ class RunView:
         """Which losses and rewards were NaN or infinite."""
 
     def word(self) -> str:
-        """How the run is doing."""
+        """How the run is doing, in a few words."""
 
     def notes(self) -> str:
-        """What else has to be said."""
+        """What wasn't finite, and where a stopped run was saved."""
 
     def tiles(self) -> list[tuple[str, str, str]]:
         """The latest numbers, those that were logged."""
@@ -116,10 +116,10 @@ class RunView:
         """The panels, for the browser."""
 
     def state(self) -> dict:
-        """All but the entries."""
+        """All that the browser shows besides the log's entries."""
 
     def news(self, start: int=0) -> str:
-        """What changed."""
+        """What the browser lacks: entries, means of stretches of steps, and the state."""
 
     def closing(self) -> list[tuple]:
         """The closing numbers of training and of each held-out set."""
@@ -165,7 +165,7 @@ class WidgetDisplay:
         ...
 
     def open(self, view: RunView, heard) -> None:
-        """Show it."""
+        """Show it in the notebook."""
 
     def tell(self) -> None:
         """Hear what came, and send what changed."""
@@ -249,7 +249,7 @@ class Dashboard(TrainerCallback):
         """Go back to training, or stop."""
 
     def on_predict(self, args, state, control, **kwargs):
-        """As after an evaluation."""
+        """Go back to training after a prediction."""
 
     def on_save(self, args, state, control, **kwargs) -> None:
         """Say where a stopped run can be taken up."""
@@ -258,7 +258,7 @@ class Dashboard(TrainerCallback):
         """The run is over, one way or another; does nothing the second time."""
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
-        """Leave what stays."""
+        """End the view, and leave its page in the notebook."""
 
     @classmethod
     def replay(cls, source):

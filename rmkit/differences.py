@@ -110,7 +110,7 @@ def _spaces_forward(steps):
 
 
 def _pieces(steps):
-    "The pieces of both texts."
+    "The pieces of both texts, each with 1 where only this text says it, else 0."
     texts = _spaces_forward(steps)
 
     def joined(side):

@@ -134,7 +134,7 @@ def _all_text(value):
 def searchable(
     table: PairScores,  # from `complete`
 ) -> list[bytes]:  # all that is shown of each pair, in lower case and UTF-8
-    "What the search looks through."
+    "The text of each pair that the search looks through."
     texts = [map(_all_text, table[name]) for name in PAIR_TEXTS]
     source = [["" if is_missing(name) else str(name) for name in table["source"]]] if "source" in table else []
     facts = [[text or "" for text in column] for _, column in further_facts(table)]

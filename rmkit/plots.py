@@ -6,9 +6,10 @@ Docs: https://rmkit.github.io/rmkit/plots.html.md"""
 
 # %% auto #0
 __all__ = ['CHOSEN', 'REJECTED', 'HELD_OUT', 'NEUTRAL', 'DOTS', 'HELD_OUT_COLOURS', 'DASHES', 'TITLES', 'GUESSING', 'MOSAIC',
-           'bin_edges', 'plot_rewards', 'plot_reward_margins', 'plot_reliability', 'plot_accuracy_by_length_gap',
-           'plot_accuracy_by_source', 'plot_margins', 'plot_token_rewards', 'plot_cartography', 'plot_training',
-           'Curve', 'Panel', 'held_out_sets', 'training_panels', 'curve_points', 'plot_panel', 'plot_dashboard']
+           'style_axes', 'put_legend_above', 'show_percent', 'bin_edges', 'plot_rewards', 'plot_reward_margins',
+           'plot_reliability', 'plot_accuracy_by_length_gap', 'plot_accuracy_by_source', 'plot_margins',
+           'plot_token_rewards', 'plot_cartography', 'plot_training', 'Curve', 'Panel', 'held_out_sets',
+           'training_panels', 'curve_points', 'plot_panel', 'plot_dashboard']
 
 # %% ../nbs/60_plots.ipynb #h002
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -30,8 +32,14 @@ from .words import short_number, short_percent, visible
 # %% ../nbs/60_plots.ipynb #c007
 CHOSEN, REJECTED, HELD_OUT, NEUTRAL = "#0072B2", "#E69F00", "#009E73", "#888888"
 
-def _axes(ax, xlabel, ylabel, width=5.5, height=3.4):
-    "The axes given, or new ones, with labels and without the frame's upper and right side."
+def style_axes(
+    ax: Axes | None,  # where a picture is to be drawn; new axes if None
+    xlabel: str,  # below
+    ylabel: str,  # to the left
+    width: float = 5.5,  # of new axes, in inches
+    height: float = 3.4,  # of new axes, in inches
+) -> Axes:  # `ax`, or the new axes
+    "Label axes and take away the frame's upper and right side, the same in all pictures."
     if ax is None:
         _, ax = plt.subplots(figsize=(width, height), layout="constrained")
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -40,12 +48,17 @@ def _axes(ax, xlabel, ylabel, width=5.5, height=3.4):
     ax.set_axisbelow(True)
     return ax
 
-def _legend(ax, title=None):
-    "The legend above the picture, where it covers nothing."
+def put_legend_above(
+    ax: Axes,  # of a picture whose parts have labels
+    title: str | None = None,  # above the labels
+):
+    "Put the legend above a picture, where it covers nothing."
     ax.legend(frameon=False, title=title, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize="small",
               title_fontsize="small")
 
-def _show_percent(*axes):
+def show_percent(
+    *axes: Axis,  # x or y axes
+):
     "Have the ticks of an x or y axis written as percent."
     for axis in axes:
         axis.set_major_formatter(FuncFormatter(short_percent))
@@ -81,12 +94,12 @@ def plot_rewards(
     ax: Axes | None = None,  # where to draw; new axes if None
 ) -> Axes:  # `ax`, or the new axes
     "Histograms of the rewards of chosen and of rejected responses, their means marked."
-    ax, table = _axes(ax, "reward", "responses"), _finite(table, "reward_chosen", "reward_rejected")
+    ax, table = style_axes(ax, "reward", "responses"), _finite(table, "reward_chosen", "reward_rejected")
     edges = bin_edges(table[["reward_chosen", "reward_rejected"]].to_numpy().ravel())
     _draw_histogram(ax, table["reward_chosen"], edges, "chosen", color=CHOSEN, ls="-")
     _draw_histogram(ax, table["reward_rejected"], edges, "rejected", color=REJECTED, ls="--")
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(ax, f"{len(table):,} pairs, lines at the means")
+    put_legend_above(ax, f"{len(table):,} pairs, lines at the means")
     return ax
 
 # %% ../nbs/60_plots.ipynb #c012
@@ -95,7 +108,7 @@ def plot_reward_margins(
     ax: Axes | None = None,  # where to draw; new axes if None
 ) -> Axes:  # `ax`, or the new axes
     "Histogram of reward margins, the wrong side of zero hatched."
-    ax = _axes(ax, "reward margin, chosen - rejected", "pairs")
+    ax = style_axes(ax, "reward margin, chosen - rejected", "pairs")
     table = _finite(table, "reward_chosen", "reward_rejected")
     margin_N = (table["reward_chosen"] - table["reward_rejected"]).to_numpy()
     parts = dict(right=margin_N[margin_N > 0], tie=margin_N[margin_N == 0], wrong=margin_N[margin_N < 0])
@@ -106,7 +119,7 @@ def plot_reward_margins(
         bar.set(hatch="///", edgecolor="white", lw=0)
     ax.axvline(0, color=NEUTRAL, lw=1)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(ax)
+    put_legend_above(ax)
     return ax
 
 # %% ../nbs/60_plots.ipynb #c015
@@ -120,15 +133,15 @@ def plot_reliability(
 ) -> Axes:  # `ax`, or the new axes
     """Accuracy against confidence, with 95% intervals, in bins of as many pairs (`reliability`): a reliability diagram
     (Guo et al. 2017, arXiv 1706.04599, section 2)."""
-    ax = _axes(ax, "confidence of the model", "accuracy", 4.4, 4)
+    ax = style_axes(ax, "confidence of the model", "accuracy", 4.4, 4)
     table = _finite(table, "reward_chosen", "reward_rejected")
     bins = reliability(table["reward_chosen"] - table["reward_rejected"])
     ax.plot([0.5, 1], [0.5, 1], "--", color=NEUTRAL, lw=1, label="as sure as right")
     ax.errorbar(bins["confidence"], bins["accuracy"], _spans(bins), fmt="o", ms=5, color=CHOSEN, capsize=2,
                 label="pairs, 95% interval")
     ax.set(xlim=(0.48, 1.02), ylim=(min(0.4, *bins["low"]) - 0.02 if len(bins) else 0.4, 1.02))
-    _show_percent(ax.xaxis, ax.yaxis)
-    _legend(ax)
+    show_percent(ax.xaxis, ax.yaxis)
+    put_legend_above(ax)
     return ax
 
 # %% ../nbs/60_plots.ipynb #c018
@@ -137,7 +150,7 @@ def plot_accuracy_by_length_gap(
     ax: Axes | None = None,  # where to draw; new axes if None
 ) -> Axes:  # `ax`, or the new axes
     "Accuracy against how much longer the chosen response is, beside the rule that the longer one wins."
-    ax = _axes(ax, "tokens by which the chosen response is longer", "accuracy")
+    ax = style_axes(ax, "tokens by which the chosen response is longer", "accuracy")
     table = _finite(table, "reward_chosen", "reward_rejected", "length_chosen", "length_rejected")
     bins = accuracy_by_length_gap(table)
     gap_K = bins["gap"].to_numpy(dtype=float)
@@ -148,8 +161,8 @@ def plot_accuracy_by_length_gap(
     ax.errorbar(gap_K, bins["accuracy"], _spans(bins), fmt="o-", ms=5, color=CHOSEN, capsize=2,
                 label=f"model, {overall:.1%} in all")
     ax.set(ylim=(-0.05, 1.05), xlim=(-reach, reach))
-    _show_percent(ax.yaxis)
-    _legend(ax, f'better length rule ("{rule.direction}"): {rule.accuracy:.1%}')
+    show_percent(ax.yaxis)
+    put_legend_above(ax, f'better length rule ("{rule.direction}"): {rule.accuracy:.1%}')
     return ax
 
 # %% ../nbs/60_plots.ipynb #e002
@@ -174,15 +187,15 @@ def plot_accuracy_by_source(
     table = _finite(table, "reward_chosen", "reward_rejected")
     rows = summarize(table, by) if len(table) else pd.DataFrame()
     subsets, drawn = rows.iloc[:-1], rows.iloc[:-1].head(most)
-    ax = _axes(ax, "accuracy", by, height=1.2 + 0.28 * max(3, len(drawn)))
+    ax = style_axes(ax, "accuracy", by, height=1.2 + 0.28 * max(3, len(drawn)))
     if len(drawn):
         _draw_subsets(ax, drawn, rows["accuracy"].iloc[-1])
-        _legend(ax, f"{len(subsets) - most} smaller ones left out" if len(subsets) > most else None)
+        put_legend_above(ax, f"{len(subsets) - most} smaller ones left out" if len(subsets) > most else None)
     names = [f"{_shorten(name)} ({row.pairs:,.0f})" for name, row in drawn.iterrows()]
     ax.set_yticks(range(len(drawn)), names, fontsize="small", parse_math=False)
     ax.set(ylim=(max(1, len(drawn)) - 0.5, -0.5))
     ax.grid(axis="x", color=NEUTRAL, alpha=0.25, lw=0.6)
-    _show_percent(ax.xaxis)
+    show_percent(ax.xaxis)
     return ax
 
 # %% ../nbs/60_plots.ipynb #e005
@@ -201,7 +214,7 @@ def plot_margins(
     ax: Axes | None = None,  # where to draw; new axes if None
 ) -> Axes:  # `ax`, or the new axes
     "The model's reward margin against the label's: a dot a pair (2,000 at most), median and middle half."
-    ax = _axes(ax, "the label's margin", "reward margin")
+    ax = style_axes(ax, "the label's margin", "reward margin")
     table = _finite(table, "margin", "reward_chosen", "reward_rejected")
     label_N = table["margin"].to_numpy(dtype=float)
     reward_N = (table["reward_chosen"] - table["reward_rejected"]).to_numpy()
@@ -212,7 +225,7 @@ def plot_margins(
     ax.fill_between(x_K, low_K, high_K, color=CHOSEN, alpha=0.4, lw=0, zorder=2.5)
     ax.plot(x_K, middle_K, "o-", ms=4, color=CHOSEN, label="median, middle half")
     ax.axhline(0, color=NEUTRAL, lw=1, ls="--")
-    _legend(ax)
+    put_legend_above(ax)
     return ax
 
 # %% ../nbs/60_plots.ipynb #e008
@@ -229,7 +242,7 @@ def plot_token_rewards(
 ) -> Axes:  # `ax`, or the new axes
     "The running reward of both texts of a pair, from the last token that they share."
     n = common_prefix_length(chosen.tokens, rejected.tokens) if rejected is not None else 0
-    ax = _axes(ax, f"tokens after the {n:,} that both texts begin with" if n else "token", "running reward")
+    ax = style_axes(ax, f"tokens after the {n:,} that both texts begin with" if n else "token", "running reward")
     looks = dict(chosen=dict(color=CHOSEN, ls="-"), rejected=dict(color=REJECTED, ls="--"))
     traces = {name: trace for name, trace in dict(chosen=chosen, rejected=rejected).items()
               if trace is not None and len(trace.rewards)}
@@ -238,7 +251,7 @@ def plot_token_rewards(
     ax.axhline(0, color=NEUTRAL, lw=1)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if traces:
-        _legend(ax)
+        put_legend_above(ax)
     return ax
 
 # %% ../nbs/60_plots.ipynb #e011
@@ -268,7 +281,7 @@ def plot_cartography(
 ) -> Axes:  # `ax`, or the new axes
     """Mean against variability of P(chosen), a dot a pair; those right on average and those wrong look different. The
     map is that of Swayamdipta et al. (arXiv 2009.10795), section 2, the label's probability being P(chosen)."""
-    ax = _axes(ax, "variability: standard deviation of P(chosen)", "mean P(chosen)", height=4.2)
+    ax = style_axes(ax, "variability: standard deviation of P(chosen)", "mean P(chosen)", height=4.2)
     mean_N, std_N = np.asarray(mean_N, float), np.asarray(std_N, float)
     known = np.isfinite(mean_N) & np.isfinite(std_N)
     mean_N, std_N = mean_N[known], std_N[known]
@@ -278,7 +291,7 @@ def plot_cartography(
     ax.set(xlim=(-0.03 * reach, reach), ylim=(-0.03, 1.03))
     ax.axhline(0.5, color=NEUTRAL, lw=1, ls="--")
     _name_corners(ax)
-    _legend(ax, f"{len(mean_N):,} pairs" + (f", {len(mean_N[shown]):,} drawn" if shown.step > 1 else ""))
+    put_legend_above(ax, f"{len(mean_N):,} pairs" + (f", {len(mean_N[shown]):,} drawn" if shown.step > 1 else ""))
     return ax
 
 # %% ../nbs/60_plots.ipynb #c021
@@ -293,7 +306,7 @@ def _draw_held_out_accuracy(ax, log_history):
     right.spines["top"].set_visible(False)
     right.plot(*_logged(log_history, "eval_accuracy"), "o-", color=CHOSEN, ms=5, label="held-out accuracy")
     right.fill_between(*_logged(log_history, "eval_accuracy_low", "eval_accuracy_high"), color=CHOSEN, alpha=0.15, lw=0)
-    _show_percent(right.yaxis)
+    show_percent(right.yaxis)
     right.set_ylabel("accuracy")
     ax.plot([], [], "o-", color=CHOSEN, ms=5, label="held-out accuracy (right)")  # for the legend, which knows one side
 
@@ -302,12 +315,12 @@ def plot_training(
     ax: Axes | None = None,  # where to draw the loss; new axes if None
 ) -> Axes:  # `ax`, or the new axes
     "Training loss, held-out loss and held-out accuracy by step; the accuracy's axis is added on the right."
-    ax = _axes(ax, "step", "loss")
+    ax = style_axes(ax, "step", "loss")
     ax.plot(*_logged(log_history, "loss"), color=NEUTRAL, lw=1.2, label="training loss")
     ax.plot(*_logged(log_history, "eval_loss"), "s--", color=REJECTED, ms=5, label="held-out loss")
     if any({"step", "eval_accuracy"} <= set(log) for log in log_history):
         _draw_held_out_accuracy(ax, log_history)
-    _legend(ax)
+    put_legend_above(ax)
     return ax
 
 # %% ../nbs/60_plots.ipynb #e021
@@ -411,7 +424,7 @@ def _draw_curve(ax, log_history, curve):
 
 def _draw_panel(ax, log_history, panel):
     "Curves and guide, without a legend."
-    ax = _axes(ax, "step", "")
+    ax = style_axes(ax, "step", "")
     ax.set_title(panel.title, loc="left", fontsize="medium")
     for curve in panel.curves:
         _draw_curve(ax, log_history, curve)

@@ -217,7 +217,7 @@ class Review:
 # %% ../nbs/55_review.ipynb #c032
 @patch
 def _forget_lines(self: Review):
-    "Begin without a line."
+    "Begin anew, without a line."
     self.entries, self.reviewers, self.seen = {}, {}, set()  # by row: what is said, and by whom
     self.outdated = set()  # rows with a decision that isn't carried out, since it was about other texts
     self._lines = defaultdict(lambda: defaultdict(list))  # lines, by row (by key where there is none) and reviewer
@@ -282,44 +282,6 @@ def _with_keys(self: Review, lines):
         made.append(dict(key=key, copies=len(rows), mark="", note="", reviewer="", time="") | _entry_of(line))
     return made
 
-# %% ../nbs/55_review.ipynb #c036
-@patch
-def _place_lines(self: Review, lines):
-    "Each line under today's key, with its row; or with its key, where the pair isn't there."
-    keyed, older = ([line for line in lines if (OWN <= set(line)) == whole] for whole in (True, False))
-    lines = keyed + self._with_keys(older)
-    rows = [self._find_row(line) for line in lines]  # all that are certain, before the first guess
-    return [(line, self._guess_row(line) if row is None else row) for line, row in zip(lines, rows)]
-
-@patch
-def _take_in(self: Review, lines):
-    "Bring the entries up to date with further lines."
-    placed = self._place_lines(lines)
-    entries, reviewers, seen = dict(self.entries), dict(self.reviewers), set(self.seen)  # others may read them
-    for line, place in placed:
-        self._add_line(line, place)
-        if line["reviewer"] == self.reviewer and "seen" in line and not isinstance(place, str):
-            (seen.add if line["seen"] else seen.discard)(place)
-    for row in {place for _, place in placed if not isinstance(place, str)}:
-        entries.pop(row, None)
-        reviewers.pop(row, None)
-        who, entry = self._choose_entry(row)
-        if entry:
-            entries[row], reviewers[row] = entry, who
-    self.entries, self.reviewers, self.seen = entries, reviewers, seen
-
-@patch
-def _add_line(self: Review, line, place):
-    "Add a line to what its reviewer said of a pair."
-    who, is_own = line["reviewer"], line["reviewer"] == self.reviewer and not isinstance(place, str)
-    if not line.get("undo") and "mark" in line:
-        self._lines[place][who].append(line)
-        self._order += [place] * is_own
-    elif line.get("undo") and self._lines[place][who]:
-        self._lines[place][who].pop()
-        if is_own:
-            del self._order[len(self._order) - 1 - self._order[::-1].index(place)]
-
 # %% ../nbs/55_review.ipynb #v102
 def with_texts(
     original,  # a prompt or a response, text or messages
@@ -377,6 +339,44 @@ def _choose_entry(self: Review, row):
     if others and (own is None or _decides_nothing(own)):
         return others[-1], said[others[-1]] | ({"note": own["note"]} if own else {})
     return self.reviewer, own or {}
+
+# %% ../nbs/55_review.ipynb #c036
+@patch
+def _place_lines(self: Review, lines):
+    "Each line under today's key, with its row; or with its key, where the pair isn't there."
+    keyed, older = ([line for line in lines if (OWN <= set(line)) == whole] for whole in (True, False))
+    lines = keyed + self._with_keys(older)
+    rows = [self._find_row(line) for line in lines]  # all that are certain, before the first guess
+    return [(line, self._guess_row(line) if row is None else row) for line, row in zip(lines, rows)]
+
+@patch
+def _take_in(self: Review, lines):
+    "Bring the entries up to date with further lines."
+    placed = self._place_lines(lines)
+    entries, reviewers, seen = dict(self.entries), dict(self.reviewers), set(self.seen)  # others may read them
+    for line, place in placed:
+        self._add_line(line, place)
+        if line["reviewer"] == self.reviewer and "seen" in line and not isinstance(place, str):
+            (seen.add if line["seen"] else seen.discard)(place)
+    for row in {place for _, place in placed if not isinstance(place, str)}:
+        entries.pop(row, None)
+        reviewers.pop(row, None)
+        who, entry = self._choose_entry(row)
+        if entry:
+            entries[row], reviewers[row] = entry, who
+    self.entries, self.reviewers, self.seen = entries, reviewers, seen
+
+@patch
+def _add_line(self: Review, line, place):
+    "Add a line to what its reviewer said of a pair."
+    who, is_own = line["reviewer"], line["reviewer"] == self.reviewer and not isinstance(place, str)
+    if not line.get("undo") and "mark" in line:
+        self._lines[place][who].append(line)
+        self._order += [place] * is_own
+    elif line.get("undo") and self._lines[place][who]:
+        self._lines[place][who].pop()
+        if is_own:
+            del self._order[len(self._order) - 1 - self._order[::-1].index(place)]
 
 # %% ../nbs/55_review.ipynb #c051
 def _whole_lines(data):
@@ -470,7 +470,7 @@ def _open_file(self: Review):
 
 @patch
 def _keep_lines(self: Review, lines):
-    "Keep lines, and take them in."
+    "Write lines to the file, where there is one, and take them in."
     texts = [json.dumps(line) for line in lines]
     if self.path is None or not lines:
         return self._take_in([json.loads(text) for text in texts])
@@ -854,7 +854,7 @@ def _noted_name(name):
     return f"{name}_given" if name.removesuffix("_given") in NOTED else name
 
 def _name_back(noted):
-    "And back."
+    "What a column of the table of changes is called in the dataset."
     return noted.removesuffix("_given") if noted.removesuffix("_given").removesuffix("_given") in NOTED else noted
 
 def _what_was_done(entry, sides, has_margin):

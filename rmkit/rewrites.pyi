@@ -23,12 +23,12 @@ from .table import complete as complete, PairScores as PairScores
 from .words import are_messages as are_messages, drop_none as drop_none
 
 __all__ = [
-    'KEEPS',
-    'STYLES',
+    'KEEP_EDITS',
+    'STYLE_EDITS',
     'AIMS',
     'REWRITES',
-    'MATTERS',
-    'FLIPS',
+    'CLEAR_CHANGE',
+    'CLEAR_FLIPS',
     'MAY_NOT_TURN',
     'REMEDIES',
     'STYLE_ORDER',
@@ -79,11 +79,11 @@ def sentences(text: str) -> list[str]:
 def in_markdown(text: str) -> str:
     """Each sentence as an item of a list, its first word bold; the text itself where it has Markdown, a list or code."""
 
-KEEPS: Any
+KEEP_EDITS: Any
 def addition(before: str='', after: str='', is_english: bool=True) -> Callable[[str], str]:
     """An edit that puts sentences around a text, as paragraphs of their own where the text has lines."""
 
-STYLES: Any
+STYLE_EDITS: Any
 AIMS: dict
 class Rewrite(NamedTuple):
     """An edit of a response, and what it should do to the reward."""
@@ -99,7 +99,7 @@ def edited_text(response: str | list[dict]) -> str:
     """The text that an edit of a response gets to see; empty where there is none."""
 
 class Sample(NamedTuple):
-    """Pairs that were drawn."""
+    """Pairs that were drawn, and out of how many rows."""
     pairs: list[dict]
     given: int
 
@@ -119,8 +119,8 @@ def estimate_means(columns: Mapping, r_N2, groups_N=None, shares=...) -> dict:
 def estimate_effects(r_N2, edited: Mapping[str, np.ndarray], groups_N=None) -> dict[str, dict[str, Estimate]]:
     """Mean effects of edits with 95% intervals; `change` in standard deviations of `r_N2`."""
 
-MATTERS: float
-FLIPS: float
+CLEAR_CHANGE: float
+CLEAR_FLIPS: float
 def finding(aim: str, found: Mapping[str, Estimate]) -> str:
     """What is wrong with what an edit does to the rewards."""
 

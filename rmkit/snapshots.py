@@ -25,7 +25,7 @@ from .words import plain_numbers
 def quiet_scoring(
     speaker: str = "rmkit.scoring",  # name of the logger whose warnings are left out
 ):
-    "A context without the warnings and bars of scoring, which would stand under the view at every click or snapshot."
+    "A context without the warnings and bars of scoring, which would come again with every click or snapshot."
     logger, had_bars = logging.getLogger(speaker), not are_progress_bars_disabled()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -9,7 +9,7 @@ from .words import plain_numbers as plain_numbers
 __all__ = ['quiet_scoring', 'Snapshots']
 @contextmanager
 def quiet_scoring(speaker: str='rmkit.scoring'):
-    """A context without the warnings and bars of scoring, which would stand under the view at every click or snapshot."""
+    """A context without the warnings and bars of scoring, which would come again with every click or snapshot."""
 
 class Snapshots(TrainerCallback):
     """Scores the same pairs again and again while a model is trained."""

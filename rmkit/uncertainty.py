@@ -137,7 +137,7 @@ def spread(
     return Spread(values_HN.mean(0), compared_HN.std(0, ddof=1))
 
 # %% ../nbs/52_uncertainty.ipynb #un037
-def _listed(runs):
+def _list_runs(runs):
     "Several runs as a list; a TypeError for a single one."
     if isinstance(runs, (str, Path, RewardModel)):
         raise TypeError(f"expected a list of runs, found one: {runs!r}")
@@ -169,7 +169,7 @@ def score_runs(
     A ValueError for fewer than two runs, and where they don't read the same pairs; a TypeError for what is no run; and
     what `score_pairs` raises."""
     rows = dataset if isinstance(dataset, Dataset) else list(dataset)
-    tables = [_as_run(run).score_pairs(rows, **kwargs) for run in _listed(runs)]
+    tables = [_as_run(run).score_pairs(rows, **kwargs) for run in _list_runs(runs)]
     _check_same_pairs(tables)
     margins = spread([table["reward_margin"] for table in tables])
     means = {name: np.mean([table[name] for table in tables], axis=0) for name in ("reward_chosen", "reward_rejected")}
@@ -177,7 +177,7 @@ def score_runs(
                             margin_sd=margins.sd_N)
 
 # %% ../nbs/52_uncertainty.ipynb #un041
-def _known(*columns_N):
+def _where_all_known(*columns_N):
     "The columns in float64, at pairs for which all are known."
     columns_N = [np.asarray(values, dtype=np.float64) for values in columns_N]
     is_known_N = ~np.isnan(columns_N).any(0)
@@ -190,7 +190,7 @@ def error_auroc(
 ) -> float:  # NaN where the model is never wrong, or always
     "The probability that a pair that the model gets wrong is more uncertain than one that it gets right (see `auroc`)."
     weights_N = np.ones(len(wins_N)) if weights_N is None else weights_N
-    wins_N, uncertainty_N, weights_N = _known(wins_N, uncertainty_N, weights_N)
+    wins_N, uncertainty_N, weights_N = _where_all_known(wins_N, uncertainty_N, weights_N)
     is_error_2N = np.repeat([True, False], len(wins_N))  # each pair as wrong and as right, as far as it is either
     return auroc(np.tile(uncertainty_N, 2), is_error_2N, np.concatenate([weights_N * (1 - wins_N), weights_N * wins_N]))
 
@@ -206,7 +206,7 @@ def risk_coverage(
     uncertainty_N,  # (N,) high where the model is unsure
 ) -> RiskCoverage:
     "Accuracy by coverage (Geifman and El-Yaniv 2017, arXiv 1705.08500); pairs of equal uncertainty leave in any order."
-    wins_N, uncertainty_N = _known(wins_N, uncertainty_N)
+    wins_N, uncertainty_N = _where_all_known(wins_N, uncertainty_N)
     _, rank_N, size_U = np.unique(uncertainty_N, return_inverse=True, return_counts=True)
     mean_U = np.bincount(rank_N, wins_N, minlength=len(size_U)) / size_U  # what to expect of each, in any order
     kept_N = np.arange(1, len(wins_N) + 1)
@@ -215,22 +215,22 @@ def risk_coverage(
 
 # %% ../nbs/52_uncertainty.ipynb #un051
 # Fields of a config that change no reward in evaluation: where from, how stored, dropout
-_NO_MATTER = re.compile(r"^_|^(architectures|problem_type|transformers_version|dtype|torch_dtype|use_cache)$|drop")
+_WITHOUT_EFFECT = re.compile(r"^_|^(architectures|problem_type|transformers_version|dtype|torch_dtype|use_cache)$|drop")
 
-def _unlike_models(ours, theirs):
+def _model_differences(ours, theirs):
     "How two classifiers differ in what they compute, in words."
     if type(ours) is not type(theirs):
         yield f"architecture {type(ours).__name__} and {type(theirs).__name__}"
         return
     a, b = (model.config.to_dict() for model in (ours, theirs))
     for name in sorted(a.keys() | b.keys()):
-        if a.get(name) != b.get(name) and not _NO_MATTER.search(name):
+        if a.get(name) != b.get(name) and not _WITHOUT_EFFECT.search(name):
             yield f"{name} {a.get(name)!r} and {b.get(name)!r}"
     shapes = [{name: tuple(x.shape) for name, x in model.state_dict().items()} for model in (ours, theirs)]
     for name in sorted({name for name, _ in shapes[0].items() ^ shapes[1].items()})[:1]:
         yield f"shape of {name}, {shapes[0].get(name)} and {shapes[1].get(name)}"
 
-def _unlike_tokenizers(ours, theirs):
+def _tokenizer_differences(ours, theirs):
     "How two tokenizers differ, in words."
     for name in ("pad_token", "eos_token", "bos_token", "chat_template"):
         a, b = getattr(ours, name), getattr(theirs, name)
@@ -261,7 +261,7 @@ def _cosine(
 
 def _refuse_unlike(first, base, mean, run, run_base, n):
     "ValueError where a run can't be averaged with the first."
-    found = [*_unlike_models(first.model, run.model), *_unlike_tokenizers(first.tokenizer, run.tokenizer)]
+    found = [*_model_differences(first.model, run.model), *_tokenizer_differences(first.tokenizer, run.tokenizer)]
     if base and run_base and base != run_base:
         found.append(f"base of the adapter: {base} and {run_base} (if both are the same model, `merge` first)")
     if not found and (cosine := _cosine(mean, run.model)) < SAME_START:
@@ -271,14 +271,14 @@ def _refuse_unlike(first, base, mean, run, run_base, n):
                          "of one start, tokenizer and template; `score_runs` gives the mean reward of any")
 
 # %% ../nbs/52_uncertainty.ipynb #un056
-def _shares(weights, n):
+def _check_weights(weights, n):
     "Weights of n runs; ValueError for others than n, negative ones, or none above zero."
     weights = [1.0] * n if weights is None else [float(weight) for weight in weights]
     if len(weights) != n or not n or not (min(weights) >= 0 and 0 < sum(weights) < math.inf):
         raise ValueError(f"expected runs and a weight for each, none negative, found {n} runs and weights {weights}")
     return weights
 
-def _plain_copy(run):
+def _copy_as_classifier(run):
     "A run as a plain classifier on the CPU that may be written into, and its adapter's base."
     loaded = _as_run(run, device="cpu", length_correction=False)
     if getattr(unwrap(loaded.model), "is_quantized", False):
@@ -289,14 +289,14 @@ def _plain_copy(run):
     model = merge(model) if isinstance(model, PeftModel) else unwrap(model)
     return RewardModel(model, loaded.tokenizer, loaded.max_length), base
 
-def _numbers(model):
+def _float_tensors(model):
     "A model's tensors of real numbers, by name."
     return {name: x for name, x in model.state_dict().items() if x.is_floating_point()}
 
 # %% ../nbs/52_uncertainty.ipynb #un060
 def _move_towards(mean, model, share):
     "Take a model's weights into the mean so far, in place; `share` is what it counts of all so far."
-    for name, x in _numbers(model).items():
+    for name, x in _float_tensors(model).items():
         mean[name] += (x.float() - mean[name]) * share
 
 @torch.no_grad()
@@ -309,12 +309,12 @@ def average_runs(
     A ValueError where the runs differ in architecture, settings, tokenizer, template or pad token, where they come
     from different bases as far as that can be told, for quantised ones, and for weights that don't fit; a TypeError for
     what is no run. A length correction isn't taken over: it was fitted to other rewards."""
-    runs = _listed(runs)
-    weights = _shares(weights, len(runs))
-    (first, base), total = _plain_copy(runs[0]), weights[0]
-    mean = {name: x.float().clone() for name, x in _numbers(first.model).items()}
+    runs = _list_runs(runs)
+    weights = _check_weights(weights, len(runs))
+    (first, base), total = _copy_as_classifier(runs[0]), weights[0]
+    mean = {name: x.float().clone() for name, x in _float_tensors(first.model).items()}
     for n, (run, weight) in enumerate(zip(runs[1:], weights[1:]), 1):
-        other, other_base = _plain_copy(run)
+        other, other_base = _copy_as_classifier(run)
         _refuse_unlike(first, base, mean, other, other_base, n)
         total += weight
         _move_towards(mean, other.model, weight / max(total, 1e-30))

@@ -60,7 +60,7 @@ def histogram(
     ylabel: str,  # of the counts
     zero: bool = False,  # whether zero parts right from wrong
 ) -> dict:  # of plain numbers, as `charts.js` takes it
-    "How often each value is met."
+    "A picture of how often values are met, in bins of one width."
     edges = bin_edges(np.concatenate(list(series.values())), zero)
     counts = [dict(name=name, counts=np.histogram(values, edges)[0].tolist()) for name, values in series.items()]
     return dict(id=id, title=title, kind="histogram", edges=edges.tolist(), series=counts, columns=columns,
@@ -147,7 +147,7 @@ def traces(
     chosen,  # text or messages
     rejected,  # text or messages
 ) -> tuple[dict | None, str | None]:  # the reward at each token of both, and what to know of it; or None, and why
-    "Both branches, token by token."
+    "The rewards at the tokens of both responses, or why there are none."
     try:
         with quiet_scoring():
             found = dict(chosen=_trace_response(model, prompt, chosen),

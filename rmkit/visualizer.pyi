@@ -73,7 +73,7 @@ def histogram(
     ylabel: str,
     zero: bool=False,
 ) -> dict:
-    """How often each value is met."""
+    """A picture of how often values are met, in bins of one width."""
 
 def pictures(table: PairScores) -> list[dict]:
     """What there is to see of all pairs; pairs without a reward are left out."""
@@ -82,7 +82,7 @@ def messages(value, role: str) -> list[dict[str, str]]:
     """A prompt or a response, message by message."""
 
 def traces(model: RewardModel, prompt, chosen, rejected) -> tuple[dict | None, str | None]:
-    """Both branches, token by token."""
+    """The rewards at the tokens of both responses, or why there are none."""
 
 class RewardVisualizer:
     """Scored pairs to sort, filter, read and decide on; with a model, to edit and rescore. Shows itself in a notebook."""

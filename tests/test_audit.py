@@ -9,8 +9,8 @@ from rich.cells import cell_len
 
 from browser import CONTRAST, Visit
 from hostile import PAYLOADS
-from rmkit.audits import (audit, Audit, best_of_section, draw, Grid, in_words, MOST_SOURCES, Picture, ready, Reading,
-                         rewards_of_answers, rewrites_section, Section, subsets_of)
+from rmkit.audits import (audit, Audit, best_of_section, draw, Grid, in_words, MOST_SOURCES, pairs_to_audit, Picture,
+                         Reading, rewards_of_answers, rewrites_section, Section, subsets_of)
 from rmkit.cli import main
 from rmkit.checks import Check
 from rmkit.intervals import Estimate
@@ -274,7 +274,7 @@ class LikesBold:
 
 def test_rewrites_find_bold():
     rows = make_pairs(40, seed=1, split="test")
-    section = rewrites_section(LikesBold(), ready(by_truth(rows)), n_prompts=20)
+    section = rewrites_section(LikesBold(), pairs_to_audit(by_truth(rows)), n_prompts=20)
     assert section.checks[0].status == "warn" and "Markdown on" in section.checks[0].found
     assert {row[0] for grid in section.grids[:2] for row in grid.rows} >= {"Markdown on", "empty"}
 

@@ -488,7 +488,7 @@ def test_a_rule_that_gives_no_number(rm):
 
 def test_resamples_draw_prompts_and_keep_copies_apart():
     pairs = pd.DataFrame(dict(prompt_id=[0, 0, 1, 2], x=[1, 2, 3, 4]))
-    drawn = module._drawn(pairs, np.array([2, 2, 0, 1]))
+    drawn = module._repeat_pairs(pairs, np.array([2, 2, 0, 1]))
     assert drawn.groupby("prompt_id")["x"].apply(list).tolist() == [[1, 2], [4], [1, 2]]
 
 

@@ -10,9 +10,9 @@ from hostile import PAYLOADS
 
 from rmkit.fits import pair_head
 from rmkit.intervals import Estimate
-from rmkit.rewrites import (effects, edit_response, edited_text, estimate_effects, finding, in_markdown, KEEPS, probe,
-                            rate, REWRITES, Rewrite, sample_pairs, score_edited, sentences, style_matrix,
-                            style_versions, STYLES, versions, without_markdown, worst_case)
+from rmkit.rewrites import (effects, edit_response, edited_text, estimate_effects, finding, in_markdown, KEEP_EDITS,
+                            probe, rate, REWRITES, Rewrite, sample_pairs, score_edited, sentences, STYLE_EDITS,
+                            style_matrix, style_versions, versions, without_markdown, worst_case)
 from rmkit.scoring import RewardModel
 from rmkit.synthetic import make_pairs, make_rankings, tiny_model, tiny_tokenizer, TOPIC_OF, true_reward
 from rmkit.table import pair_scores
@@ -62,13 +62,14 @@ def test_edits_are_functions_of_the_text_alone_and_take_any(name):
         assert isinstance(edited, str) and edited == PLAIN[name].edit(text)
 
 
-@pytest.mark.parametrize("name", KEEPS)
+@pytest.mark.parametrize("name", KEEP_EDITS)
 def test_what_keeps_words_keeps_them_in_order(name):
     for text in WRITTEN:
-        assert re.findall(r"\w+", KEEPS[name](text).replace("’", "'")) == re.findall(r"\w+", text.replace("’", "'"))
+        edited = KEEP_EDITS[name](text)
+        assert re.findall(r"\w+", edited.replace("’", "'")) == re.findall(r"\w+", text.replace("’", "'"))
 
 
-@pytest.mark.parametrize("name", [*KEEPS, *STYLES])
+@pytest.mark.parametrize("name", [*KEEP_EDITS, *STYLE_EDITS])
 def test_code_and_formulas_stay(name):
     if not REWRITES[name].given:
         edited = REWRITES[name].edit(CODE).replace("\r\n", "\n")
@@ -109,7 +110,7 @@ def test_an_edit(name, text, edited):
 
 def test_typos_swap_letters_of_one_word_in_fifteen():
     text = " ".join(["letters"] * 45 + ["a1b2c3", "ab"])
-    edited = STYLES["typing errors"](text).split(" ")
+    edited = STYLE_EDITS["typing errors"](text).split(" ")
     assert sum(a != b for a, b in zip(edited, text.split(" "))) == 3 and edited[-2:] == ["a1b2c3", "ab"]
     assert all(sorted(word) == sorted("letters") for word in edited[:45])
 
@@ -143,14 +144,14 @@ def test_the_last_turn_of_the_assistant_is_edited_and_nothing_else():
     turns = [dict(role="assistant", content="a."), dict(role="tool", content="b."),
              dict(role="assistant", content="c.", x=1), dict(role="user", content="d.")]
     before = json.dumps(turns)
-    edited = edit_response(turns, KEEPS["no final stop"])
+    edited = edit_response(turns, KEEP_EDITS["no final stop"])
     assert edited[2] == dict(role="assistant", content="c", x=1) and edited[:2] + edited[3:] == turns[:2] + turns[3:]
     assert json.dumps(turns) == before
     parts = [dict(type="text", text="a."), dict(type="text", text="b."), dict(type="image")]
-    edited = edit_response([dict(role="assistant", content=parts)], KEEPS["no final stop"])
+    edited = edit_response([dict(role="assistant", content=parts)], KEEP_EDITS["no final stop"])
     assert [part.get("text") for part in edited[0]["content"]] == ["a.", "b", None]
     for nothing in ([], [dict(role="user", content="a.")], [dict(role="assistant", content=None, tool_calls=[{}])]):
-        assert edit_response(nothing, KEEPS["no final stop"]) is None and edited_text(nothing) == ""
+        assert edit_response(nothing, KEEP_EDITS["no final stop"]) is None and edited_text(nothing) == ""
     assert edit_response("a.", lambda text: None) is None
 
 
@@ -232,7 +233,7 @@ def test_who_reads_is_found_to_read(pairs):
     assert scorer.calls == 1 and found.pairs == 150 and found.pairs_given == 260 and found.unscored == 0
     ruins = {name for name, aim in found.aims.items() if aim == "lower"}  # some earn: it reads no request
     assert set(found.findings) <= {"typing errors", "another answer behind", *ruins}
-    for name in KEEPS:
+    for name in KEEP_EDITS:
         if name in found.effects:
             assert found.effects[name]["change"].value == 0 and found.effects[name]["flips"].value == 0
     assert {"cut off", "empty"}.isdisjoint(found.findings) and found.effects["empty"]["loses"].value > 0.9
@@ -249,11 +250,12 @@ def test_who_reads_is_found_to_read(pairs):
     (lambda text: "certain" in text, "claim to be certain", "raises the reward"),
 ], ids=lambda value: value if isinstance(value, str) else "")
 def test_what_was_planted_is_found_and_nothing_else(sampled, planted, edit, says):
-    rewrites = {name: REWRITES[name] for name in (*KEEPS, "exclamation marks", "look of a source", "flattery in front",
-                                                  "flattery behind", "claim to be certain", "emoji")}
+    rewrites = {name: REWRITES[name] for name in (*KEEP_EDITS, "exclamation marks", "look of a source",
+                                                  "flattery in front", "flattery behind", "claim to be certain",
+                                                  "emoji")}
     found = probe(Scorer(lambda text: content(text) + 4 * planted(text)), sampled, rewrites)
     assert [name for name in found.findings if name != "flattery in front" or edit == name] == [edit]  # it has a "!"
-    assert says in found.findings[edit] and ("turns the order" in found.findings[edit]) == (edit in KEEPS)
+    assert says in found.findings[edit] and ("turns the order" in found.findings[edit]) == (edit in KEEP_EDITS)
     assert found.worst.high < found.accuracy.low
     assert found.checks["worst case"].status == found.checks[edit].status == "warn" and edit in found.checks[0].remedy
 
@@ -324,7 +326,7 @@ def test_with_a_model_rewards_are_those_of_its_scores(pairs):
     some = {name: REWRITES[name] for name in ("Markdown on", "cut off", "another answer behind")}
     r_N2, after = score_edited(rm, drawn, some)
     for i, pair in enumerate(drawn):
-        edited = edit_response(pair["rejected"], KEEPS["Markdown on"])
+        edited = edit_response(pair["rejected"], KEEP_EDITS["Markdown on"])
         assert r_N2[i, 1] == pytest.approx(rm.score(pair["prompt"], pair["rejected"])[0], abs=1e-5)
         assert after["Markdown on"][i, 1] == pytest.approx(rm.score(pair["prompt"], edited)[0], abs=1e-5)
     found = probe(rm, pairs, some, n_prompts=12)

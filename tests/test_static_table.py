@@ -102,7 +102,7 @@ def test_numbers_in_words(page, call, value):
     ("[tickText(0.00002, 0.00001), tickText(2e7, 1e7), tickText(1500, 500), tickText(0.25, 0.05)]",
      ["2e-5", "2e7", "1,500", "0.25"]),
     ("niceDomain([1, NaN, 3], {pad: 0})", [1, 3]), ("niceDomain([0, 10])", [-0.5, 10.5]),
-    ("niceDomain([4, 8], {zero: true})", [0, 8.4]), ("niceDomain([])", [0, 1]), ("niceDomain([5])", [4.5, 5.5]),
+    ("niceDomain([])", [0, 1]), ("niceDomain([5])", [4.5, 5.5]),
     ("niceDomain([0, 0])", [-1, 1])])
 def test_scales(page, call, value):
     check(page, call, value)

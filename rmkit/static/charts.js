@@ -1,18 +1,18 @@
 // rmkit's pictures: plain functions that return SVG elements. A missing value (null, NaN) leaves a gap.
 //
-//   lineChart({series: [{name, x, y, low?, high?, colour?, dash?}], xdomain?, ydomain?, zero?, xtext?, ytext?, ...})
+//   lineChart({series: [{name, x, y, low?, high?, colour?, dash?}], xtext, ydomain?, ytext?, ...})
 //                                                   onselect(x)
 //   histogram({edges, series: [{name, counts, colour?, dash?}], zero?, most?, ...})
 //                                                   onselect(first bin, last bin) or onselect(null)
 //   pointChart({points: [{x, y, low?, high?, n?, range?}], diagonal?, ...})
 //   barChart({bars: [{label, y, low?, high?, n?}], line?: {y, label}, ...})
 //                                                   bars lie; as high as it needs; onselect(index) or onselect(null)
-//   dotChart({x, y, ids, marks?, regions?: [{x, y, label}], xdomain?, ydomain?, onopen?, onbrush?, ...})
+//   dotChart({x, y, ids, marks?, regions?: [{x, y, label}], xdomain, onopen?, onbrush?, ...})
 //                                                   onopen(id), onbrush({x: [low, high], y: [low, high]})
 //
-// All take {xlabel, ylabel, width, height, label?, onhover?}, and those with `onselect` {selected?}, too. `onhover` is
-// told {text, ...} or null. A picture has a read-out on hover, `showSelected(selected)` where it has `onselect`, and
-// arrow keys, Enter, Escape (Shift extends in a histogram).
+// All take {xlabel, ylabel, width, height, label?}, all but lines {onhover?}, and those with `onselect` {selected?}.
+// `onhover` is told {text, ...} or null. A picture has a read-out on hover, `showSelected(selected)` where it has
+// `onselect`, and arrow keys, Enter, Escape (Shift extends in a histogram).
 
 const pathPoint = (x, y) => `${x.toFixed(1)} ${y.toFixed(1)}`;
 
@@ -73,19 +73,19 @@ function* everyY(series) {
   }
 }
 
-function lineChart({series, width = 480, height = 220, onhover, xdomain, ydomain, zero = false, ...options}) {
+function lineChart({series, width = 480, height = 220, ydomain, ...options}) {
   const drawn = coloured(series), xs = everyX(drawn);
   const plot = frame({...options, width, height, series: drawn, xwhole: xs.every(Number.isInteger),
-    xdomain: xdomain ?? niceDomain(xs, {pad: 0}), ydomain: ydomain ?? niceDomain(everyY(drawn), {zero})});
+    xdomain: niceDomain(xs, {pad: 0}), ydomain: ydomain ?? niceDomain(everyY(drawn))});
   const {svg, y, left, right} = plot;
   if (y.domain[0] < 0 && y.domain[1] > 0) svg.append(svgLine("rmkit-zero", left, y(0), right, y(0)));
   svg.append(...drawn.flatMap(one => drawLine(one, plot)));
-  lineHover(plot, drawn, xs, {...options, onhover});
+  lineHover(plot, drawn, xs, options);
   return svg;
 }
 
 // A rule at the nearest x, with the values of all series there; and one at the x that is selected.
-function lineHover(plot, series, xs, {xlabel = "x", xtext, ytext, selected = null, onselect, onhover}) {
+function lineHover(plot, series, xs, {xlabel, xtext, ytext, selected = null, onselect}) {
   const {svg, x, top, bottom} = plot, box = readout(plot), rule = svgLine("rmkit-rule", null, top, null, bottom);
   const places = series.map(one => new Map(Array.from(one.x, (value, i) => [value, i])));
   const valueText = value => ytext && finite(value) ? ytext(value) : numberText(value, 3);
@@ -93,16 +93,13 @@ function lineHover(plot, series, xs, {xlabel = "x", xtext, ytext, selected = nul
   svg.append(rule);
   const show = i => {
     const value = xs[i], values = series.map((one, s) => one.y[places[s].get(value)]);
-    const head = `${xlabel} ${xtext ? xtext(value) : numberText(value, Number.isInteger(value) ? 0 : 3)}`;
-    const lines = [head, ...series.map((one, s) => `${one.name}: ${valueText(values[s])}`)];
+    const lines = [`${xlabel} ${xtext(value)}`, ...series.map(({name}, s) => `${name}: ${valueText(values[s])}`)];
     fill(rule, {x1: x(value), x2: x(value), visibility: "visible"});
     box.show(x(value), top + 20, lines);
-    onhover?.({x: value, index: i, values, text: lines.join(" · ")});
   };
   const hide = () => {
     rule.setAttribute("visibility", "hidden");
     box.hide();
-    onhover?.(null);
   };
   const under = event => nearest(xs, x.invert(pointer(svg, event)[0]));
   svg.addEventListener("pointermove", event => { if (xs.length) show(under(event)); });
@@ -278,12 +275,10 @@ function barChart({bars, line, xlabel, ylabel, width = 480, selected = null, ons
 const REACH = 12; // pixels from a dot to a pointer that means it
 
 function dotChart(
-  {x: xs, y: ys, ids, marks, regions = [], width = 560, height = 360, xdomain, ydomain, onopen, onbrush, onhover,
-    ...options},
+  {x: xs, y: ys, ids, marks, regions = [], width = 560, height = 360, onopen, onbrush, onhover, ...options},
 ) {
   const order = [...ids.keys()].filter(i => finite(xs[i]) && finite(ys[i])).sort((a, b) => xs[a] - xs[b]);
-  const plot = frame({...options, width, height, xdomain: xdomain ?? niceDomain(xs, {zero: true}),
-    ydomain: ydomain ?? [0, 1]});
+  const plot = frame({...options, width, height, ydomain: [0, 1]});
   const {svg, x, y} = plot, places = order.map(i => [x(xs[i]), y(ys[i])]);
   const dot = ([cx, cy], k) => svgElement("circle", {class: `rmkit-dot ${marks?.[order[k]] ?? ""}`, cx: cx.toFixed(1),
     cy: cy.toFixed(1), r: 2.6});

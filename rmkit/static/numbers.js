@@ -59,9 +59,9 @@ function linearScale([d0, d1], [r0, r1]) {
   return Object.assign(scale, {invert, domain: [d0, d1], range: [r0, r1]});
 }
 
-// [low, high] around the finite values, with some room; `zero`: zero is among them.
-function niceDomain(values, {zero = false, pad = 0.05} = {}) {
-  let low = zero ? 0 : Infinity, high = zero ? 0 : -Infinity;
+// [low, high] around the finite values, with some room.
+function niceDomain(values, {pad = 0.05} = {}) {
+  let low = Infinity, high = -Infinity;
   for (const value of values) {
     if (!finite(value)) continue;
     low = Math.min(low, value);
@@ -70,7 +70,7 @@ function niceDomain(values, {zero = false, pad = 0.05} = {}) {
   if (low > high) return [0, 1];
   if (low === high) return [low - (Math.abs(low) * 0.1 || 1), high + (Math.abs(high) * 0.1 || 1)];
   const room = (high - low) * pad;
-  return [zero && low === 0 ? 0 : low - room, zero && high === 0 ? 0 : high + room];
+  return [low - room, high + room];
 }
 
 function tickStep(low, high, count) {
