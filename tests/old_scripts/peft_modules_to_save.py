@@ -10,7 +10,7 @@ base = AutoModelForSequenceClassification.from_pretrained(MODEL, num_labels=1)
 model = get_peft_model(
     base, LoraConfig(task_type="SEQ_CLS", r=4, target_modules=["q_proj", "v_proj"], modules_to_save=["score"]))
 args = RewardConfig("adapter", max_steps=2, per_device_train_batch_size=4, learning_rate=1e-2, report_to="none",
-                    save_strategy="no")
+                    save_strategy="no", bf16=False, fp16=False)  # a GPU's default would round the logits below
 trainer = RewardTrainer(model=model, args=args, processing_class=tokenizer,
                         train_dataset=load_dataset(f"{DATA}/text", split="train"))
 trainer.train()
