@@ -769,7 +769,7 @@ def _caution(rewards_MGN, gold_GN):
     if len(rewards_MGN) < 2:
         return Estimate(math.nan, why="No further runs were given: `runs=`, models trained alike with other seeds."), {}
     cautious_GN, n = cautious_rewards(rewards_MGN), gold_GN.shape[1]
-    by_2G = [best_of(gold_GN, by_GN, [n])[:, 0] / (gold_GN.std() or 1) for by_GN in (cautious_GN, rewards_MGN[0])]
+    by_2G = [best_of(by_GN, gold_GN, [n])[:, 0] / (gold_GN.std() or 1) for by_GN in (cautious_GN, rewards_MGN[0])]
     curve = best_of_curve(cautious_GN, gold_GN)
     return paired_difference(*by_2G), {"gold, chosen with caution": _standardised(curve, "gold", gold_GN)}
 
