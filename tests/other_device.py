@@ -1,7 +1,7 @@
-"""What users do on a GPU, done on the CPU and on the pretended device (`pretended`): `python other_device.py FILE`.
+"""What users do on a GPU, done on the CPU and on a pretended device (`pretended`).
 
-FILE gets, as JSON, what each use gave on either: an error's last lines, or numbers by name. A script of its own, since
-the device can't be taken back."""
+`python other_device.py FILE [USE ...]`: FILE gets, as JSON, what each use gave on either, which are numbers by name or
+an error's last lines. A script of its own, since the device can't be taken back."""
 import json
 import logging
 import os
@@ -68,7 +68,7 @@ def trained(device, **given):
 
 @cache
 def run(device):
-    "A run with all that happens in one: logs in between, evaluation, checkpoints, the best model at the end"
+    "A run with what happens in one: logs, evaluations and checkpoints at different steps, snapshots, a dashboard"
     trainer = trainer_of(device, max_steps=6, eval_strategy="steps", eval_steps=2, save_strategy="steps", save_steps=3,
                          logging_steps=4, optim="adamw_torch", learning_rate=1e-3,
                          more=dict(eval_dataset=HELD_OUT, callbacks=[Snapshots(HELD_OUT, every=3), Dashboard(False)]))
@@ -252,15 +252,12 @@ class OwnLoss(RewardTrainer):
 
 def four_columns(rows):
     "A collator of one's own, in the shape of older scripts"
-    def pad(name, fill):
-        longest = max(len(row[name]) for row in rows)
-        return torch.tensor([list(row[name]) + [fill] * (longest - len(row[name])) for row in rows])
-    names = [(f"input_ids_{side}", f"{side}_ids") for side in ("chosen", "rejected")]
-    batch = {to: pad(name if name in rows[0] else to, 0) for to, name in names}
+    batch = {}
     for side in ("chosen", "rejected"):
-        sizes = [len(row.get(f"{side}_ids", row.get(f"input_ids_{side}"))) for row in rows]
-        width = batch[f"input_ids_{side}"].shape[1]
-        batch[f"attention_mask_{side}"] = torch.tensor([[1] * n + [0] * (width - n) for n in sizes])
+        ids = [list(row[f"{side}_ids"]) for row in rows]
+        width = max(map(len, ids))
+        batch[f"input_ids_{side}"] = torch.tensor([row + [0] * (width - len(row)) for row in ids])
+        batch[f"attention_mask_{side}"] = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
     return batch
 
 
@@ -307,9 +304,9 @@ def main():
     found = {}
     for name, function in USES.items():
         if len(sys.argv) > 2 and name not in sys.argv[2:]: continue
-        t = time.perf_counter()
+        began = time.perf_counter()
         found[name] = {device: outcome(function, device) for device in ("cpu", pretended.NAME)}
-        print(name, round(time.perf_counter() - t, 1), file=sys.stderr)
+        print(f"{name}: {time.perf_counter() - began:.1f} s", file=sys.stderr)
     Path(sys.argv[1]).write_text(json.dumps(found))
     del kept
 
