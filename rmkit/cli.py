@@ -880,7 +880,7 @@ def _report_demo(trainer, folder, scores, seed, seconds):
 def demo(
     words: list[str],  # arguments, as on the command line
 ):
-    """Train, test and save a model on the embedded data, and say what to do with it. UsageError for options that can't
+    """Train, test and save a model on the synthetic pairs, and say what to do with it. UsageError for options that can't
     be, and for a folder that can't be written."""
     args, = parse("demo", words, DemoArguments)
     check_place(args.output_dir, is_folder=True)
