@@ -880,8 +880,9 @@ def _report_demo(trainer, folder, scores, seed, seconds):
 def demo(
     words: list[str],  # arguments, as on the command line
 ):
-    """Train, test and save a model on the synthetic pairs, and say what to do with it. UsageError for options that can't
-    be, and for a folder that can't be written."""
+    """Train, test and save a model on synthetic pairs, and say what to do with it.
+
+    UsageError for options that can't be, and for a folder that can't be written."""
     args, = parse("demo", words, DemoArguments)
     check_place(args.output_dir, is_folder=True)
     be_quiet()
