@@ -67,7 +67,7 @@ MEANINGS = {  # of each row: why it matters, and what to do
         "Without it the reward is read at some word, and an answer that was cut off looks like a whole one.",
         "Cut prompts and not answers (max_length does so), and end each text with the end token once."),
     "chat template": (
-        "A model that talks was trained on its template's turns; without them it reads a text of another kind.",
+        "A chat model was trained on its template's turns; without them it reads a text of another kind.",
         "Give messages, [{'role': 'user', 'content': ...}]; a template comes from chat_template_path."),
     "marker tokens": (
         "The tokenizer reads them as its own: an answer with an end and a beginning of turn becomes two turns.",
@@ -86,7 +86,7 @@ MEANINGS = {  # of each row: why it matters, and what to do
 # %% ../nbs/75_preflights.ipynb #pr003
 MEANINGS |= {
     "repeated pairs": (
-        "A pair that is there twice counts twice; one that is there both ways round teaches nothing.",
+        "A pair that is there twice counts twice; one that is there with both labels teaches nothing.",
         "Drop the rows that find_duplicates(rows).rows(kind) names."),
     "train and eval": (
         "A held-out pair that was trained on measures memory, and makes any model look better than it is.",
@@ -104,7 +104,7 @@ MEANINGS |= {
     "word rule": (
         "Where words tell nearly all, answers differ in where they come from, and not in how good they are.",
         "Look at what one kind of answers says and the other never does."),
-    "frozen head": ("It is what training has to add to.", "Ask for it: preflight(..., head=True)."),
+    "frozen head": ("It is what training has to improve on.", "Ask for it: preflight(..., head=True)."),
     "labels": (
         "Where no rule does better than a coin, the labels may be noise, or the sides mixed up.",
         "Read twenty pairs yourself: RewardVisualizer shows them."),
@@ -113,7 +113,7 @@ MEANINGS |= {
 # %% ../nbs/75_preflights.ipynb #pr004
 MEANINGS |= {
     "head": (
-        "The head makes the reward: where it is lost or frozen, rewards are drawn by lot.",
+        "The head makes the reward: where it is lost or frozen, rewards are random.",
         "Give the plain model and a peft_config, or start the head anew: rmkit.head.init_head(model)."),
     "learning rate": (
         "Too small a rate learns nothing in the time that it has; too large a one destroys what the model knew.",
@@ -166,7 +166,8 @@ def check_read_token(
     reads: str = "the reward is read there",  # what happens at the last token
 ) -> Check:
     "Which token the reward is read at, for both answers."
-    n, (token, n_chosen), (other, n_rejected) = len(chosen_N), _usual_end(chosen_N), _usual_end(rejected_N)
+    n = len(chosen_N)
+    (token, n_chosen), (other, n_rejected) = _usual_end(chosen_N), _usual_end(rejected_N)
     share = (n_chosen + n_rejected) / (2 * n)
     often = "all" if share == 1 else f"{percent(share)} of"
     status, found = "pass", f"{_shown(token, tokenizer)} ends {often} {2 * n:,} texts, and {reads}"
