@@ -997,7 +997,7 @@ def preflight(
                                processing_class=tokenizer, **more)
 
 # %% ../nbs/75_preflights.ipynb #pr071
-def _beside(check, took, in_words):
+def _compare_estimate(check, took, in_words):
     "An estimate and what it came to."
     if math.isnan(took) or check.number is None:
         return Check(check.name, "unknown", f"estimated: {check.found}", "The run has no such figure, or no estimate.")
@@ -1013,5 +1013,6 @@ def compare_with_run(
     log = trainer.state.log_history
     seconds, gib = (max((row[name] for row in log if name in row), default=math.nan)
                     for name in ("train_runtime", "memory_gib"))
-    return Checks([_beside(checks["time"], seconds, clock),
-                   _beside(checks["memory"], gib, lambda gib: f"{gib:.1f} GiB")], "The run and its estimates")
+    found = [_compare_estimate(checks["time"], seconds, clock),
+             _compare_estimate(checks["memory"], gib, lambda gib: f"{gib:.1f} GiB")]
+    return Checks(found, "The run and its estimates")
