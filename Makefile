@@ -24,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/.library  ## train, test and save a reward model on the embedded data
+demo: .venv/.library  ## train, test and save a reward model on synthetic pairs
 	$(BIN)/rmkit demo
 
 test: pytest wheel-demo  ## everything that .ci/run runs

@@ -1,4 +1,4 @@
-"A notebook as the scripts and the house's tests read it: a chapter of cells, each with its directives and its code"
+"A notebook as the scripts and the house's tests read it: a chapter of cells, each with its directives and its code."
 import ast
 import json
 import re

@@ -1,4 +1,4 @@
-"Sphinx: furo over the pages that docs/build_site.py writes"
+"Sphinx's settings: the theme furo, over the pages that docs/build_site.py writes."
 import posixpath
 
 from reference import SPHINX

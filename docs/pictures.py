@@ -32,7 +32,7 @@ EXPLORE = """trainer.visualize(watched, snapshots=snapshots, marks="review.jsonl
 
 
 def shoot_dashboard(book):
-    "While the run lasts, well on its way"
+    "The dashboard, half way through a run."
     cell = book.cell(0)
     book.start(0)
     share = cell.get_by_role("progressbar", name="Steps")
@@ -44,7 +44,7 @@ def shoot_dashboard(book):
 
 
 def shoot_explorer(book):
-    "The list, and a pair that is confidently wrong, read token by token"
+    "The list, and a pair that is confidently wrong, read token by token."
     book.run(1)
     view = book.cell(1).locator(".rmkit").first
     view.get_by_role("tab", name="Pairs", exact=True).click()

@@ -1,4 +1,4 @@
-"Write README.md from nbs/index.ipynb: its prose, its code and what the code printed"
+"Write README.md from nbs/index.ipynb: its prose, its code and what the code printed."
 import json
 import re
 
@@ -6,13 +6,13 @@ from chapters import cells_of, printed, ROOT
 
 
 def from_root(text, folder="nbs"):
-    "Links that are relative to the notebook's folder, made relative to the repository's root"
+    "Links that are relative to the notebook's folder, made relative to the repository's root."
     text = re.sub(r"\]\((?!\w+:|#|/|\.\./)", f"]({folder}/", text)
     return text.replace("](../", "](").replace('src="../', 'src="')
 
 
 def readme(notebook: dict) -> str:
-    "The README of an index notebook, given as parsed JSON"
+    "The README of an index notebook, given as parsed JSON."
     parts = []
     for cell in cells_of(notebook):
         if cell.hidden or cell.kind == "raw":

@@ -731,38 +731,52 @@ def _training_text(state, pairs, seconds, logged):
     left = int(seconds / step * (steps - step))
     return f"{step / steps:4.0%}  {logged}  {step * pairs / seconds:,.0f} pairs/s  {left // 60}:{left % 60:02d} left"
 
+class _Progress:
+    "A text beside a bar, redrawn at each step in a terminal; elsewhere printed for every tenth of the steps."
+    def __init__(self, console, steps):
+        from rich.progress import BarColumn, Progress, TextColumn
+        self.console, self.steps, self.tenths, self.bar = console, steps, 0, None
+        if console.is_interactive:
+            self.bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console)
+            self.task = self.bar.add_task("", total=steps)
+            self.bar.start()
+
+    def show(self, step, text):
+        "Show the text of a step."
+        tenths = step * 10 // self.steps
+        if self.bar:
+            self.bar.update(self.task, completed=step, description=text)
+        elif tenths > self.tenths:
+            self.tenths = tenths
+            self.console.print(f"  {text}")
+
+    def stop(self):
+        "Leave the bar as it is."
+        if self.bar:
+            self.bar.stop()
+
+# %% ../nbs/81_cli.ipynb #cl044
 def training_line(
     console,  # a rich `Console`
 ):  # a `TrainerCallback`
     "A line that shows how far training is: loss, accuracy, pairs a second, time left."
-    from rich.progress import BarColumn, Progress, TextColumn
     from transformers import TrainerCallback
 
     class TrainingLine(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
-            self.start, self.tenths, self.logged = time.perf_counter(), 0, "loss –  accuracy –"
-            self.bar = None
-            if console.is_interactive:
-                self.bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console)
-                self.task = self.bar.add_task("", total=state.max_steps)
-                self.bar.start()
+            self.start, self.logged = time.perf_counter(), "loss –  accuracy –"
+            self.progress = _Progress(console, state.max_steps)
 
         def on_log(self, args, state, control, logs=None, **kwargs):
             if "loss" in logs:
                 self.logged = f"loss {logs['loss']:.3f}  accuracy {logs['accuracy']:.3f}"
 
         def on_step_end(self, args, state, control, **kwargs):
-            text = _training_text(state, args.train_batch_size, time.perf_counter() - self.start, self.logged)
-            tenths = state.global_step * 10 // state.max_steps
-            if self.bar:
-                self.bar.update(self.task, completed=state.global_step, description=text)
-            elif tenths > self.tenths:
-                self.tenths = tenths
-                console.print(f"  {text}")
+            seconds = time.perf_counter() - self.start
+            self.progress.show(state.global_step, _training_text(state, args.train_batch_size, seconds, self.logged))
 
         def on_train_end(self, args, state, control, **kwargs):
-            if self.bar:
-                self.bar.stop()
+            self.progress.stop()
     return TrainingLine()
 
 # %% ../nbs/81_cli.ipynb #c041
@@ -866,8 +880,9 @@ def _report_demo(trainer, folder, scores, seed, seconds):
 def demo(
     words: list[str],  # arguments, as on the command line
 ):
-    """Train, test and save a model on the embedded data, and say what to do with it. UsageError for options that can't
-    be, and for a folder that can't be written."""
+    """Train, test and save a model on synthetic pairs, and say what to do with it.
+
+    UsageError for options that can't be, and for a folder that can't be written."""
     args, = parse("demo", words, DemoArguments)
     check_place(args.output_dir, is_folder=True)
     be_quiet()

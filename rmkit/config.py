@@ -1,4 +1,4 @@
-"""Every knob of a training run in one dataclass, with TRL's names and defaults that give a good first result.
+"""Every setting of a training run in one dataclass, with TRL's names and defaults that give a good first result.
 
 Docs: https://rmkit.github.io/rmkit/config.html.md"""
 

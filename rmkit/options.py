@@ -161,6 +161,7 @@ def parse(
     return parsed
 
 # %% ../nbs/80_options.ipynb #op009
+# Where rows may come from: said in the help of each option that takes them
 SOURCES = ("a file (json, jsonl, csv, tsv, parquet, arrow; packed or not), a folder of them, a pattern such as "
            "'*.jsonl', or a dataset's name on the Hub.")
 DATASET = f"Pairs, in any format of `rmkit.data`: {SOURCES}"

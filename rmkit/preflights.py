@@ -34,7 +34,7 @@ from peft import PeftModel
 from peft.utils import ModulesToSaveWrapper
 from transformers import PreTrainedTokenizerBase
 
-from .checks import Check, Checks
+from .checks import Check, Checks, STATUSES
 from .config import reward_config, RewardConfig
 from .data import better_side, find_format, Format, IDS, named_columns, PrepareReport, to_pairs
 from .duplicates import find_duplicates, find_leakage, PARTS
@@ -67,7 +67,7 @@ MEANINGS = {  # of each row: why it matters, and what to do
         "Without it the reward is read at some word, and an answer that was cut off looks like a whole one.",
         "Cut prompts and not answers (max_length does so), and end each text with the end token once."),
     "chat template": (
-        "A model that talks was trained on its template's turns; without them it reads a text of another kind.",
+        "A chat model was trained on its template's turns; without them it reads a text of another kind.",
         "Give messages, [{'role': 'user', 'content': ...}]; a template comes from chat_template_path."),
     "marker tokens": (
         "The tokenizer reads them as its own: an answer with an end and a beginning of turn becomes two turns.",
@@ -86,7 +86,7 @@ MEANINGS = {  # of each row: why it matters, and what to do
 # %% ../nbs/75_preflights.ipynb #pr003
 MEANINGS |= {
     "repeated pairs": (
-        "A pair that is there twice counts twice; one that is there both ways round teaches nothing.",
+        "A pair that is there twice counts twice; one that is there with both labels teaches nothing.",
         "Drop the rows that find_duplicates(rows).rows(kind) names."),
     "train and eval": (
         "A held-out pair that was trained on measures memory, and makes any model look better than it is.",
@@ -104,7 +104,7 @@ MEANINGS |= {
     "word rule": (
         "Where words tell nearly all, answers differ in where they come from, and not in how good they are.",
         "Look at what one kind of answers says and the other never does."),
-    "frozen head": ("It is what training has to add to.", "Ask for it: preflight(..., head=True)."),
+    "frozen head": ("It is what training has to improve on.", "Ask for it: preflight(..., head=True)."),
     "labels": (
         "Where no rule does better than a coin, the labels may be noise, or the sides mixed up.",
         "Read twenty pairs yourself: RewardVisualizer shows them."),
@@ -113,7 +113,7 @@ MEANINGS |= {
 # %% ../nbs/75_preflights.ipynb #pr004
 MEANINGS |= {
     "head": (
-        "The head makes the reward: where it is lost or frozen, rewards are drawn by lot.",
+        "The head makes the reward: where it is lost or frozen, rewards are random.",
         "Give the plain model and a peft_config, or start the head anew: rmkit.head.init_head(model)."),
     "learning rate": (
         "Too small a rate learns nothing in the time that it has; too large a one destroys what the model knew.",
@@ -137,6 +137,15 @@ def row_of_check(
     usual, remedy = MEANINGS[name]
     return Check(name, status, found, why or usual, remedy, number)
 
+# %% ../nbs/75_preflights.ipynb #pr084
+def _grade(number, warn_above, fail_above=math.inf):
+    "The status of a number that should be small."
+    return "fail" if number > fail_above else "warn" if number > warn_above else "pass"
+
+def _worst_of(statuses):
+    "The worst of several statuses, none of them unknown."
+    return max(statuses, key=STATUSES.index)
+
 def _share_of(n, of):
     "A count and its share."
     return f"{n:,} of {of:,} ({percent(n / max(1, of))})"
@@ -146,6 +155,10 @@ def _shown(token_id, tokenizer):
     "A token as text, with its id."
     return f"{tokenizer.decode([token_id])!r} (id {token_id})"
 
+def _usual_end(ids_N):
+    "The token that ends most texts, and how many it ends."
+    return Counter(ids[-1] for ids in ids_N).most_common(1)[0]
+
 def check_read_token(
     chosen_N: list[list[int]],  # (N, ...) token ids of the chosen texts
     rejected_N: list[list[int]],  # (N, ...) token ids of the rejected ones
@@ -153,17 +166,18 @@ def check_read_token(
     reads: str = "the reward is read there",  # what happens at the last token
 ) -> Check:
     "Which token the reward is read at, for both answers."
-    sides, n = (chosen_N, rejected_N), len(chosen_N)
-    (token, n_chosen), (other, n_rejected) = (Counter(ids[-1] for ids in side).most_common(1)[0] for side in sides)
-    tails = " and ".join(repr("…" + tokenizer.decode(side[0][-6:])) for side in sides)
+    n = len(chosen_N)
+    (token, n_chosen), (other, n_rejected) = _usual_end(chosen_N), _usual_end(rejected_N)
     share = (n_chosen + n_rejected) / (2 * n)
-    status = "pass" if share > 0.99 else "warn"
     often = "all" if share == 1 else f"{percent(share)} of"
-    found = f"{_shown(token, tokenizer)} ends {often} {2 * n:,} texts, and {reads}"
+    status, found = "pass", f"{_shown(token, tokenizer)} ends {often} {2 * n:,} texts, and {reads}"
     if token != other or abs(n_chosen - n_rejected) > 0.1 * n:
         status = "fail"
         found = (f"{_shown(token, tokenizer)} ends {_share_of(n_chosen, n)} of the chosen texts, "
                  f"{_shown(other, tokenizer)} {_share_of(n_rejected, n)} of the rejected")
+    elif share <= 0.99:
+        status = "warn"
+    tails = " and ".join(repr("…" + tokenizer.decode(ids_N[0][-6:])) for ids_N in (chosen_N, rejected_N))
     return row_of_check("token that is read", status, f"{found}; the first pair ends {tails}", token)
 
 # %% ../nbs/75_preflights.ipynb #pr010
@@ -185,11 +199,12 @@ def check_begin(
         return row_of_check("begin of text", "pass", "the tokenizer has no token for it")
     bos, n = tokenizer.convert_tokens_to_ids(markers.bos), len(ids_N)
     doubled, lost = sum(ids[:2] == [bos, bos] for ids in ids_N), sum(ids[0] != bos for ids in ids_N)
+    shown = _shown(bos, tokenizer)
     if doubled or lost and (markers.adds_bos or _writes_bos(tokenizer, markers)):
-        found = f"{_shown(bos, tokenizer)} is doubled in {_share_of(doubled, n)} texts, missing in {_share_of(lost, n)}"
-        return row_of_check("begin of text", "fail" if doubled + lost > 0.01 * n else "warn", found, doubled + lost)
+        found = f"{shown} is doubled in {_share_of(doubled, n)} texts, missing in {_share_of(lost, n)}"
+        return row_of_check("begin of text", _grade((doubled + lost) / n, 0, 0.01), found, doubled + lost)
     often = "all" if not lost else "none of" if lost == n else f"{n - lost:,} of"
-    return row_of_check("begin of text", "pass", f"{_shown(bos, tokenizer)} once in front of {often} {n:,} texts", 0)
+    return row_of_check("begin of text", "pass", f"{shown} once in front of {often} {n:,} texts", 0)
 
 # %% ../nbs/75_preflights.ipynb #pr011
 def _without_space(ids, tokenizer):
@@ -218,10 +233,10 @@ def check_turn_end(
     lost = sum(ids[-1] not in ends for ids in ids_N)
     doubled = sum(ids[-1] in ends and ids[-2:-1] == ids[-1:] for ids in ids_N)
     named = " or ".join(_shown(end, tokenizer) for end in sorted(ends))
-    if not lost + doubled:
-        return row_of_check("end of turn", "pass", f"{named} once behind each of {n:,} texts", 0)
-    found = f"none behind {_share_of(lost, n)} texts, two behind {_share_of(doubled, n)}; an end is {named}"
-    return row_of_check("end of turn", "fail" if lost + doubled > 0.01 * n else "warn", found, lost + doubled)
+    found = f"{named} once behind each of {n:,} texts"
+    if lost + doubled:
+        found = f"none behind {_share_of(lost, n)} texts, two behind {_share_of(doubled, n)}; an end is {named}"
+    return row_of_check("end of turn", _grade((lost + doubled) / n, 0, 0.01), found, lost + doubled)
 
 # %% ../nbs/75_preflights.ipynb #pr014
 def check_padding(
@@ -238,26 +253,31 @@ def check_padding(
     found = f"{was!r} was padding and the end of texts; this run pads with {_shown(pad_id, tokenizer)}"
     return row_of_check("pad token", "warn", found, pad_id)
 
+# %% ../nbs/75_preflights.ipynb #pr082
 def _of_template(doubt):
     "Whether a doubt is about what the chat template leaves out."
     return "the chat template leaves out" in doubt
+
+def _without_template(tokenizer, format):
+    "How rows of plain text are read, in words."
+    if tokenizer.chat_template:
+        return "not used: the rows are plain text"
+    return "there is none, and " + ("conversations are read as plain text" if format.joint else "rows are plain text")
 
 def check_template(
     report: PrepareReport,  # of the rows
     tokenizer: PreTrainedTokenizerBase,  # of the run
 ) -> Check:
     "Whether conversations are written by the chat template, whole."
-    kind, left_out = report.format.kind, [doubt.strip() for doubt in report.doubts if _of_template(doubt)]
-    status, found = "pass", f"it writes the turns of all rows ({kind})"
+    format, left_out = report.format, [doubt.strip() for doubt in report.doubts if _of_template(doubt)]
+    status, found = "pass", f"it writes the turns of all rows ({format.kind})"
     if left_out:
         status, found = "warn", "; ".join(left_out)
-    elif kind == "ids":
+    elif format.kind == "ids":
         found = "not used: the rows came as token ids"
-    elif kind == "text":
-        status = "warn" if tokenizer.chat_template or report.format.joint else "pass"
-        found = ("not used: the rows are plain text" if tokenizer.chat_template else
-                 "there is none, and conversations are read as plain text" if report.format.joint else
-                 "there is none, and rows are plain text")
+    elif format.kind == "text":
+        status = "warn" if tokenizer.chat_template or format.joint else "pass"
+        found = _without_template(tokenizer, format)
     return row_of_check("chat template", status, found, len(left_out))
 
 # %% ../nbs/75_preflights.ipynb #pr017
@@ -278,13 +298,13 @@ def check_marker_tokens(
     pattern, eos = marker_pattern(tokenizer), tokenizer.eos_token if is_text else ""
     held = [[pattern and pattern.search(text.removesuffix(eos)) for text in texts[part]] for part in PARTS]
     n, rows = len(held[0]), [i for i, found in enumerate(zip(*held)) if any(found)]
+    found = f"none in {n:,} pairs"
     if is_text and sum(map(bool, held[0])) > n / 2:
-        return row_of_check("marker tokens", "pass", "the texts come with their turns written out", 0)
-    if not rows:
-        return row_of_check("marker tokens", "pass", f"none in {n:,} pairs", 0)
-    first = next(found.string for found in (side[rows[0]] for side in held) if found)
-    found = f"in {_share_of(len(rows), n)} pairs; the first is pair {rows[0]}: {''.join(clip(first, 60))!r}"
-    return row_of_check("marker tokens", "fail" if len(rows) > 0.05 * n else "warn", found, len(rows))
+        rows, found = [], "the texts come with their turns written out"
+    elif rows:
+        first = next(match.string for match in (side[rows[0]] for side in held) if match)
+        found = f"in {_share_of(len(rows), n)} pairs; the first is pair {rows[0]}: {''.join(clip(first, 60))!r}"
+    return row_of_check("marker tokens", _grade(len(rows) / max(1, n), 0, 0.05), found, len(rows))
 
 # %% ../nbs/75_preflights.ipynb #pr020
 OVERLONG = ("longer than max_length", "response longer than max_length", "too long")  # reasons of length
@@ -298,7 +318,7 @@ def check_rows(
     "How many rows can't be used, and why."
     bad = sum(n for reason, n in report.dropped.items() if reason not in (*OVERLONG, *NO_FAULT))
     reasons = "".join(f"; {n:,} {reason}" for reason, n in report.dropped.most_common())
-    status = "pass" if not bad else "fail" if stops or bad > 0.2 * report.rows else "warn"
+    status = "fail" if bad and stops else _grade(bad / max(1, report.rows), 0, 0.2)
     return row_of_check("rows", status, f"{report.rows:,} rows give {report.pairs:,} pairs{reasons}{sampled}", bad)
 
 def _lost_to_length(left_out, cut, n, limit):
@@ -316,9 +336,9 @@ def check_lengths(
     "How many pairs are cut, or left out, because they are too long."
     left_out, cut = sum(report.dropped[reason] for reason in OVERLONG), report.truncated
     n = report.pairs + left_out
+    share = (left_out + cut) / max(1, n)
     found = _lost_to_length(left_out, cut, n, report.max_length)
-    status = "fail" if stops and left_out else "warn" if left_out + cut > 0.05 * n else "pass"
-    return row_of_check("length", status, found + sampled, (left_out + cut) / max(1, n))
+    return row_of_check("length", "fail" if stops and left_out else _grade(share, 0.05), found + sampled, share)
 
 # %% ../nbs/75_preflights.ipynb #pr021
 def check_columns(
@@ -349,8 +369,7 @@ def check_repeats(
     "Whether pairs say the same as others, or the opposite."
     repeats = find_duplicates(texts, max_characters=CHARACTERS)
     share = {kind: n / max(1, repeats.n_rows) for kind, n in repeats.counts().items()}
-    is_many, is_most = (any(share[kind] > limits[i] for kind, limits in REPEATS.items()) for i in (0, 1))
-    status = "fail" if is_most else "warn" if is_many else "pass"
+    status = _worst_of([_grade(share[kind], *limits) for kind, limits in REPEATS.items()])
     return row_of_check("repeated pairs", status, _counts_in_words(repeats), sum(share.values()))
 
 def check_leakage(
@@ -361,7 +380,7 @@ def check_leakage(
     leaks = find_leakage(texts, held_out, max_characters=CHARACTERS)
     asked, answered = (len(np.union1d(leaks.rows(kind), leaks.rows(f"near {kind}"))) / max(1, leaks.n_rows)
                        for kind in ("prompt", "answer"))
-    status = ("fail" if asked > 0.05 or answered > 0.5 else "warn" if asked > 0.01 or answered > 0.05 else "pass")
+    status = _worst_of([_grade(asked, 0.01, 0.05), _grade(answered, 0.05, 0.5)])
     return row_of_check("train and eval", status, _counts_in_words(leaks), asked)
 
 # %% ../nbs/75_preflights.ipynb #pr027
@@ -404,7 +423,7 @@ def check_margins(
     large, negative = float(np.quantile(np.abs(margin_N), 0.95)), float((margin_N < 0).mean())
     found = f"95% are within {short_number(large)}, the largest is {short_number(np.abs(margin_N).max())}"
     found += f", {percent(negative)} are negative" if negative else ""
-    status = "fail" if large > 20 else "warn" if large > 10 or negative > 0.01 else "pass"
+    status = _worst_of([_grade(large, 10, 20), _grade(negative, 0.01)])
     return row_of_check("margins", status, found, large)
 
 # %% ../nbs/75_preflights.ipynb #pr031
@@ -613,6 +632,12 @@ def _try_steps(trainer, rows):
         what = "ran out of memory" if is_out_of_memory(error) else f"stopped with {type(error).__name__}"
         return math.nan, f"a trial {what}: {error}"
 
+def _tokens_at_once(trainer, a_step, longest):
+    "Tokens of the largest pass: of a flat one as the budget says, of a padded batch as the longest pair says."
+    args = trainer.args
+    a_pass = min(trainer._pass_tokens, a_step) if trainer.flat else args.train_batch_size * longest
+    return max(longest, a_pass)
+
 def estimate_run(
     trainer: RewardTrainer,  # of the run
     rows: list[dict],  # prepared pairs, a sample
@@ -624,8 +649,7 @@ def estimate_run(
     steps, evaluations = steps_of(trainer.args, n_pairs)
     a_pair, longest = _n_tokens(rows) / len(rows), max(_n_tokens([row]) for row in rows)
     a_step = trainer.args.train_batch_size * trainer.args.gradient_accumulation_steps * a_pair  # tokens
-    a_pass = min(trainer._pass_tokens, a_step) if trainer.flat else trainer.args.train_batch_size * longest
-    gib = _peak_gib(trainer, max(longest, a_pass))
+    gib = _peak_gib(trainer, _tokens_at_once(trainer, a_step, longest))
     a_token, why = _try_steps(trainer, rows)
     of_evaluations = evaluations * n_held_out * a_pair * a_token / 3  # a backward pass takes twice a forward pass
     seconds = steps * (a_step * a_token + _optimizer_time(trainer.model)) + of_evaluations
@@ -651,8 +675,8 @@ def check_memory(
 ) -> Check:
     "Whether a run should fit into memory."
     share = run.gib / available
-    return row_of_check("memory", "fail" if share > 1 else "warn" if share > 0.9 else "pass",
-                        f"about {run.gib:.1f} of {available:.1f} GiB at the peak", run.gib)
+    return row_of_check("memory", _grade(share, 0.9, 1), f"about {run.gib:.1f} of {available:.1f} GiB at the peak",
+                        run.gib)
 
 # %% ../nbs/75_preflights.ipynb #pr050
 SEEN = 2_000  # prepared pairs whose tokens are looked at
@@ -694,21 +718,25 @@ def _what_is_read(model):
         rewards(model, ids_BL, torch.ones_like(ids_BL))
     return "the reward is read there" if seen[-1].dim() == 3 else "the head sees one vector of the whole text"
 
+def _check_markers(subject, tokenizer):
+    "Whether texts hold marker tokens; unknown where there are no texts."
+    kind = subject.report.format.kind
+    if kind != "ids":
+        return check_marker_tokens(subject.texts, tokenizer, kind == "text")
+    why = "The rows came as token ids, in which a text's markers and the template's are the same."
+    return row_of_check("marker tokens", "unknown", "not looked at", why=why)
+
 def _check_tokens(subject, trainer):
     "What the model reads of the pairs."
-    tokenizer, report = trainer.processing_class, subject.report
+    tokenizer = trainer.processing_class
     markers = (find_pair_markers if trainer.text_pair else find_markers)(tokenizer)
     chosen_N, rejected_N = ([row[name] for row in subject.rows] for name in IDS)
     yield check_read_token(chosen_N, rejected_N, tokenizer, _what_is_read(trainer.model))
     yield check_padding(tokenizer, replaced_pad(tokenizer))
     yield check_begin(chosen_N + rejected_N, tokenizer, markers)
     yield check_turn_end(chosen_N + rejected_N, tokenizer)
-    yield check_template(report, tokenizer)
-    if report.format.kind == "ids":
-        why = "The rows came as token ids, in which a text's markers and the template's are the same."
-        yield row_of_check("marker tokens", "unknown", "not looked at", why=why)
-    else:
-        yield check_marker_tokens(subject.texts, tokenizer, report.format.kind == "text")
+    yield check_template(subject.report, tokenizer)
+    yield _check_markers(subject, tokenizer)
 
 # %% ../nbs/75_preflights.ipynb #pr075
 def _part(n, of):
@@ -735,14 +763,19 @@ def _check_data(subject, trainer):
     yield check_margins([row["margin"] for row in subject.rows] if format.margin else [])
 
 # %% ../nbs/75_preflights.ipynb #pr054
+def _why_not_measured(n_pairs, run, wanted):
+    "Why no head is fitted on the untrained model; None where one is."
+    if wanted is False:
+        return "it wasn't asked for"
+    seconds = run.seconds_per_pair / 3 * n_pairs  # of a forward pass
+    if wanted is None and not seconds < 60:
+        long = f"a pass over {n_pairs:,} pairs would take about {clock(seconds)}" if seconds > 0 else run.why
+        return f"{long}; without asking it is measured where that is under a minute"
+
 def _frozen_head(trainer, rows, groups_N, run, wanted):
     "How often a linear head on the untrained model is right; NaN, and why, where it isn't measured."
-    seconds = run.seconds_per_pair / 3 * len(rows)  # of a forward pass
-    if wanted is False:
-        return Estimate(math.nan, why="it wasn't asked for")
-    if wanted is None and not seconds < 60:
-        long = f"a pass over {len(rows):,} pairs would take about {clock(seconds)}" if seconds > 0 else run.why
-        return Estimate(math.nan, why=f"{long}; without asking it is measured where that is under a minute")
+    if why := _why_not_measured(len(rows), run, wanted):
+        return Estimate(math.nan, why=why)
     scorer = RewardModel(trainer.model, trainer.processing_class, trainer.max_length)
     ids = Dataset.from_list([{name: row[name] for name in IDS} for row in rows])
     try:
@@ -751,16 +784,20 @@ def _frozen_head(trainer, rows, groups_N, run, wanted):
         return Estimate(math.nan, why=str(error))
     return rule_accuracy(seen.difference_ND, groups_N)
 
+# %% ../nbs/75_preflights.ipynb #pr088
+def _length_rule(rows, groups_N):
+    "How often the length of an answer tells which is better, and which length: 'longer' or 'shorter'."
+    gap_N = np.array([len(row["chosen_ids"]) - len(row["rejected_ids"]) for row in rows], dtype=np.float32)
+    return rule_accuracy(gap_N[:, None], groups_N), "longer" if wins(gap_N).mean() >= 0.5 else "shorter"
+
 def _check_rules(subject, trainer, run, head):
     "What rules of length, words and the untrained model's features reach, and whether any beats a coin."
     rows, texts = subject.rows, _texts_of(subject.rows, trainer.processing_class)
     groups_N = prompt_groups(texts["prompt"])
-    gap_N = np.array([len(row["chosen_ids"]) - len(row["rejected_ids"]) for row in rows], dtype=np.float32)
-    length = rule_accuracy(gap_N[:, None], groups_N)
+    length, which = _length_rule(rows, groups_N)
     words = rule_accuracy(word_differences(texts["chosen"], texts["rejected"]), groups_N)
     features = _frozen_head(trainer, rows, groups_N, run, head)
-    longer = "longer" if wins(gap_N).mean() >= 0.5 else "shorter"
-    yield check_rule("length rule", length, f"the {longer} answer wins", 0.65)
+    yield check_rule("length rule", length, f"the {which} answer wins", 0.65)
     yield check_rule("word rule", words, "counts of words are right in", 0.9)
     yield check_rule("frozen head", features, "a linear head on the untrained model is right in")
     yield check_labels([length, words, features])
@@ -784,7 +821,7 @@ def _check_run(subject, trainer, head, price):
     device = trainer.args.device
     yield check_memory(run, memory_of(device) / 2**30 * (1 if device.type == "cuda" else 2))  # of others it is half
 
-def _ask_all(subject, trainer, head, price):
+def _check_all(subject, trainer, head, price):
     "The whole table."
     found = [*_check_tokens(subject, trainer), *_check_data(subject, trainer)]
     return Checks([*found, *_check_run(subject, trainer, head, price)], "Before training")
@@ -848,7 +885,7 @@ def _sampled(dataset):
     return dataset if len(dataset) <= SEEN else dataset.select(np.sort(drawn))
 
 # %% ../nbs/75_preflights.ipynb #pr062
-def _for_a_look(args, folder):
+def _settings_to_check(args, folder):
     "A run's settings for a trainer that never trains: nothing is written, and bad rows don't stop it."
     args = copy(args)
     args.output_dir, args.report_to, args.push_to_hub, args.dashboard = folder, [], False, False
@@ -859,18 +896,19 @@ def _for_a_look(args, folder):
 def _subject_of_datasets(trainer, dataset, held_out):
     "What datasets as they came give the checks, a trainer having prepared a sample of the rows to train on."
     tokenizer, report = trainer.processing_class, trainer.data_reports["train"]
-    reading = named_columns(trainer.args), bool(tokenizer.chat_template)
-    splits = {"train": dataset, **held_out}
-    read = {name: _read_split(split, reading[0], name, reading[1]) for name, split in splits.items()}
-    rows = sample_rows(trainer.train_dataset, SEEN)
-    reports = {name: each for name, (_, each) in read.items() if each.rows}
-    if "train" in reports:
+    columns, has_template = named_columns(trainer.args), bool(tokenizer.chat_template)
+    splits, texts, reports, n_rows = {"train": dataset, **held_out}, {}, {"train": report}, {}
+    for name, split in splits.items():
+        texts[name], read = _read_split(split, columns, name, has_template)
+        n_rows[name] = len(split) if isinstance(split, Dataset) else read.rows
+        if read.rows:
+            reports[name] = read
+    if reports["train"] is not report:
         reports["train"].dropped |= report.dropped  # what was found in reading all, and what in preparing some
-    n_rows = {name: len(split) if isinstance(split, Dataset) else read[name][1].rows for name, split in splits.items()}
     n_pairs = round(max(n_rows["train"], report.rows) * report.pairs / max(1, report.rows))
-    texts = read["train"][0] or _texts_in(trainer.train_dataset, tokenizer)
-    others = _joined([read[name][0] for name in held_out])
-    return Subject(rows, texts, others, report, {"train": report} | reports, n_rows, n_pairs)
+    others = _joined([texts[name] for name in held_out])
+    texts = texts["train"] or _texts_in(trainer.train_dataset, tokenizer)
+    return Subject(sample_rows(trainer.train_dataset, SEEN), texts, others, report, reports, n_rows, n_pairs)
 
 # %% ../nbs/75_preflights.ipynb #pr063
 def _without_a_trainer(error, dataset, held_out, columns):
@@ -893,7 +931,7 @@ def _quietly():
 
 # %% ../nbs/75_preflights.ipynb #pr065
 @contextmanager
-def _adapter_for_a_look(model, peft_config):
+def _adapter_while_checking(model, peft_config):
     "A model that was handed in gets no adapter for good: it is taken off, and the same weights are trained as before."
     is_lent = isinstance(model, torch.nn.Module) and peft_config is not None
     was_trained, made = [(p, p.requires_grad) for p in model.parameters()] if is_lent else [], []
@@ -905,26 +943,33 @@ def _adapter_for_a_look(model, peft_config):
         for p, trained in was_trained:
             p.requires_grad_(trained)
 
-def _take_plans(of_look, args):
-    "Put into the settings of a look what the run will do about faults, and when it evaluates."
+def _restore_plans(checked, args):
+    "Put back into the settings that were checked what the run will do about faults, and when it evaluates."
     for name in ("on_bad_row", "overlong", "eval_strategy"):
-        setattr(of_look, name, getattr(args, name))
+        setattr(checked, name, getattr(args, name))
 
-def _look(model, dataset, held_out, args, head, price, peft_config, **given):
+def _check_datasets(model, dataset, held_out, args, head, price, peft_config, **given):
     "The checks of a run for which there is no trainer."
-    with TemporaryDirectory() as folder, _adapter_for_a_look(model, peft_config) as made:
+    with TemporaryDirectory() as folder, _adapter_while_checking(model, peft_config) as made:
         try:
-            trainer = RewardTrainer(model, _for_a_look(args, folder), train_dataset=_sampled(dataset),
+            trainer = RewardTrainer(model, _settings_to_check(args, folder), train_dataset=_sampled(dataset),
                                     peft_config=peft_config, **given)
         except ValueError as error:
             return _without_a_trainer(error, dataset, held_out, named_columns(args))
         made.append(trainer)
         subject = _subject_of_datasets(trainer, dataset, held_out)
-        _take_plans(trainer.args, args)
-        return _ask_all(subject, trainer, head, price)
+        _restore_plans(trainer.args, args)
+        return _check_all(subject, trainer, head, price)
 
 # %% ../nbs/75_preflights.ipynb #pr066
 NOT_PREPARED = "no rows to train on were prepared: a collator of your own takes them as they are, or there are none"
+
+def _check_trainer(trainer, head, price):
+    "The checks of a run whose trainer is there."
+    if "train" not in trainer.data_reports:
+        return Checks([row_of_check("rows", "unknown", "not looked at", why=NOT_PREPARED)], "Before training")
+    with _quietly():
+        return _check_all(_subject_of_trainer(trainer), trainer, head, price)
 
 def preflight(
     model,  # name or folder, sequence classifier, PEFT model, `RewardModel`; or a `RewardTrainer`, and nothing else
@@ -942,21 +987,18 @@ def preflight(
 
     A TypeError for what is no dataset."""
     if isinstance(model, RewardTrainer):
-        if "train" not in model.data_reports:
-            return Checks([row_of_check("rows", "unknown", "not looked at", why=NOT_PREPARED)], "Before training")
-        with _quietly():
-            return _ask_all(_subject_of_trainer(model), model, head, price)
+        return _check_trainer(model, head, price)
     if isinstance(model, RewardModel):
         model, tokenizer = model.model, tokenizer or model.tokenizer
     held_out = _splits(eval_dataset)
     for split, rows in {"train": dataset, **held_out}.items():
         check_dataset(rows, split)
     with _quietly():
-        return _look(model, dataset, held_out, reward_config(args, model), head, price, peft_config,
-                     processing_class=tokenizer, **more)
+        return _check_datasets(model, dataset, held_out, reward_config(args, model), head, price, peft_config,
+                               processing_class=tokenizer, **more)
 
 # %% ../nbs/75_preflights.ipynb #pr071
-def _beside(check, took, in_words):
+def _compare_estimate(check, took, in_words):
     "An estimate and what it came to."
     if math.isnan(took) or check.number is None:
         return Check(check.name, "unknown", f"estimated: {check.found}", "The run has no such figure, or no estimate.")
@@ -972,5 +1014,6 @@ def compare_with_run(
     log = trainer.state.log_history
     seconds, gib = (max((row[name] for row in log if name in row), default=math.nan)
                     for name in ("train_runtime", "memory_gib"))
-    return Checks([_beside(checks["time"], seconds, clock),
-                   _beside(checks["memory"], gib, lambda gib: f"{gib:.1f} GiB")], "The run and its estimates")
+    found = [_compare_estimate(checks["time"], seconds, clock),
+             _compare_estimate(checks["memory"], gib, lambda gib: f"{gib:.1f} GiB")]
+    return Checks(found, "The run and its estimates")
