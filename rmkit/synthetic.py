@@ -336,7 +336,7 @@ def _words_in(text):
     return text.count(" ") + 1
 
 def _new_pair(rng, coin, split, *, label_noise, length_bias, format_bias, near_duplicates, prompt_turns, prompt_length):
-    "A pair with its truth. `coin` draws the formats, and `rng` all else, so another format bias leaves the words alone."
+    "A pair with its truth. `coin` draws the formats, and `rng` all else, so another `format_bias` leaves words alone."
     task, slots, prompt = _new_prompt(rng, split, prompt_turns, prompt_length)
     texts = _new_responses(task, slots, rng, 2, near_duplicates)
     rewards = [true_reward(prompt, text) for text in texts]
