@@ -178,7 +178,7 @@ def _head_fault(saved):
     if score:
         return f"score has {len(score)} tensors: {', '.join(sorted(score)[:4])}", "engines read one linear layer alone"
     inside = [name for name in saved.tensors if re.search(r"(score|classifier|v_head|value_head)\.", name)]
-    other = ", ".join([*inside, *beside][:3])
+    other = ", ".join(list(dict.fromkeys([*inside, *beside]))[:3])
     return f"no score.weight{f'; there is {other}' * bool(other)}", "engines make a head of random numbers, or refuse"
 
 # %% ../nbs/22_serving.ipynb #se018
