@@ -84,10 +84,38 @@ class SavedFolder:
         except Exception as error:  # whatever a stranger's files lead to
             return error
 
+# %% ../nbs/22_serving.ipynb #rd003
+_WHY = {  # name of a row: why it matters
+    "folder": "what is served is what is in it",
+    "weights": "a pickle is a program and servers don't run it; of a part of the weights they make up the rest",
+    "adapter": "a server loads one folder; vLLM takes an adapter on its own flag, and its head only since vllm#53555",
+    "architecture": "by this name an engine chooses what to make of the folder",
+    "head": "engines read this layer by its name",
+    "num_labels": "a reward is one number; where nothing is said, transformers takes two",
+    "problem_type": "pipeline and vLLM put a sigmoid on the reward unless it is regression",
+    "id2label": "without it SGLang normalises every reward to 1 or -1, TEI refuses, and transformers takes two labels",
+    "dtype": "an engine casts all weights to the type that the config names",
+    "pad token": "plain transformers reads the reward at the last token that isn't padding, and without a pad token "
+                 "can't read two texts at once",
+    "chat template": "a server makes text of messages with it",
+    "last token": "the reward is read at the last token: behind the beginning of another turn, or before the end of "
+                  "this one, it is another number",
+    "special tokens": "a doubled or missing first token is a text that the model never saw",
+    "length correction": "RewardModel applies it; servers and plain transformers give the raw rewards",
+    "engines": "pipeline runs in a program of your own, the others serve",
+    "same reward": "pipeline loads the folder as a stranger would",
+}
+_NO_WEIGHTS = "there are no weights of a whole model to read"
+
 # %% ../nbs/22_serving.ipynb #se010
-def _row(name, is_right, found, why, remedy, otherwise="fail"):
-    "A check that passes, or has a status and a remedy."
-    return Check(name, "pass" if is_right else otherwise, found, why, "" if is_right else remedy)
+def _row(name, is_right, found, remedy="", otherwise="fail", why=""):
+    "A check that passes, or has a status and a remedy; `why` where it isn't the usual reason."
+    return Check(name, "pass" if is_right else otherwise, found, why or _WHY[name], "" if is_right else remedy)
+
+
+def _not_looked_at(name, why):
+    "A check that couldn't be made, and why."
+    return Check(name, "unknown", "not looked at", why)
 
 
 def _saving(saved):
@@ -113,26 +141,22 @@ def _check_files(saved):
     found = f"{len(saved.tensors | saved.added)} tensors in safetensors" if has_weights else "no safetensors"
     found += f"; missing or torn: {', '.join(lost[:3])}" * bool(lost)
     found += f"; pickled: {', '.join(pickled)}" * bool(pickled)
-    why = "a pickle is a program and servers don't run it; of a part of the weights they make up the rest"
     remedy = "Save it again with save_reward_model" + (", and delete the pickled files" if pickled else "")
-    return _row("weights", has_weights and not lost and not pickled, found, why, f"{remedy}.",
+    return _row("weights", has_weights and not lost and not pickled, found, f"{remedy}.",
                 "fail" if lost or not has_weights else "warn")
 
 
 def _check_adapter(saved):
     "Whether the folder is the whole model."
     if not saved.adapter:
-        return _row("adapter", True, "none: the folder is the whole model", "servers load one folder", "")
+        return _row("adapter", True, "none: the folder is the whole model")
     base = f"on {saved.adapter.get('base_model_name_or_path') or 'a base that is not named'}"
     if saved.tensors:
         base = "and its base beside it, which would be served alone"
     has_head = any(re.search(r"(score|classifier)\.", name) for name in saved.added)
     found = f"an adapter ({saved.adapter.get('peft_type')}) {base}" + "; no head is saved with it" * (not has_head)
-    remedy = "Train it with add_lora, which saves the head with it."
-    if has_head:
-        remedy = f"Fold it into its base: {_saving(saved)}."
-    return _row("adapter", False, found, "a server loads one folder; vLLM takes an adapter on its own flag, and its "
-                "head only since vllm#53555", remedy)
+    return _row("adapter", False, found, f"Fold it into its base: {_saving(saved)}." if has_head else
+                "Train it with add_lora, which saves the head with it.")
 
 # %% ../nbs/22_serving.ipynb #se015
 def _class_in_words(name, own_code):
@@ -146,12 +170,10 @@ def _check_architecture(saved):
     "Whether engines take it for a classifier, of a class that they know, without code of its own."
     name, own_code = saved.architecture, "auto_map" in saved.config
     known = name.endswith("ForSequenceClassification") and hasattr(transformers, name)
-    why = "by this name an engine chooses what to make of the folder"
-    if name.endswith("RewardModel"):
-        why += "; vLLM makes an embedder of *RewardModel"
-    return _row("architecture", known and not own_code, _class_in_words(name, own_code), why,
+    why = _WHY["architecture"] + "; vLLM makes an embedder of *RewardModel" * name.endswith("RewardModel")
+    return _row("architecture", known and not own_code, _class_in_words(name, own_code),
                 "Load it with load_reward_model, and save it with save_reward_model: a ForSequenceClassification comes "
-                "of a language model, too, with a head to train.")
+                "of a language model, too, with a head to train.", why=why)
 
 # %% ../nbs/22_serving.ipynb #se017
 _ENCODER_HEADS = ("classifier", "classification_head", "pre_classifier", "head", "logits_proj", "sequence_summary")
@@ -164,40 +186,54 @@ def _beside_backbone(tensors):
     return [name for name in tensors if name.split(".")[0] not in (backbone, "lm_head", "embed_out", "pooler")]
 
 
-def _head_fault(saved):
-    "What is wrong with a head, and what it does; nothing of one linear layer without bias, or an encoder's own."
-    beside = _beside_backbone(saved.tensors)
-    score = [name for name in beside if name.startswith("score.")]
-    width = (saved.config.get("text_config") or saved.config).get("hidden_size")
-    if score == ["score.weight"] and width not in (None, saved.tensors["score.weight"][1][-1]):
-        return f"score.weight is {list(saved.tensors['score.weight'][1])}", f"hidden states are {width} wide"
-    if score == ["score.weight"] or not score and any(name.startswith(_ENCODER_HEADS) for name in beside):
-        return "", ""
+def _score_fault(saved, score):
+    "What is wrong with the tensors of `score`, and what that does; nothing of one layer of the right width."
     if sorted(score) == ["score.bias", "score.weight"]:
         return "score has a bias", "no engine gives the layer one: all rewards move by it"
-    if score:
+    if score != ["score.weight"]:
         return f"score has {len(score)} tensors: {', '.join(sorted(score)[:4])}", "engines read one linear layer alone"
+    width = (saved.config.get("text_config") or saved.config).get("hidden_size")
+    shape = saved.tensors["score.weight"][1]
+    if width in (None, shape[-1]):
+        return "", ""
+    return f"score.weight is {list(shape)}", f"hidden states are {width} wide"
+
+
+def _head_fault(saved):
+    "What is wrong with a head, and what that does; nothing of a `score` as engines read it, or an encoder's own."
+    beside = _beside_backbone(saved.tensors)
+    if score := [name for name in beside if name.startswith("score.")]:
+        return _score_fault(saved, score)
+    if any(name.startswith(_ENCODER_HEADS) for name in beside):
+        return "", ""
     inside = [name for name in saved.tensors if re.search(r"(score|classifier|v_head|value_head)\.", name)]
     other = ", ".join(list(dict.fromkeys([*inside, *beside]))[:3])
     return f"no score.weight{f'; there is {other}' * bool(other)}", "engines make a head of random numbers, or refuse"
 
 # %% ../nbs/22_serving.ipynb #se018
+def _head_in_words(saved):
+    "A head that engines read."
+    heads = {name: shape for name, (_, shape) in saved.tensors.items() if name in _beside_backbone(saved.tensors)}
+    if "score.weight" in heads:
+        return f"score.weight {list(heads['score.weight'])}, no bias"
+    return f"{', '.join(sorted(heads))}, an encoder's own"
+
+
+def _remedy_of_head(saved, fault):
+    "What to do about a fault of the head."
+    if fault == "score has a bias":
+        return f"Save it without, which changes no order: {_saving(saved)}."
+    if fault.startswith("no score"):
+        return "Load it with load_reward_model(FOLDER, require_head=True), which says what is missing."
+    return "Train with a linear head: replace_head(model)."
+
+
 def _check_head(saved):
     "Whether the head is one that engines read."
     if not saved.tensors:
-        return Check("head", "unknown", "not looked at", "there are no weights of a whole model to read")
+        return _not_looked_at("head", _NO_WEIGHTS)
     fault, why = _head_fault(saved)
-    if not fault:
-        heads = {name: shape for name, (_, shape) in saved.tensors.items() if name in _beside_backbone(saved.tensors)}
-        name = "score.weight" if "score.weight" in heads else ", ".join(sorted(heads))
-        shape = f" {list(heads['score.weight'])}, no bias" if "score.weight" in heads else ", an encoder's own"
-        return _row("head", True, name + shape, "engines read this layer by its name", "")
-    remedy = "Train with a linear head: replace_head(model)."
-    if fault == "score has a bias":
-        remedy = f"Save it without, which changes no order: {_saving(saved)}."
-    elif fault.startswith("no score"):
-        remedy = "Load it with load_reward_model(FOLDER, require_head=True), which says what is missing."
-    return _row("head", False, fault, why, remedy)
+    return _row("head", not fault, fault or _head_in_words(saved), _remedy_of_head(saved, fault), why=why)
 
 # %% ../nbs/22_serving.ipynb #se110
 def _outputs(saved):
@@ -214,50 +250,49 @@ def _check_labels(saved):
     "Whether there is one output, by the config and by the head."
     n, in_head = saved.n_labels, _outputs(saved)
     found = f"{n}" + f" by the config, {in_head} in the head" * (in_head != n)
-    return _row("num_labels", n == in_head == 1, found, "a reward is one number; where nothing is said, transformers "
-                "takes two", _ONE_LABEL if in_head == 1 else _NEW_HEAD)
+    return _row("num_labels", n == in_head == 1, found, _ONE_LABEL if in_head == 1 else _NEW_HEAD)
 
 # %% ../nbs/22_serving.ipynb #se021
 def _check_problem_type(saved):
     "Whether the reward stays raw."
     found = saved.config.get("problem_type")
-    return _row("problem_type", found == "regression", str(found), "pipeline and vLLM put a sigmoid on the reward "
-                "unless it is regression", 'Write "problem_type": "regression" into config.json; or ask vLLM with '
-                '"use_activation": false, and pipeline with function_to_apply="none".')
+    return _row("problem_type", found == "regression", str(found), 'Write "problem_type": "regression" into '
+                'config.json; or ask vLLM with "use_activation": false, and pipeline with function_to_apply="none".')
 
 
 def _check_id2label(saved):
     "Whether outputs have names, which engines go by."
     found = saved.config.get("id2label")
-    return _row("id2label", bool(found), str(found), "without it SGLang normalises every reward to 1 or -1, TEI "
-                "refuses, and transformers takes two labels", _ONE_LABEL if _outputs(saved) == 1 else _NEW_HEAD)
+    return _row("id2label", bool(found), str(found), _ONE_LABEL if _outputs(saved) == 1 else _NEW_HEAD)
 
 # %% ../nbs/22_serving.ipynb #se022
+_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}  # as safetensors names them
+
+
 def _check_dtype(saved):
     "Whether the weights are of the type that the config names."
     kinds = Counter(kind for kind, _ in saved.tensors.values())
-    names = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
-    stored = [names.get(kind, kind) for kind, _ in kinds.most_common()]
+    stored = [_DTYPES.get(kind, kind) for kind, _ in kinds.most_common()]
     named = saved.config.get("dtype") or saved.config.get("torch_dtype")
     if not stored:
-        return Check("dtype", "unknown", "not looked at", "there are no weights of a whole model to read")
+        return _not_looked_at("dtype", _NO_WEIGHTS)
     if "quantization_config" in saved.config:
         return Check("dtype", "unknown", f"quantised, {', '.join(stored)}", "rewards of quantised weights depend on "
                      "the engine's kernels: compare a few with those of RewardModel")
     found = ", ".join(stored) + f"; the config says {named}" * (named not in (None, *stored[:1]))
     if stored[:1] == ["float32"]:
         found += " (in 16 bits, as servers compute unless told otherwise, rewards move by some hundredths)"
-    return _row("dtype", len(stored) == 1 and named in (None, *stored), found, "an engine casts all weights to the "
-                "type that the config names", "Save all in one type: model.to(dtype), save_reward_model.", "warn")
+    is_right = len(stored) == 1 and named in (None, *stored)
+    return _row("dtype", is_right, found, "Save all in one type: model.to(dtype), save_reward_model.", "warn")
 
 
 def _check_correction(saved):
     "Whether rewards are corrected after the model, which an engine knows nothing of."
     there = CORRECTION_FILE in saved.names
     strength = _json(saved.path/CORRECTION_FILE).get("strength")
-    return _row("length correction", not there, f"{CORRECTION_FILE}, strength {strength}" if there else "none",
-                "RewardModel applies it; servers and plain transformers give the raw rewards", "Compare raw rewards "
-                "with raw ones, or apply it to what the server gives: LengthCorrection.apply.", "warn")
+    found = f"{CORRECTION_FILE}, strength {strength}" if there else "none"
+    return _row("length correction", not there, found, "Compare raw rewards with raw ones, or apply it to what the "
+                "server gives: LengthCorrection.apply.", "warn")
 
 # %% ../nbs/22_serving.ipynb #se025
 _CHAT = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "It is 4."}]
@@ -297,36 +332,36 @@ def _reading(saved):
         return error
 
 # %% ../nbs/22_serving.ipynb #se026
+def _pad_id(saved):
+    "The padding by the config, or by its part for text where a model reads pictures, too; None where neither says it."
+    text_config = saved.config.get("text_config") or {}
+    return saved.config.get("pad_token_id", text_config.get("pad_token_id"))
+
+
 def _check_pad(saved, reading):
     "Whether padding is known, the same to model and tokenizer, and no text's end."
     if isinstance(saved.tokenizer, Exception):
-        return Check("pad token", "unknown", "not looked at", "there is no tokenizer that can be loaded")
-    text_config = saved.config.get("text_config") or {}
-    pad_id, name = saved.config.get("pad_token_id", text_config.get("pad_token_id")), "none in the config"
-    of_tokenizer = saved.tokenizer.pad_token_id
-    if pad_id is not None:
-        name = saved.tokenizer.convert_ids_to_tokens(pad_id) or f"id {pad_id}"
-    ends = {reading.messages[-1]} if isinstance(reading, Reading) else set()
-    ends |= {saved.tokenizer.eos_token_id}
-    found = name + f", and {of_tokenizer} in the tokenizer" * (of_tokenizer != pad_id)
-    found += ", which also ends a text" * (pad_id is not None and pad_id in ends)
-    return _row("pad token", pad_id is not None and pad_id == of_tokenizer and pad_id not in ends, found,
-                "plain transformers reads the reward at the last token that isn't padding, and without a pad token "
-                "can't read two texts at once", f"Give it one that no text ends with: {_saving(saved)}.")
+        return _not_looked_at("pad token", "there is no tokenizer that can be loaded")
+    pad_id, of_tokenizer = _pad_id(saved), saved.tokenizer.pad_token_id
+    ends = {saved.tokenizer.eos_token_id} | ({reading.messages[-1]} if isinstance(reading, Reading) else set())
+    is_end = pad_id is not None and pad_id in ends
+    found = "none in the config" if pad_id is None else saved.tokenizer.convert_ids_to_tokens(pad_id) or f"id {pad_id}"
+    found += f", and {of_tokenizer} in the tokenizer" * (of_tokenizer != pad_id) + ", which also ends a text" * is_end
+    is_right = pad_id is not None and pad_id == of_tokenizer and not is_end
+    return _row("pad token", is_right, found, f"Give it one that no text ends with: {_saving(saved)}.")
 
 
 def _check_template(saved, reading):
     "Whether a server can make text of messages."
-    reads = saved.config.get("reward_input")
     if isinstance(saved.tokenizer, Exception):
-        return _row("chat template", False, f"no tokenizer that can be loaded: {str(saved.tokenizer)[:200]}",
-                    "a server makes ids of text",
-                    "Save it with the model: save_reward_model(model, tokenizer, FOLDER).")
+        return _row("chat template", False, f"no tokenizer that can be loaded: {str(saved.tokenizer)[:200]}", "Save it "
+                    "with the model: save_reward_model(model, tokenizer, FOLDER).", why="a server makes ids of text")
+    reads = saved.config.get("reward_input")
     if reads in ("text", "text_pair"):
         two = "two texts, prompt and response" if reads == "text_pair" else "plain text, prompt and response in one"
-        return _row("chat template", True, f"not needed: trained on {two}", "it is sent as it was trained", "")
+        return _row("chat template", True, f"not needed: trained on {two}", why="it is sent as it was trained")
     found = "there" if isinstance(reading, Reading) else str(reading)[:200]
-    return _row("chat template", isinstance(reading, Reading), found, "a server makes text of messages with it",
+    return _row("chat template", isinstance(reading, Reading), found,
                 "Set tokenizer.chat_template to the template of the training, and save the tokenizer again.")
 
 # %% ../nbs/22_serving.ipynb #se027
@@ -343,8 +378,7 @@ def _check_last(reading):
     found = last + f"; the reward was trained at {ours}" * (last != ours)
     opened = _begins_a_turn(reading.written)
     found += "; behind the answer another turn begins" * opened
-    return _row("last token", last == ours and not opened, found, "the reward is read at the last token: behind the "
-                "beginning of another turn, or before the end of this one, it is another number",
+    return _row("last token", last == ours and not opened, found,
                 "Have the template write the end of a turn behind an answer, and the beginning of the next only "
                 "where add_generation_prompt is set.")
 
@@ -361,8 +395,7 @@ def _check_special_tokens(reading):
     remedy = "Have the template write the first token once."
     if by_text and not by_messages:
         remedy = "Send the template's text rather than messages: then the tokenizer adds it."
-    return _row("special tokens", by_messages, found, "a doubled or missing first token is a text that the model never "
-                "saw", remedy, "warn" if by_text else "fail")
+    return _row("special tokens", by_messages, found, remedy, "warn" if by_text else "fail")
 
 # %% ../nbs/22_serving.ipynb #se030
 _CLASSIFIER = "ForSequenceClassification"
@@ -483,14 +516,13 @@ def _two_rewards(saved):
 
 def _check_same(saved):
     "Whether plain transformers gives the rewards that rmkit gives."
-    why = "pipeline loads the folder as a stranger would"
     try:
         ours, theirs = _two_rewards(saved)
     except Exception as error:  # whatever a stranger's folder leads to
-        return _row("same reward", False, f"{type(error).__name__}: {str(error)[:300]}", why, "See the rows above.")
+        return _row("same reward", False, f"{type(error).__name__}: {str(error)[:300]}", "See the rows above.")
     off = max(abs(a - b) / max(1, abs(a)) for a, b in zip(ours, theirs))
     found = f"{', '.join(map(short_reward, ours))} by rmkit, {', '.join(map(short_reward, theirs))} by pipeline"
-    return _row("same reward", off < 1e-3, found, why, "The rows above say what differs.")._replace(number=off)
+    return _row("same reward", off < 1e-3, found, "The rows above say what differs.")._replace(number=off)
 
 # %% ../nbs/22_serving.ipynb #se039
 def _check_engines(saved):
@@ -501,9 +533,8 @@ def _check_engines(saved):
     found = ", ".join(can) + f" ({reasons})" * bool(reasons)
     if len(set(refusals.values())) == 1 and not can:
         found = f"none: {refusals['vLLM']}"
-    return _row("engines", len(can) > 1, found, "pipeline runs in a program of your own, the others serve", "Serve it "
-                "with a program around rmkit's RewardModel, or train a model of a family that a server knows.",
-                "warn" if can else "fail")
+    return _row("engines", len(can) > 1, found, "Serve it with a program around rmkit's RewardModel, or train a "
+                "model of a family that a server knows.", "warn" if can else "fail")
 
 
 def _find_folder(saved):
@@ -513,8 +544,8 @@ def _find_folder(saved):
     elif not saved.config and not saved.adapter:
         found, remedy = "no config.json in it" if saved.names else "it is empty", "Give the folder that was saved into."
     else:
-        return _row("folder", True, str(saved.path), "what is served is what is in it", "")
-    return _row("folder", False, f"{saved.path}: {found}", "what is served is what is in a folder", remedy)
+        return _row("folder", True, str(saved.path))
+    return _row("folder", False, f"{saved.path}: {found}", remedy)
 
 # %% ../nbs/22_serving.ipynb #se040
 def check_serving(
