@@ -41,7 +41,7 @@ from transformers import PreTrainedTokenizerBase
 from . import older_names
 from .tokens import (common_prefix_length, cut_prompt, find_markers, find_pair_markers, Markers, prompt_length,
                           render, texts_of_parts, tokenize)
-from .words import bad_row, value_in_words, BadRowError, drop_none, message_text
+from .words import bad_row, BadRowError, clip, drop_none, message_text, value_in_words
 
 # %% ../nbs/12_data.ipynb #i001
 logger = logging.getLogger(__name__)
@@ -1678,14 +1678,6 @@ def add(
 SHOWN = 200  # most characters shown of a text
 
 
-def _clip_middle(
-    text: str,  # to be shown
-) -> str:  # at most SHOWN characters in one line, control characters escaped
-    text = repr(text)[1:-1]
-    half = SHOWN // 2
-    return text if len(text) <= SHOWN else f"{text[:half]} [...] {text[-half:]}"
-
-
 def _show_pair(
     chosen_ids: list[int],  # of a pair
     rejected_ids: list[int],  # of the same
@@ -1693,7 +1685,8 @@ def _show_pair(
 ) -> str:  # what the model reads
     n = common_prefix_length(chosen_ids, rejected_ids)
     parts = {"both begin": chosen_ids[:n], "chosen": chosen_ids[n:], "rejected": rejected_ids[n:]}
-    lines = [f"  {name + ':':12}{_clip_middle(tokenizer.decode(ids))}" for name, ids in parts.items()]
+    texts = {name: repr(tokenizer.decode(ids))[1:-1] for name, ids in parts.items()}  # in one line, nothing unseen
+    lines = [f"  {name + ':':12}{''.join(clip(text, SHOWN))}" for name, text in texts.items()]
     return "\n".join(["  the first pair, as the model reads it:", *lines])
 
 

@@ -21,10 +21,11 @@ from .tokens import (
 )
 from .words import (
     bad_row as bad_row,
-    value_in_words as value_in_words,
     BadRowError as BadRowError,
+    clip as clip,
     drop_none as drop_none,
     message_text as message_text,
+    value_in_words as value_in_words,
 )
 
 __all__ = [

@@ -336,7 +336,7 @@ def _words_in(text):
     return text.count(" ") + 1
 
 def _new_pair(rng, coin, split, *, label_noise, length_bias, format_bias, near_duplicates, prompt_turns, prompt_length):
-    "A pair with its truth; `coin` decides of formats, so that they leave all that `rng` draws as it is."
+    "A pair with its truth. `coin` draws the formats, and `rng` all else, so another `format_bias` leaves words alone."
     task, slots, prompt = _new_prompt(rng, split, prompt_turns, prompt_length)
     texts = _new_responses(task, slots, rng, 2, near_duplicates)
     rewards = [true_reward(prompt, text) for text in texts]
@@ -431,7 +431,7 @@ def tiny_config() -> LlamaConfig:
 def _seeded(build, config, seed):
     "`build(config)` with weights that depend on `seed` alone; the global random state is left as it was."
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # the CPU's alone: no other is put back
+        torch.default_generator.manual_seed(seed)  # the CPU's generator, which is the one that is put back
         return build(config).eval()
 
 # %% ../nbs/00_synthetic.ipynb #id022

@@ -1,4 +1,4 @@
-"""Texts, numbers and faults in words: what every other chapter says to a reader.
+"""How texts, numbers and errors are put to a reader: what every other chapter uses.
 
 Docs: https://rmkit.github.io/rmkit/words.html.md"""
 

@@ -343,6 +343,7 @@ def test_a_notebook_opened_alone_installs_rmkit_first(path):
     "As Colab opens it, from the button on its page"
     first = cells(path)[0]
     assert '%pip install -q "rmkit @ git+https://github.com/rmkit/rmkit"' in first.source and not first.runs
+    assert not first.outputs, "what pip said on one machine is not worth keeping"
 
 
 def test_no_path_of_one_machine():

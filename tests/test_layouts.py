@@ -347,7 +347,7 @@ def test_text_that_is_not_read_is_named_beside_the_first_pair(more, named):
 
 def test_the_first_pair_is_short_and_shows_no_control_characters():
     _, report = prepare([{"prompt": "\x1b[31m" + "word " * 200, "chosen": "\u202e a", "rejected": " b"}])
-    assert "\x1b" not in str(report) and "\u202e" not in str(report) and "[...]" in report.first_pair
+    assert "\x1b" not in str(report) and "\u202e" not in str(report) and "characters]" in report.first_pair
     assert max(map(len, report.first_pair.splitlines())) < 250
     assert "no question" in "".join(prepare([{"chosen": "a", "rejected": "b"}])[1].doubts)
     assert "column 'topic' is not read" in prepare([{"topic": "Write of the sea.", "chosen": "a",
