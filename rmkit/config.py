@@ -30,6 +30,7 @@ from transformers.trainer_utils import IntervalStrategy
 from transformers.utils import is_liger_kernel_available, is_torch_bf16_gpu_available
 
 from .head import unwrap
+from .losses import LOSS_TYPES
 
 # %% ../nbs/70_config.ipynb #h102
 logger = logging.getLogger(__name__)
@@ -446,7 +447,7 @@ class _RowFields:
 class _LossFields:
     "Which loss."
     loss_type: str = _knob("bradley_terry", "'bradley_terry' or 'hinge'; see `rmkit.losses`.",
-        choices=["bradley_terry", "hinge"])
+        choices=[*LOSS_TYPES])
     center_rewards_coefficient: float | None = _knob(None, "Weight of a penalty that keeps rewards around zero (arXiv "
         "2312.09244, Eq. 2); 0.01 is usual.")
 
@@ -490,10 +491,8 @@ def _refuse(is_bad, message):
 
 def _check_choices(cfg):
     "Words have to be of a few, and numbers of a range."
-    choices = dict(overlong=("truncate", "drop", "raise"), on_bad_row=("raise", "drop"),
-                   loss_type=("bradley_terry", "hinge"))
-    for name, words in choices.items():
-        got = getattr(cfg, name)
+    for name in ("overlong", "on_bad_row", "loss_type"):
+        got, words = getattr(cfg, name), cfg.__dataclass_fields__[name].metadata["choices"]
         _refuse(got not in words, f"`{name}={got!r}` is unknown; use one of {', '.join(map(repr, words))}.")
     for name in ("max_length", "pad_to_multiple_of", "dataset_num_proc", "gradient_accumulation_steps"):
         got = getattr(cfg, name)
