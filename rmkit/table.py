@@ -24,7 +24,8 @@ from rich.table import Table
 from rich.text import Text
 
 from .metrics import wins
-from .words import short_probability, short_reward, as_text, clip, in_notebook, is_missing, printable, visible
+from .words import (as_text, clip, drop_none, in_notebook, is_missing, printable, short_probability, short_reward,
+                         visible)
 
 # %% ../nbs/31_table.ipynb #f001
 PAIR_TEXTS = ("prompt", "chosen", "rejected")
@@ -306,12 +307,6 @@ def short_repr(
         return f"the text {visible(repr(value[:40]))}"
     return f"the number {value}" if isinstance(value, Number) else f"of type {type(value).__name__}"
 
-def _unpacked(value):
-    "Messages as lists and dicts, without Arrow's keys that hold nothing."
-    if isinstance(value, Mapping):
-        return {key: _unpacked(item) for key, item in value.items() if item is not None}
-    return [_unpacked(item) for item in value] if isinstance(value, (list, tuple, np.ndarray)) else value
-
 # %% ../nbs/31_table.ipynb #sp319
 def _message_fault(message):
     "What a message lacks; None where it is whole."
@@ -350,7 +345,7 @@ def _text_fault(name, value):
 
 def _checked_texts(name, values):
     "A column of prompts or responses; a ValueError that names the first that is none."
-    values = [value if isinstance(value, str) else _unpacked(value) for value in values]
+    values = [value if isinstance(value, str) else drop_none(value) for value in values]
     for i, value in enumerate(values):
         if found := _text_fault(name, value):
             fault, remedy = found

@@ -32,10 +32,10 @@ def are_messages(
 def drop_none(
     value,  # messages, tools or keyword arguments as read from Arrow
 ):
-    "The same value without the dictionary keys whose value is None, at any depth."
+    "The same value as lists and dictionaries, without the keys whose value is None, at any depth."
     if isinstance(value, Mapping):
         return {key: drop_none(item) for key, item in value.items() if item is not None}
-    return [drop_none(item) for item in value] if isinstance(value, list) else value
+    return [drop_none(item) for item in value] if isinstance(value, (list, tuple, np.ndarray)) else value
 
 # %% ../nbs/10_words.ipynb #c107
 def message_text(
