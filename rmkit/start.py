@@ -323,7 +323,8 @@ def keep_kernels_to(
         kernel = getattr(vars(part).get("forward"), "__func__", None)
         if kernel is None or not kernel.__module__.startswith("liger_kernel"): continue
         part.forward = MethodType(_choosing_by_device(kernel), part)
-        setattr(sys.modules[type(part).__module__], type(part).__name__, type(part))
+        home, name = sys.modules[type(part).__module__], type(part).__name__
+        if hasattr(home, name): setattr(home, name, type(part))
 
 class KernelsOfOneModel(TrainerCallback):
     "Calls `keep_kernels_to` when training begins: by then `transformers` has put the kernels in."
