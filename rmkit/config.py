@@ -491,8 +491,9 @@ def _refuse(is_bad, message):
 
 def _check_choices(cfg):
     "Words have to be of a few, and numbers of a range."
-    for name in ("overlong", "on_bad_row", "loss_type"):
-        got, words = getattr(cfg, name), cfg.__dataclass_fields__[name].metadata["choices"]
+    choices = dict(overlong=("truncate", "drop", "raise"), on_bad_row=("raise", "drop"), loss_type=LOSS_TYPES)
+    for name, words in choices.items():
+        got = getattr(cfg, name)
         _refuse(got not in words, f"`{name}={got!r}` is unknown; use one of {', '.join(map(repr, words))}.")
     for name in ("max_length", "pad_to_multiple_of", "dataset_num_proc", "gradient_accumulation_steps"):
         got = getattr(cfg, name)

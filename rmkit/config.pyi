@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from transformers import TrainingArguments
 from .head import unwrap as unwrap
+from .losses import LOSS_TYPES as LOSS_TYPES
 
 __all__ = [
     'logger',

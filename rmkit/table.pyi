@@ -5,13 +5,14 @@ import numpy as np
 import pandas as pd
 from .metrics import wins as wins
 from .words import (
-    short_probability as short_probability,
-    short_reward as short_reward,
     as_text as as_text,
     clip as clip,
+    drop_none as drop_none,
     in_notebook as in_notebook,
     is_missing as is_missing,
     printable as printable,
+    short_probability as short_probability,
+    short_reward as short_reward,
     visible as visible,
 )
 
