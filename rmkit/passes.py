@@ -142,17 +142,17 @@ def full_pass(
 
 # %% ../nbs/72_passes.ipynb #pa014
 def _is_weight(tensor):
-    "Whether a tensor is a trained weight or a view of one."
-    whole = tensor if tensor._base is None else tensor._base
-    return whole.is_leaf and whole.requires_grad
+    "Whether a tensor is a weight, trained or frozen, or a view of one."
+    return isinstance(tensor if tensor._base is None else tensor._base, torch.nn.Parameter)
 
 def _keep_on_cpu(tensor):
     "A copy in the CPU's memory, laid out as the tensor was, with the tensor's shape and device; a weight itself."
     if _is_weight(tensor) or tensor.layout != torch.strided: return tensor
     once = tensor[tuple(slice(1 if step == 0 else None) for step in tensor.stride())]
     reach = 1 + sum((n - 1) * step for n, step in zip(once.shape, once.stride()))  # numbers from the first to the last
-    strides = once.stride() if reach <= 2 * once.numel() else torch.empty(once.shape, device="meta").stride()
-    kept = torch.empty_strided(once.shape, strides, dtype=once.dtype, device="cpu", pin_memory=tensor.is_cuda)
+    options = dict(dtype=once.dtype, device="cpu", pin_memory=tensor.is_cuda)
+    is_dense = reach <= 2 * once.numel()
+    kept = torch.empty_strided(once.shape, once.stride(), **options) if is_dense else torch.empty(once.shape, **options)
     return kept.copy_(once), tensor.shape, tensor.device
 
 def _bring_back(kept):

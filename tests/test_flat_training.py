@@ -155,7 +155,8 @@ def test_streams(tmp_path, pairs):
         padded.evaluate(num_print_samples=0)["eval_loss"], abs=1e-5)
 
 
-def test_what_waits_in_cpu_memory_comes_back_as_it_was():
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_what_waits_in_cpu_memory_comes_back_as_it_was(is_frozen):
     "Kernels count on the strides of what they saved; PyTorch's own context packs it, and carries weights along"
     seen = []
     class Strict(torch.autograd.Function):
@@ -167,7 +168,7 @@ def test_what_waits_in_cpu_memory_comes_back_as_it_was():
         def backward(ctx, grad):
             seen.extend(ctx.saved_tensors)
             return grad, None, None
-    x, weight = torch.ones(2, requires_grad=True), torch.nn.Parameter(torch.ones(3))
+    x, weight = torch.ones(2, requires_grad=True), torch.nn.Parameter(torch.ones(3), requires_grad=not is_frozen)
     mask = torch.zeros(2, 5, 40)[..., :37].unsqueeze(1).expand(2, 8, 5, 37)
     with activations_on_cpu(): out = Strict.apply(x, mask, weight)
     out.sum().backward()
