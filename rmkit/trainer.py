@@ -29,7 +29,6 @@ from torch.utils.data import SequentialSampler
 from transformers import PrinterCallback, Trainer
 from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 
-# %% ../nbs/74_trainer.ipynb #h012
 from . import older_names
 from .audits import Audit, audit as audit_of
 from .checkpoints import checkpoint_to_resume, has_scale, mark_torn
