@@ -33,6 +33,11 @@ def test_cells_until_something_is_seen(name, wanted, most):
     assert cells_until(name, wanted) <= most
 
 
+def test_the_trainers_chapter_trains_within_ten_cells():
+    cells = [cell for cell in Chapter.read(ROOT / "nbs" / "74_trainer.ipynb").cells if not cell.hidden]
+    assert next(n for n, cell in enumerate(cells, 1) if "trainer.train()" in cell.source) <= 10
+
+
 def test_the_front_page_scores_in_one_block():
     "The first block of Python on the front page trains and scores, and can be pasted into one cell"
     text = (ROOT / "README.md").read_text(encoding="utf-8")
